@@ -1,0 +1,113 @@
+//! What a request asks a model to do, and what a model can be asked.
+
+/// An inference call by its API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    ChatCompletions,
+    Completions,
+    Embeddings,
+}
+
+impl Operation {
+    pub const ALL: [Self; 3] = [Self::ChatCompletions, Self::Completions, Self::Embeddings];
+
+    /// The path behind the base URL, on both sides.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/chat/completions",
+            Self::Completions => "/completions",
+            Self::Embeddings => "/embeddings",
+        }
+    }
+
+    /// The label in receipts and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// The model type that serves this call.
+    #[must_use]
+    pub const fn model_type(self) -> ModelType {
+        match self {
+            Self::ChatCompletions => ModelType::Chat,
+            Self::Completions => ModelType::Completion,
+            Self::Embeddings => ModelType::Embedding,
+        }
+    }
+}
+
+/// What a model can be asked, as written in `model_types`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum ModelType {
+    Chat,
+    Completion,
+    Embedding,
+    Realtime,
+    Rerank,
+    AudioTranscription,
+    AudioTranslation,
+    TextToSpeech,
+    Moderation,
+    Image,
+    Responses,
+    Ocr,
+}
+
+impl ModelType {
+    pub const ALL: [Self; 12] = [
+        Self::Chat,
+        Self::Completion,
+        Self::Embedding,
+        Self::Realtime,
+        Self::Rerank,
+        Self::AudioTranscription,
+        Self::AudioTranslation,
+        Self::TextToSpeech,
+        Self::Moderation,
+        Self::Image,
+        Self::Responses,
+        Self::Ocr,
+    ];
+
+    /// The name in manifests.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completion => "completion",
+            Self::Embedding => "embedding",
+            Self::Realtime => "realtime",
+            Self::Rerank => "rerank",
+            Self::AudioTranscription => "audio_transcription",
+            Self::AudioTranslation => "audio_translation",
+            Self::TextToSpeech => "text_to_speech",
+            Self::Moderation => "moderation",
+            Self::Image => "image",
+            Self::Responses => "responses",
+            Self::Ocr => "ocr",
+        }
+    }
+}
+
+/// A set of model types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelTypes(u16);
+
+impl ModelTypes {
+    #[must_use]
+    pub const fn with(self, kind: ModelType) -> Self {
+        Self(self.0 | (1 << kind as u8))
+    }
+
+    #[must_use]
+    pub const fn has(self, kind: ModelType) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+}
