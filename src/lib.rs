@@ -42,3 +42,4 @@ pub mod lexicon;
 pub mod policy;
 pub mod provider;
 pub mod snapshot;
+pub mod wire;

@@ -1,0 +1,150 @@
+//! Which headers may travel, as tables.
+//!
+//! Both directions are allow-lists: what is not named here stays at the gateway, whatever a
+//! `Connection` header asks for. Credentials, internal `x-*` names and the vendor's own
+//! infrastructure are therefore absent by construction, not by a filter that could miss one.
+
+/// Headers of one hop, never of the next (RFC 9110 section 7.6.1, and those that predate it).
+pub const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Request headers that go to the vendor as the client wrote them.
+const UPSTREAM: &[&str] = &[
+    "anthropic-beta",
+    "anthropic-version",
+    "idempotency-key",
+    "openai-beta",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+];
+
+/// What SDKs say of themselves; vendors read it for support.
+const UPSTREAM_PREFIX: &str = "x-stainless-";
+
+/// Reply headers that go to the client as the vendor wrote them.
+const DOWNSTREAM: &[&str] =
+    &["openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"];
+
+/// The vendor's own limits; clients pace themselves by them.
+const DOWNSTREAM_PREFIX: &str = "x-ratelimit-";
+
+/// A longer id would not fit a receipt.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Whether a header belongs to one connection only. ASCII case does not matter.
+#[must_use]
+pub fn is_hop_by_hop(name: &[u8]) -> bool {
+    is_listed(HOP_BY_HOP, name)
+}
+
+/// Whether a client's header goes to the vendor. ASCII case does not matter.
+///
+/// `accept`, `content-type` and `host` are ours to write, so they do not pass; nor do
+/// `openai-organization` and `openai-project`, which choose whose account pays.
+#[must_use]
+pub fn passes_upstream(name: &[u8]) -> bool {
+    is_listed(UPSTREAM, name) || has_prefix(UPSTREAM_PREFIX, name)
+}
+
+/// Whether a vendor's header goes to the client. ASCII case does not matter.
+///
+/// `content-type` is handled by the caller, who may change the body's format; `date` is ours.
+#[must_use]
+pub fn passes_downstream(name: &[u8]) -> bool {
+    is_listed(DOWNSTREAM, name) || has_prefix(DOWNSTREAM_PREFIX, name)
+}
+
+/// Whether a client's request id may be used as it is: 1 to 128 bytes of `[A-Za-z0-9._:-]`.
+///
+/// Anything else could break a log line or an outgoing header, and is replaced by our own.
+#[must_use]
+pub fn is_sane_request_id(id: &[u8]) -> bool {
+    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
+        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
+}
+
+fn is_listed(table: &[&str], name: &[u8]) -> bool {
+    table.iter().any(|row| row.as_bytes().eq_ignore_ascii_case(name))
+}
+
+fn has_prefix(prefix: &str, name: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_hop_by_hop, is_sane_request_id, passes_downstream, passes_upstream};
+
+    #[test]
+    fn only_listed_headers_go_upstream() {
+        for name in ["User-Agent", "traceparent", "X-Stainless-Lang", "OPENAI-BETA"] {
+            assert!(passes_upstream(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "authorization",
+            "x-api-key",
+            "cookie",
+            "openai-organization",
+            "openai-project",
+            "x_user_id",
+            "x-user-id",
+            "connection",
+            "accept",
+            "content-type",
+            "host",
+            "x-stainless",
+            "transfer_encoding",
+            "",
+        ] {
+            assert!(!passes_upstream(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_listed_headers_go_downstream() {
+        for name in ["Retry-After", "retry-after-ms", "X-RateLimit-Remaining-Tokens"] {
+            assert!(passes_downstream(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "set-cookie",
+            "server",
+            "connection",
+            "cf-ray",
+            "alt-svc",
+            "date",
+            "content-type",
+            "strict-transport-security",
+            "openai-organization",
+            "content-length",
+        ] {
+            assert!(!passes_downstream(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn hop_by_hop_headers_are_known_in_any_case() {
+        assert!(is_hop_by_hop(b"Connection"));
+        assert!(is_hop_by_hop(b"transfer-encoding"));
+        assert!(!is_hop_by_hop(b"authorization"));
+    }
+
+    #[test]
+    fn a_request_id_is_plain_and_bounded() {
+        assert!(is_sane_request_id(b"req_01:a.b-C"));
+        assert!(is_sane_request_id(&[b'a'; 128]));
+        assert!(!is_sane_request_id(&[b'a'; 129]));
+        assert!(!is_sane_request_id(b""));
+        assert!(!is_sane_request_id(b"a b"));
+        assert!(!is_sane_request_id(b"a\r\nX: y"));
+    }
+}
