@@ -10,4 +10,5 @@
 //! dialect, vendor or policy. `unsafe` lives in `json/blocks.rs` alone.
 
 pub mod headers;
+pub mod http1;
 pub mod span;
