@@ -12,3 +12,4 @@
 pub mod headers;
 pub mod http1;
 pub mod span;
+pub mod sse;
