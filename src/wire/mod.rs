@@ -11,5 +11,6 @@
 
 pub mod headers;
 pub mod http1;
+pub mod json;
 pub mod span;
 pub mod sse;
