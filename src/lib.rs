@@ -39,6 +39,7 @@
 
 pub mod bridge;
 pub mod lexicon;
+pub mod manifest;
 pub mod policy;
 pub mod provider;
 pub mod snapshot;
