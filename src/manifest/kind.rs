@@ -169,12 +169,9 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         Twin::PersonalAccessToken => &["ownedBy"],
         Twin::Team => &["ownedBy", "identity_provider_mapping"],
         Twin::AuthzRules | Twin::MetadataConfig => &[],
-        Twin::GlobalSettings => &[
-            "retry_settings",
-            "logging_settings",
-            "semantic_cache_settings",
-            "guardrail_settings",
-        ],
+        Twin::GlobalSettings => {
+            &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
+        }
     }
 }
 

@@ -196,7 +196,8 @@ fn unknown_problem(
         Some(Step::Key(key)) => nearest(key, known.iter().copied()),
         _ => None,
     };
-    let wanted = if known.is_empty() { "a known key".to_owned() } else { list(known.iter().copied()) };
+    let wanted =
+        if known.is_empty() { "a known key".to_owned() } else { list(known.iter().copied()) };
     Problem {
         hint: near.map_or_else(
             || "it is kept and does nothing".to_owned(),
@@ -206,13 +207,7 @@ fn unknown_problem(
     }
 }
 
-fn problem(
-    source: &Source,
-    severity: Severity,
-    path: &Path,
-    found: &str,
-    wanted: &str,
-) -> Problem {
+fn problem(source: &Source, severity: Severity, path: &Path, found: &str, wanted: &str) -> Problem {
     Problem {
         severity,
         document: source.origin.clone(),
@@ -246,9 +241,27 @@ fn find(node: &Node, at: &Path, pattern: &str, places: &mut Vec<Path>) {
 /// Keys whose values are names or choices, and so may be quoted. All other text may be a
 /// credential gone astray.
 const QUOTABLE: &[&str] = &[
-    "type", "name", "subject", "user_fqn", "role_id", "resource_fqn", "resource_type", "model_types",
-    "model_server", "model_id", "hosted_model_name", "members", "managers", "admins", "models",
-    "users", "subjects", "authorized_subjects", "expiration_date", "id", "reject_unauthorized",
+    "type",
+    "name",
+    "subject",
+    "user_fqn",
+    "role_id",
+    "resource_fqn",
+    "resource_type",
+    "model_types",
+    "model_server",
+    "model_id",
+    "hosted_model_name",
+    "members",
+    "managers",
+    "admins",
+    "models",
+    "users",
+    "subjects",
+    "authorized_subjects",
+    "expiration_date",
+    "id",
+    "reject_unauthorized",
     "token_type",
 ];
 

@@ -93,7 +93,8 @@ fn misfit(json: &Value, error: &serde_path_to_error::Error<serde_json::Error>) -
         return Misfit { path: parent.key(&field), kind: MisfitKind::Twice, wanted: String::new() };
     }
     // What was found stands before: it may be a credential and is never looked at.
-    let wanted = message.rfind(", expected ").map(|at| message[at + ", expected ".len()..].to_owned());
+    let wanted =
+        message.rfind(", expected ").map(|at| message[at + ", expected ".len()..].to_owned());
     Misfit { path, kind: MisfitKind::Wrong, wanted: wanted.unwrap_or_else(|| "a value".to_owned()) }
 }
 

@@ -57,7 +57,9 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Source>, Problem> {
         false => format!("{file}#{}", number + 1),
     };
     let named = documents.into_iter().enumerate();
-    Ok(named.map(|(number, tree)| Source { origin: origin(number), tree: unwrapped(tree) }).collect())
+    Ok(named
+        .map(|(number, tree)| Source { origin: origin(number), tree: unwrapped(tree) })
+        .collect())
 }
 
 /// `{"manifest": M}` is M.
