@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 9 | `main` |
 //! | 8 | `gateway`, [`cli`] |
-//! | 7 | `data_plane`, `control_plane`, `rehearsal` |
+//! | 7 | `data_plane`, [`control_plane`], `rehearsal` |
 //! | 6 | [`bridge`] |
 //! | 5 | [`snapshot`] |
 //! | 4 | [`provider`] |
@@ -38,7 +38,10 @@
 #![deny(unsafe_code)]
 
 pub mod bridge;
+pub mod cli;
+pub mod control_plane;
 pub mod lexicon;
+pub mod manifest;
 pub mod policy;
 pub mod provider;
 pub mod snapshot;

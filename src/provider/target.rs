@@ -1,6 +1,9 @@
 //! One model at one place, ready to call: what a core needs, precomputed.
 
-use crate::lexicon::{ids::EndpointKey, operation::Operation};
+use crate::{
+    lexicon::{ids::EndpointKey, operation::Operation},
+    provider::base_url::BaseUrl,
+};
 
 /// One place on the network, as pools, names and TLS know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,39 @@ pub struct TlsTrust {
     pub accepts_any_certificate: bool,
     /// `tls_settings.ca_cert`: PEM; trusted besides the system's roots.
     pub ca_pem: Option<Box<str>>,
+}
+
+impl Endpoint {
+    /// The endpoint behind a base URL. `trust` counts only with https.
+    #[must_use]
+    pub fn new(url: &BaseUrl, trust: TlsTrust) -> Self {
+        let tls = url.is_tls.then_some(trust);
+        let key = endpoint_key(&url.host, url.port, tls.as_ref());
+        Self { key, host: url.host.clone(), port: url.port, tls }
+    }
+}
+
+/// FNV-1a over all that makes an endpoint: the same in every process and build, so that pools and
+/// health outlive a snapshot by it. Each field is ended by its length, so that no two run together.
+///
+/// **Source**: draft-eastlake-fnv-21, 64-bit offset basis and prime.
+fn endpoint_key(host: &str, port: u16, tls: Option<&TlsTrust>) -> EndpointKey {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut hash = BASIS;
+    let mut feed = |bytes: &[u8]| {
+        for byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+        }
+    };
+    feed(host.as_bytes());
+    feed(&port.to_le_bytes());
+    feed(&[u8::from(tls.is_some())]);
+    if let Some(trust) = tls {
+        feed(&[u8::from(trust.accepts_any_certificate), u8::from(trust.ca_pem.is_some())]);
+        feed(trust.ca_pem.as_deref().unwrap_or_default().as_bytes());
+    }
+    EndpointKey(hash)
 }
 
 /// One model at one place.
@@ -46,5 +82,34 @@ impl Target {
     #[must_use]
     pub fn head(&self, operation: Operation) -> &[u8] {
         &self.heads[operation as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, TlsTrust};
+    use std::collections::HashSet;
+
+    #[test]
+    fn an_endpoint_key_is_stable_and_tells_places_apart() {
+        let endpoint = |url: &str, any: bool, ca: Option<&str>| {
+            let trust = TlsTrust { accepts_any_certificate: any, ca_pem: ca.map(Into::into) };
+            Endpoint::new(&url.parse().expect(url), trust)
+        };
+        let places = [
+            endpoint("https://api.openai.com/v1", false, None),
+            endpoint("http://api.openai.com:443/v1", false, None),
+            endpoint("https://api.openai.com:8443/v1", false, None),
+            endpoint("https://api.openai.com/v1", true, None),
+            endpoint("https://api.openai.com/v1", false, Some("")),
+            endpoint("https://api.openai.com/v1", false, Some("PEM")),
+        ];
+
+        let keys: HashSet<_> = places.iter().map(|place| place.key).collect();
+
+        assert_eq!(keys.len(), places.len());
+        assert_eq!(places[0], endpoint("https://API.OPENAI.COM/other", false, None));
+        assert_eq!(places[1], endpoint("http://api.openai.com:443", true, None));
+        assert_eq!(places[0].key.0, 0);
     }
 }

@@ -1,0 +1,8 @@
+//! What the command offers beside `serve`.
+//!
+//! `check.rs` says what is wrong with a configuration, `token.rs` makes a token.
+//!
+//! **Invariants**: everything here writes to the `out` it is given and returns; nothing serves.
+
+pub mod check;
+pub mod token;

@@ -1,0 +1,242 @@
+//! The types a document can have: those obeyed, those known and not built, those to replace.
+
+use crate::manifest::{
+    account::{AuthData, Collaborator, ModelIntegration, ProviderAccount, TlsSettings},
+    identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
+    settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
+};
+use serde::{Deserialize, de::Error as _, forward_to_deserialize_any};
+
+/// The twin that a type is read into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twin {
+    Account,
+    VirtualAccount,
+    PersonalAccessToken,
+    Team,
+    AuthzRules,
+    GlobalSettings,
+    MetadataConfig,
+}
+
+/// The types that are obeyed.
+pub const OBEYED: &[(&str, Twin)] = &[
+    ("provider-account/openai", Twin::Account),
+    ("provider-account/self-hosted-model", Twin::Account),
+    ("provider-account/custom", Twin::Account),
+    ("virtual-account", Twin::VirtualAccount),
+    ("personal-access-token", Twin::PersonalAccessToken),
+    ("pat", Twin::PersonalAccessToken),
+    ("team", Twin::Team),
+    ("authz_rules", Twin::AuthzRules),
+    ("gateway-global-settings", Twin::GlobalSettings),
+    ("gateway-metadata-config", Twin::MetadataConfig),
+];
+
+/// Types of the reference that this build does not obey yet.
+///
+/// **Source**: the unions of appendix A of the reference, and its older spellings (§25).
+pub const UNBUILT: &[&str] = &[
+    "provider-account/ai21",
+    "provider-account/anthropic",
+    "provider-account/aws-bedrock",
+    "provider-account/aws-bedrock-mantle",
+    "provider-account/aws-claude-platform",
+    "provider-account/aws-sagemaker",
+    "provider-account/azure",
+    "provider-account/azure-foundry",
+    "provider-account/azure-openai",
+    "provider-account/baseten",
+    "provider-account/cartesia",
+    "provider-account/cerebras",
+    "provider-account/cloudera",
+    "provider-account/cohere",
+    "provider-account/custom-endpoint",
+    "provider-account/databricks",
+    "provider-account/deepgram",
+    "provider-account/deepinfra",
+    "provider-account/elevenlabs",
+    "provider-account/google-gemini",
+    "provider-account/google-vertex",
+    "provider-account/groq",
+    "provider-account/guardrail-config-group",
+    "provider-account/mcp-server-group",
+    "provider-account/microsoft-foundry",
+    "provider-account/mistral-ai",
+    "provider-account/nomic",
+    "provider-account/ollama",
+    "provider-account/openrouter",
+    "provider-account/palm",
+    "provider-account/perplexity-ai",
+    "provider-account/sambanova",
+    "provider-account/smallest-ai",
+    "provider-account/snowflake-cortex",
+    "provider-account/together-ai",
+    "provider-account/virtual-model",
+    "provider-account/wafer",
+    "provider-account/xai",
+    "gateway-rate-limiting-config",
+    "gateway-load-balancing-config",
+    "gateway-fallback-config",
+    "gateway-guardrails-config",
+    "gateway-budget-config",
+    "tenant-budget-config",
+    "team-budget-config",
+    "gateway-otel-config",
+    "gateway-data-access-config",
+    "gateway-data-routing-config",
+    "gateway-logging-config",
+    "mcp-server/remote",
+    "mcp-server/openapi",
+    "mcp-server/virtual",
+    "mcp-server/stdio",
+    "integration/jwt-auth/custom",
+    "chat_prompt",
+    "agent",
+    "agent-identity",
+    "role",
+    "role-binding",
+    "secret-group",
+    "policy",
+    "settings/common-tools",
+    "settings/ai-features",
+    "tracing-project",
+];
+
+/// Types that name a place this gateway cannot have, and what says the same here.
+pub const REPLACED: &[(&str, &str)] = &[
+    (
+        "provider-account/truefoundry",
+        "models of a hosted platform: name each as provider-account/self-hosted-model with its url",
+    ),
+    (
+        "provider-account/gcp",
+        "use provider-account/google-vertex with the key file of a service account",
+    ),
+    (
+        "provider-account/nvidia-nim",
+        "use provider-account/self-hosted-model with url and auth_data",
+    ),
+];
+
+/// Which keys may stand where in a document of this twin: `(pattern of the mapping, its keys)`.
+#[must_use]
+pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
+    match twin {
+        Twin::Account => vec![
+            ("", keys_of::<ProviderAccount>()),
+            ("auth_data", keys_of::<AuthData>()),
+            ("tls_settings", keys_of::<TlsSettings>()),
+            ("collaborators[]", keys_of::<Collaborator>()),
+            ("integrations[]", keys_of::<ModelIntegration>()),
+            ("integrations[].auth_data", keys_of::<AuthData>()),
+            ("integrations[].tls_settings", keys_of::<TlsSettings>()),
+        ],
+        Twin::VirtualAccount => {
+            vec![("", keys_of::<VirtualAccount>()), ("permissions[]", keys_of::<Permission>())]
+        }
+        Twin::PersonalAccessToken => vec![("", keys_of::<PersonalAccessToken>())],
+        Twin::Team => vec![("", keys_of::<Team>())],
+        Twin::AuthzRules => {
+            vec![("", keys_of::<AuthzRules>()), ("authz_rules[]", keys_of::<AuthzRule>())]
+        }
+        Twin::GlobalSettings => vec![("", keys_of::<GlobalSettings>())],
+        Twin::MetadataConfig => vec![
+            ("", keys_of::<MetadataConfig>()),
+            ("rules[]", keys_of::<MetadataRule>()),
+            ("rules[].when", keys_of::<MetadataWhen>()),
+        ],
+    }
+}
+
+/// Keys that a twin knows and nothing obeys yet, as patterns.
+#[must_use]
+pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
+    match twin {
+        Twin::Account => &[
+            "ownedBy",
+            "discount_percent",
+            "integrations[].cost",
+            "integrations[].tfy_application_id",
+        ],
+        Twin::VirtualAccount => &[
+            "auto_rotate",
+            "notification_target",
+            "secret_store_config",
+            "ownedBy",
+            "identity_provider_mapping",
+        ],
+        Twin::PersonalAccessToken => &["ownedBy"],
+        Twin::Team => &["ownedBy", "identity_provider_mapping"],
+        Twin::AuthzRules | Twin::MetadataConfig => &[],
+        Twin::GlobalSettings => {
+            &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
+        }
+    }
+}
+
+/// The keys that a twin's `Deserialize` says it takes.
+fn keys_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut keys: &'static [&'static str] = &[];
+    let _ = T::deserialize(Probe(&mut keys));
+    keys
+}
+
+/// Answers no question; remembers the keys that were asked for.
+struct Probe<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> serde::Deserializer<'de> for Probe<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_struct<V: serde::de::Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        Err(Self::Error::custom("only asked for its keys"))
+    }
+
+    fn deserialize_any<V: serde::de::Visitor<'de>>(
+        self,
+        _visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("only asked for its keys"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OBEYED, REPLACED, UNBUILT, fields, unobeyed};
+
+    #[test]
+    fn every_type_stands_in_one_list_once() {
+        let obeyed = OBEYED.iter().map(|(name, _)| *name);
+        let replaced = REPLACED.iter().map(|(name, _)| *name);
+        let mut names: Vec<_> = obeyed.chain(replaced).chain(UNBUILT.iter().copied()).collect();
+        let count = names.len();
+
+        names.sort_unstable();
+        names.dedup();
+
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn what_is_known_and_not_obeyed_is_a_key_of_its_twin() {
+        for (_, twin) in OBEYED {
+            let fields = fields(*twin);
+            for pattern in unobeyed(*twin) {
+                let (parent, key) = pattern.rsplit_once('.').unwrap_or(("", pattern));
+                let known = fields.iter().find(|(place, _)| *place == parent);
+                assert!(known.is_some_and(|(_, keys)| keys.contains(&key)), "{pattern}");
+            }
+        }
+    }
+}

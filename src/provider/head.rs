@@ -1,0 +1,175 @@
+//! The request heads that a target carries, written once when a snapshot is compiled.
+
+use crate::{
+    lexicon::{operation::Operation, secret::Secret},
+    provider::base_url::BaseUrl,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+/// How we prove ourselves, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// None is wanted.
+    None,
+    Bearer(Secret),
+    Basic {
+        username: Secret,
+        password: Secret,
+    },
+}
+
+/// A header that operators add, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub name: Box<str>,
+    pub value: Secret,
+}
+
+/// Why a header or a credential cannot be sent; names nothing of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadHeader {
+    /// Not a token of RFC 9110 §5.6.2.
+    Name,
+    /// Ours to write: framing, routing or what a call always says.
+    Reserved,
+    /// CR, LF, NUL or another control character in it.
+    Value,
+    /// Longer than `VALUE_BYTES_MAX`.
+    Long,
+}
+
+/// Headers an account and a model may add together.
+pub const HEADERS_MAX: usize = 64;
+/// The longest value: the usual bound of servers for a whole head is 8 KiB.
+pub const VALUE_BYTES_MAX: usize = 8 << 10;
+
+/// Names that operators may not set: they frame the message, are hop by hop (RFC 9110 §7.6.1), or
+/// are said by the gateway in each call.
+const RESERVED: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// May this header be added to calls?
+pub fn check(name: &str, value: &Secret) -> Result<(), BadHeader> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > 256 || !name.bytes().all(is_token) {
+        return Err(BadHeader::Name);
+    }
+    if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(BadHeader::Reserved);
+    }
+    check_value(value)
+}
+
+/// May this text stand in a header's value?
+pub fn check_value(value: &Secret) -> Result<(), BadHeader> {
+    let text = value.expose();
+    if text.len() > VALUE_BYTES_MAX {
+        return Err(BadHeader::Long);
+    }
+    if text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        return Err(BadHeader::Value);
+    }
+    Ok(())
+}
+
+/// One head per operation; see `Target::head` for their shape. What is written here has passed
+/// `check` and `check_value`.
+#[must_use]
+pub fn write(
+    url: &BaseUrl,
+    credential: &Credential,
+    headers: &[Header],
+) -> [Box<[u8]>; Operation::ALL.len()] {
+    let mut rest = format!("host: {}\r\n", url.authority());
+    match credential {
+        Credential::None => {}
+        Credential::Bearer(token) => {
+            rest.push_str("authorization: Bearer ");
+            rest.push_str(token.expose());
+            rest.push_str("\r\n");
+        }
+        Credential::Basic { username, password } => {
+            let pair = format!("{}:{}", username.expose(), password.expose());
+            rest.push_str("authorization: Basic ");
+            STANDARD.encode_string(pair, &mut rest);
+            rest.push_str("\r\n");
+        }
+    }
+    rest.push_str("accept-encoding: identity\r\ncontent-type: application/json\r\n");
+    for header in headers {
+        rest.push_str(&header.name.to_ascii_lowercase());
+        rest.push_str(": ");
+        rest.push_str(header.value.expose().trim_matches([' ', '\t']));
+        rest.push_str("\r\n");
+    }
+    Operation::ALL.map(|operation| {
+        let line = format!("POST {}{} HTTP/1.1\r\n", url.path, operation.path());
+        [line.as_bytes(), rest.as_bytes()].concat().into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BadHeader, Credential, Header, check, check_value, write};
+    use crate::lexicon::{operation::Operation, secret::Secret};
+
+    #[test]
+    fn a_head_is_written_as_documented() {
+        let url = "http://vllm.local:8000".parse().expect("a URL");
+        let header = Header { name: "X-Region".into(), value: Secret::new(" eu ") };
+
+        let heads = write(&url, &Credential::Bearer(Secret::new("sk-1")), &[header]);
+
+        assert_eq!(
+            std::str::from_utf8(&heads[Operation::Embeddings as usize]),
+            Ok("POST /v1/embeddings HTTP/1.1\r\n\
+                host: vllm.local:8000\r\n\
+                authorization: Bearer sk-1\r\n\
+                accept-encoding: identity\r\n\
+                content-type: application/json\r\n\
+                x-region: eu\r\n")
+        );
+    }
+
+    #[test]
+    fn a_basic_credential_is_user_and_password_in_base64() {
+        let url = "https://x/v1".parse().expect("a URL");
+        let username = Secret::new("ada");
+        let credential = Credential::Basic { username, password: Secret::new("p:w") };
+
+        let head = write(&url, &credential, &[])[0].clone();
+
+        assert!(String::from_utf8_lossy(&head).contains("authorization: Basic YWRhOnA6dw==\r\n"));
+    }
+
+    #[test]
+    fn a_header_that_could_forge_a_message_is_refused() {
+        let plain = Secret::new("1");
+        for name in ["", "a b", "a:b", "a\r\nb", "é"] {
+            assert_eq!(check(name, &plain), Err(BadHeader::Name), "{name:?}");
+        }
+        for name in ["Host", "content-length", "Transfer-Encoding", "connection"] {
+            assert_eq!(check(name, &plain), Err(BadHeader::Reserved), "{name}");
+        }
+        for value in ["a\r\nx: 1", "a\nb", "a\0b", "\u{7f}"] {
+            assert_eq!(check_value(&Secret::new(value)), Err(BadHeader::Value), "{value:?}");
+        }
+        assert_eq!(check_value(&Secret::new("a".repeat(8 << 10))), Ok(()));
+        assert_eq!(check_value(&Secret::new("a".repeat((8 << 10) + 1))), Err(BadHeader::Long));
+        assert_eq!(check("x-region", &Secret::new("münchen\t1")), Ok(()));
+    }
+}
