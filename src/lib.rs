@@ -41,4 +41,5 @@ pub mod bridge;
 pub mod lexicon;
 pub mod policy;
 pub mod provider;
+pub mod rehearsal;
 pub mod snapshot;
