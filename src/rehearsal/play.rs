@@ -10,7 +10,7 @@ use super::{
 };
 use monoio::{io::AsyncReadRent, net::TcpListener};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     net::Shutdown,
     os::unix::net::UnixStream,
@@ -25,19 +25,27 @@ struct House {
     counts: RefCell<Counts>,
     /// To end them when the vendor stops.
     open: RefCell<HashMap<u64, std::net::TcpStream>>,
+    is_stopping: Cell<bool>,
 }
 
 /// Serves until `stopped` ends.
 pub(super) fn serve(listener: std::net::TcpListener, stopped: UnixStream, shared: Arc<Shared>) {
-    let house = Rc::new(House { shared, counts: RefCell::default(), open: RefCell::default() });
+    let house = Rc::new(House {
+        shared,
+        counts: RefCell::default(),
+        open: RefCell::default(),
+        is_stopping: Cell::new(false),
+    });
     let accepting = async move {
+        let door = listener.try_clone().expect("there is a descriptor to spare");
         let listener = TcpListener::from_std(listener).expect("the listener is open");
         let stopped = monoio::net::UnixStream::from_std(stopped).expect("the stop line is open");
-        monoio::spawn(accept(listener, Rc::clone(&house)));
+        let accepting = monoio::spawn(accept(listener, Rc::clone(&house)));
         wait_for_end(stopped).await;
-        for socket in house.open.borrow().values() {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+        house.is_stopping.set(true);
+        let _ = socket2::SockRef::from(&door).shutdown(Shutdown::Both);
+        accepting.await;
+        hang_up(&house).await;
     };
     let uring = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().enable_timer().build();
     if let Ok(mut runtime) = uring {
@@ -51,9 +59,27 @@ async fn wait_for_end(mut stopped: monoio::net::UnixStream) {
     let _ = stopped.read(vec![0; 1]).await;
 }
 
+/// Ends every connection, and gives each task a moment to let go of its own.
+async fn hang_up(house: &House) {
+    const MOMENTS_MAX: usize = 500;
+    for socket in house.open.borrow().values() {
+        let _ = socket.shutdown(Shutdown::Both);
+    }
+    for _ in 0..MOMENTS_MAX {
+        if house.open.borrow().is_empty() {
+            return;
+        }
+        monoio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 async fn accept(listener: TcpListener, house: Rc<House>) {
     for connection in 0.. {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = listener.accept().await;
+        if house.is_stopping.get() {
+            return;
+        }
+        let Ok((stream, _)) = accepted else {
             // Out of descriptors, most likely: others must close first.
             monoio::time::sleep(Duration::from_millis(10)).await;
             continue;
