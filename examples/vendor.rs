@@ -8,7 +8,6 @@ use weir::rehearsal::{Vendor, script::Script};
 
 fn main() -> std::io::Result<()> {
     let mut script = Script::instant();
-    script.forgets = true;
     let mut listen = "127.0.0.1:0".to_owned();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

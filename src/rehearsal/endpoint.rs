@@ -52,6 +52,7 @@ pub(super) fn answer(
         return vec![Step::Send(chat::canned(bytes))];
     }
     match (request.method.as_str(), path) {
+        ("GET", "/rehearsal/log") => return vec![log(shared)],
         ("GET", path) if path.ends_with("/models") => return vec![models()],
         ("POST", path) if is_known(path) => {}
         (_, path) if is_known(path) || path.ends_with("/models") => {
@@ -115,6 +116,19 @@ fn raw(name: &str, shared: &Shared) -> Vec<Step> {
         },
         |steps| steps.to_vec(),
     )
+}
+
+/// What was seen, for clients that are no part of this process; looking is not itself noted.
+fn log(shared: &Shared) -> Step {
+    let seen = shared.log.all();
+    let asked = seen.iter().filter(|seen| !seen.path.starts_with("/rehearsal/"));
+    let list: Vec<Value> = asked
+        .map(|seen| {
+            json!({"method": seen.method, "path": seen.path, "answered": seen.answered.is_some(),
+                "abandoned": seen.was_abandoned()})
+        })
+        .collect();
+    json(200, &[], &list.into())
 }
 
 fn models() -> Step {
