@@ -44,5 +44,6 @@ pub mod lexicon;
 pub mod manifest;
 pub mod policy;
 pub mod provider;
+pub mod rehearsal;
 pub mod snapshot;
 pub mod wire;

@@ -120,7 +120,6 @@ impl Refusal {
     /// The table.
     #[must_use]
     #[rustfmt::skip] // One row a line reads as the table it is.
-    #[expect(clippy::too_many_lines, reason = "a table is as long as its list")]
     pub const fn row(self) -> Row {
         match self {
             Self::BadHttp => row(400, "bad_http", REQUEST, "The bytes received are not a valid HTTP/1.1 request; the connection is closed."),

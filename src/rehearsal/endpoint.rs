@@ -1,0 +1,139 @@
+//! Which answer a request gets: the paths, and the order in which scripts are asked.
+
+use super::{
+    Shared, chat, completion, embedding,
+    frame::{error, json},
+    incoming::Request,
+    odd,
+    script::{Pace, Step},
+    trick::Tricks,
+    words,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+};
+
+/// How often each model was asked.
+#[derive(Default)]
+pub(super) struct Counts(HashMap<String, u64>);
+
+/// One request of a model, read.
+pub(super) struct Ask<'a> {
+    pub model: &'a str,
+    pub body: &'a Value,
+    pub tricks: Tricks<'a>,
+    pub is_streaming: bool,
+    pub pace: Pace,
+    /// How often this model was asked before.
+    pub times_asked: u64,
+    /// How often this connection was used before.
+    pub connection_uses: u64,
+    /// The same for the same body.
+    pub seed: u64,
+}
+
+/// The steps that answer `request`.
+pub(super) fn answer(
+    request: &Request,
+    connection_uses: u64,
+    shared: &Shared,
+    counts: &mut Counts,
+) -> Vec<Step> {
+    if let Some(name) = request.header("x-rehearsal-raw") {
+        return raw(name, shared);
+    }
+    let path = request.path.split('?').next().unwrap_or_default();
+    if request.method == "POST"
+        && let Some(bytes) = shared.script.canned_bytes
+        && memchr::memmem::find(&request.body, b"\"stream\":true").is_none()
+    {
+        return vec![Step::Send(chat::canned(bytes))];
+    }
+    match (request.method.as_str(), path) {
+        ("GET", "/rehearsal/log") => return vec![log(shared)],
+        ("GET", path) if path.ends_with("/models") => return vec![models()],
+        ("POST", path) if is_known(path) => {}
+        (_, path) if is_known(path) || path.ends_with("/models") => {
+            let wrong = error("invalid_request_error", None, "Not with this method.");
+            return vec![json(405, &[("allow", "POST")], &wrong)];
+        }
+        _ => {
+            let wrong = error("invalid_request_error", Some("unknown_url"), "No such URL.");
+            return vec![json(404, &[], &wrong)];
+        }
+    }
+    let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
+        let wrong = error("invalid_request_error", None, "We could not parse your JSON body.");
+        return vec![json(400, &[], &wrong)];
+    };
+    let model = body["model"].as_str().unwrap_or_default();
+    if let Some(name) = model.strip_prefix("raw:") {
+        return raw(name, shared);
+    }
+    let asked = counts.0.entry(model.to_owned()).or_default();
+    *asked += 1;
+    let ask = Ask {
+        model,
+        body: &body,
+        tricks: Tricks::of(model),
+        is_streaming: body["stream"].as_bool().unwrap_or_default(),
+        pace: shared.script.pace,
+        times_asked: *asked - 1,
+        connection_uses,
+        seed: words::seed_of(&body["messages"].to_string()),
+    };
+    by_path(path, &ask)
+}
+
+fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
+    if let Some(steps) = odd::instead(ask) {
+        return steps;
+    }
+    let steps = if path.ends_with("/chat/completions") {
+        chat::answer(ask)
+    } else if path.ends_with("/completions") {
+        completion::answer(ask)
+    } else {
+        vec![embedding::answer(ask)]
+    };
+    odd::around(ask, steps)
+}
+
+fn is_known(path: &str) -> bool {
+    path.ends_with("/completions") || path.ends_with("/embeddings")
+}
+
+fn raw(name: &str, shared: &Shared) -> Vec<Step> {
+    let raws = shared.raws.lock().unwrap_or_else(PoisonError::into_inner);
+    let steps: Option<Arc<[Step]>> = raws.get(name).cloned();
+    drop(raws);
+    steps.map_or_else(
+        || {
+            let message = format!("No bytes were registered as {name:?}.");
+            vec![json(404, &[], &error("not_found_error", Some("unknown_raw"), &message))]
+        },
+        |steps| steps.to_vec(),
+    )
+}
+
+/// What was seen, for clients that are no part of this process; looking is not itself noted.
+fn log(shared: &Shared) -> Step {
+    let seen = shared.log.all();
+    let asked = seen.iter().filter(|seen| !seen.path.starts_with("/rehearsal/"));
+    let list: Vec<Value> = asked
+        .map(|seen| {
+            json!({"method": seen.method, "path": seen.path, "answered": seen.answered.is_some(),
+                "abandoned": seen.was_abandoned()})
+        })
+        .collect();
+    json(200, &[], &list.into())
+}
+
+fn models() -> Step {
+    let one =
+        |id: &str| json!({"id": id, "object": "model", "created": 1, "owned_by": "rehearsal"});
+    let list = ["rehearsal-small", "rehearsal-tool", "rehearsal-embed"].map(one);
+    json(200, &[], &json!({"object": "list", "data": list}))
+}

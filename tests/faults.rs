@@ -1,0 +1,301 @@
+//! Faults of vendors; each test names its rows of the list of faults that we owe.
+
+mod harness;
+
+use harness::{DEADLINE, House, answer, client::Ask, manifest, vendor};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+use weir::rehearsal::{script::Step, seen::Seen};
+
+/// Asks `model` for a stream that breaks; its code, and the receipt's facts.
+fn broken_stream(model: &str, arguments: &[&str]) -> (String, String) {
+    let house = House::open_with(&[model], arguments);
+    let reply = house.ask(&Ask::stream(model));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let events = reply.events();
+    assert!(!reply.text().contains("[DONE]"), "{model}: {}", reply.text());
+    let last = events.last().expect("the error is an event");
+    let error: serde_json::Value = serde_json::from_str(last).expect("whole events only");
+    assert!(error["error"]["message"].is_string(), "{last}");
+    for event in &events {
+        serde_json::from_str::<serde_json::Value>(event).expect("a half event is discarded");
+    }
+    let receipt = house.receipt();
+    assert_eq!(receipt.text("ending"), "broken");
+    (error["error"]["code"].as_str().unwrap_or_default().to_owned(), receipt.text("fault"))
+}
+
+/// Rows 1 and 2: the vendor's end, orderly or not, in mid stream, at an event's edge or inside.
+#[test]
+fn a_stream_that_the_vendor_breaks_off_ends_with_an_error_event() {
+    for model in ["cutclean", "cut", "reset", "closing-cutclean"] {
+        let (code, fault) = broken_stream(model, &[]);
+        assert_eq!((code.as_str(), fault.as_str()), ("stream_truncated", "truncated"), "{model}");
+    }
+}
+
+/// Row 19: the vendor falls silent.
+#[test]
+fn a_stream_that_stalls_ends_with_an_error_event() {
+    let begun = Instant::now();
+    let (code, fault) = broken_stream("stall", &["--idle-timeout", "1s"]);
+
+    assert_eq!((code.as_str(), fault.as_str()), ("idle_timeout", "idle_timeout"));
+    assert!(begun.elapsed() < DEADLINE);
+}
+
+/// Row 12, and errors as chunks: they pass in their own words, and nothing is added.
+#[test]
+fn an_error_that_the_vendor_streams_is_passed_on() {
+    let house = House::open(&["groqerr", "errchunk", "errevent"]);
+
+    for (model, wanted) in [
+        ("groqerr", "tool_use_failed"),
+        ("errchunk", "The vendor broke."),
+        ("errevent", "event: error"),
+    ] {
+        let reply = house.ask(&Ask::stream(model));
+        assert!(reply.text().contains(wanted), "{model}: {}", reply.text());
+        let dones = reply.events().iter().filter(|event| *event == "[DONE]").count();
+        assert_eq!(dones, 0, "no success is claimed after an error");
+    }
+    for receipt in house.receipts(3) {
+        assert_eq!(receipt.text("fault"), "error_event");
+    }
+}
+
+/// Row 14: an error as the whole body of a stream that was asked for, under 200.
+#[test]
+fn an_error_instead_of_a_stream_has_an_error_status() {
+    let house = House::open(&["errforstream"]);
+
+    let reply = house.ask(&Ask::stream("errforstream"));
+
+    assert!(reply.status >= 500, "{}", reply.status);
+    assert!(reply.text().contains("Overloaded"), "{}", reply.text());
+}
+
+/// Row 15: a whole answer where a stream was asked for, and the reverse: no hang, never raw.
+#[test]
+fn the_wrong_kind_of_answer_is_converted_or_refused() {
+    let house = House::open(&["jsonforstream", "sseforjson"]);
+
+    for ask in [Ask::stream("jsonforstream"), Ask::chat("sseforjson")] {
+        let reply = house.ask(&ask);
+        let is_converted = reply.status == 200 && reply.is_whole;
+        assert!(is_converted || reply.refusal() == "upstream_invalid_response");
+    }
+}
+
+/// Row 17: a body that says gzip and is not, and one that is.
+#[test]
+fn a_compressed_answer_is_decoded_or_refused() {
+    let house = House::open(&["gziplie", "gzip"]);
+
+    let lie = house.ask(&Ask::chat("gziplie"));
+    let truth = house.ask(&Ask::chat("gzip"));
+
+    assert_eq!((lie.status, lie.refusal().as_str()), (502, "upstream_invalid_response"));
+    let is_decoded = truth.status == 200 && truth.json()["id"] == "chatcmpl-odd";
+    assert!(is_decoded || truth.status == 502, "{}", truth.text());
+}
+
+/// Row 18, and the client's own bounds on time.
+#[test]
+fn a_vendor_that_never_answers_costs_the_time_allowed_and_no_more() {
+    let house = House::open_with(&["never"], &["--first-byte-timeout", "1s"]);
+    let asked = |name: &str, value: &str| {
+        let begun = Instant::now();
+        let reply = house.ask(&Ask::stream("never").header(name, value));
+        (reply.status, reply.refusal(), begun.elapsed())
+    };
+
+    let ttft = asked("x-tfy-ttft-timeout-ms", "200");
+    let request = asked("x-tfy-request-timeout", "300");
+    let none = asked("x-nothing", "1");
+
+    assert_eq!((ttft.0, ttft.1.as_str()), (408, "ttft_timeout"));
+    assert_eq!((request.0, request.1.as_str()), (504, "request_deadline"));
+    assert_eq!((none.0, none.1.as_str()), (504, "first_byte_timeout"));
+    for (took, bound) in [(ttft.2, 200), (request.2, 300), (none.2, 1000)] {
+        let bound = Duration::from_millis(bound);
+        assert!(took >= bound && took < bound + Duration::from_secs(2), "{took:?} for {bound:?}");
+    }
+    let log = house.vendor.log();
+    assert_eq!(log.len(), 3, "a vendor that may be at work is not asked twice");
+    let gone = house.vendor.wait_until(DEADLINE, |log| log.iter().all(Seen::was_abandoned));
+    assert!(gone, "whoever is not waited for is told so");
+}
+
+/// Row 23: what the vendor says about trying again reaches the client.
+#[test]
+fn retry_after_reaches_the_client() {
+    let house = House::open(&["e429", "e429-date", "e429-past", "e429-garbage"]);
+
+    let plain = house.ask(&Ask::chat("e429"));
+    assert_eq!(plain.status, 429);
+    assert_eq!(plain.header("retry-after"), Some("1"));
+    assert_eq!(plain.header("retry-after-ms"), Some("200"));
+    assert_eq!(plain.json()["error"]["code"], "rate_limit_exceeded");
+    for model in ["e429-date", "e429-past", "e429-garbage"] {
+        assert_eq!(house.ask(&Ask::chat(model)).status, 429, "{model}");
+    }
+}
+
+/// Row 24: our own credential is refused; the client's key is fine, and ours is not shown.
+#[test]
+fn a_refusal_of_our_credential_is_not_the_clients_fault() {
+    let house = House::open(&["e401", "e403"]);
+
+    for model in ["e401", "e403"] {
+        let reply = house.ask(&Ask::chat(model));
+        assert_eq!((reply.status, reply.refusal().as_str()), (502, "upstream_auth"));
+        assert!(!reply.text().contains(manifest::VENDOR_KEY));
+    }
+    assert!(house.receipts(2).iter().all(|one| one.text("fault") == "auth"));
+}
+
+/// Rows 25 and 26 as far as one target goes: other statuses pass, once.
+#[test]
+fn the_vendors_other_errors_pass_with_their_code() {
+    let house = House::open(&["ctxlen", "e404", "e500", "e503", "e529"]);
+
+    let long = house.ask(&Ask::chat("ctxlen"));
+    assert_eq!(long.json()["error"]["code"], "context_length_exceeded");
+    assert_eq!(long.status, 400);
+    for (model, status) in [("e404", 404), ("e500", 500), ("e503", 503), ("e529", 529)] {
+        let reply = house.ask(&Ask::chat(model));
+        assert_eq!(reply.status, status);
+        assert!(reply.json()["error"]["message"].is_string());
+    }
+    assert!(house.receipts(5).iter().all(|one| one.text("fault") == "status"));
+}
+
+/// Row 27: answers that are no answers.
+#[test]
+fn what_is_no_answer_is_a_clean_502() {
+    let models = ["html", "empty", "nocontent", "redirect", "junkhttp"];
+    let house = House::open(&models);
+
+    for model in models {
+        for ask in [Ask::chat(model), Ask::stream(model)] {
+            let reply = house.ask(&ask);
+            assert_eq!(reply.status, 502, "{model}: {}", reply.text());
+            assert_eq!(reply.refusal(), "upstream_invalid_response", "{model}");
+            assert!(!reply.text().contains("<html>"));
+        }
+    }
+    assert_eq!(house.vendor.log().len(), models.len() * 2, "a redirect is not followed");
+}
+
+/// Row 28: nobody listens, and no such name.
+#[test]
+fn a_vendor_that_cannot_be_reached_is_a_502() {
+    let vacant = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let house = House::open(&["plain"]);
+    let mut lost = manifest::account(vacant.expect("a port that was just free"), &["closed"]);
+    lost["name"] = "lost".into();
+    let mut unnamed = lost.clone();
+    unnamed["name"] = "unnamed".into();
+    unnamed["integrations"][0]["url"] = "http://no-such-host.invalid/v1".into();
+    manifest::write(house.gateway.manifests.path(), "lost", &lost);
+    manifest::write(house.gateway.manifests.path(), "unnamed", &unnamed);
+
+    for name in ["lost/closed", "unnamed/closed"] {
+        let body = format!(r#"{{"model":"{name}","messages":[]}}"#);
+        let reply = until_known(&house, &Ask::post("/v1/chat/completions", body));
+        assert_eq!((reply.status, reply.refusal().as_str()), (502, "upstream_unreachable"));
+    }
+}
+
+/// Asks until a model that was just written is known.
+fn until_known(house: &House, ask: &Ask) -> harness::client::Reply {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let reply = house.ask(ask);
+        if reply.status != 404 {
+            return reply;
+        }
+        assert!(Instant::now() < until, "the change was not taken: {}", reply.text());
+        std::thread::yield_now();
+    }
+}
+
+/// Row 29: the vendor closes the connection that we are about to use again.
+#[test]
+fn a_connection_that_closed_while_idle_is_replaced_once() {
+    let house = House::open(&["race", "hangup", "drop"]);
+
+    for _ in 0..3 {
+        assert_eq!(house.ask(&Ask::chat("race")).status, 200);
+        assert_eq!(house.ask(&Ask::chat("hangup")).status, 200);
+    }
+    let dropped = house.ask(&Ask::chat("drop"));
+    assert_eq!((dropped.status, dropped.refusal().as_str()), (502, "upstream_unreachable"));
+    let fault = house.receipts(7).pop().map(|one| one.text("fault"));
+    assert_eq!(fault.as_deref(), Some("closed_early"));
+}
+
+/// Row 31: the vendor's own framing is wrong, or unusual and right.
+#[test]
+fn a_vendors_bad_framing_is_refused_and_its_connection_closed() {
+    let house = House::open(&["clte", "badchunk", "early", "closing", "raw-trailers"]);
+
+    for model in ["clte", "badchunk"] {
+        let reply = house.ask(&Ask::chat(model));
+        let is_refused = reply.status == 502 || !reply.is_whole;
+        assert!(is_refused, "{model}: {}", reply.text());
+        let closed = house.vendor.wait_until(DEADLINE, |log| {
+            log.last().is_some_and(|one| one.client_closed_at.is_some())
+        });
+        assert!(closed, "{model}: what follows on that connection cannot be trusted");
+    }
+    for model in ["early", "closing"] {
+        assert_eq!(house.ask(&Ask::chat(model)).status, 200, "{model}");
+    }
+    let trailing = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+        transfer-encoding: chunked\r\n\r\n2;ext=\"a;b\"\r\n{}\r\n0\r\nx-trailer: 1\r\n\r\n";
+    house.teach("trailers", vec![Step::Send(trailing.to_vec())]);
+    let reply = house.ask(&Ask::chat("raw-trailers"));
+    assert_eq!((reply.status, reply.text().as_str(), reply.is_whole), (200, "{}", true));
+}
+
+/// Row 22: a large answer to a slow reader is not gathered in memory.
+#[test]
+fn a_huge_answer_streams_through() {
+    let house = House::open(&["huge40"]);
+
+    let reply = house.ask(&Ask::chat("huge40"));
+
+    assert!(reply.is_whole && reply.body.len() > 40 << 20);
+    assert_eq!(house.receipt().number("bytes_out"), reply.body.len() as u64);
+}
+
+/// Row 26: a vendor that vanishes while others serve.
+#[test]
+fn a_vendor_that_vanishes_takes_only_its_own_models_along() {
+    let house = House::open(&["plain"]);
+    let other = vendor();
+    let mut account = manifest::account(other.address(), &["plain"]);
+    account["name"] = "other".into();
+    manifest::write(house.gateway.manifests.path(), "other", &account);
+    let body = r#"{"model":"other/plain","messages":[]}"#;
+    assert_eq!(until_known(&house, &Ask::post("/v1/chat/completions", body)).status, 200);
+
+    drop(other);
+
+    assert_eq!(house.ask(&Ask::post("/v1/chat/completions", body)).status, 502);
+    assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
+}
+
+/// An answer without a length that ends with its connection is whole.
+#[test]
+fn an_empty_object_is_an_answer() {
+    let house = House::open(&["raw-x"]);
+
+    house.teach("x", answer(200, "application/json", b"{}"));
+
+    assert_eq!(house.ask(&Ask::chat("raw-x")).text(), "{}");
+}

@@ -1,0 +1,72 @@
+//! Recorded traffic of real vendors; it lies beside the project, not in it.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Vendors whose chat answers have OpenAI's shape.
+const VENDORS: [&str; 11] = [
+    "openai-chat",
+    "openai-compatible",
+    "azure",
+    "groq",
+    "together",
+    "mistral",
+    "deepseek",
+    "openrouter",
+    "perplexity",
+    "vllm",
+    "xai",
+];
+
+/// One recording.
+pub struct Recording {
+    pub name: String,
+    pub status: u16,
+    /// `sse` or `json`.
+    pub kind: String,
+    pub body: Vec<u8>,
+    pub request: Option<Vec<u8>>,
+}
+
+/// Every recording of a chat in OpenAI's shape; `None`, said in one line, where there are none.
+pub fn openai_chats() -> Option<Vec<Recording>> {
+    let root = std::env::var_os("WEIR_FIXTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"),
+        PathBuf::from,
+    );
+    let recorded = root.join("recorded");
+    if !recorded.is_dir() {
+        println!("skipped: about 150 recordings, for there is no folder of them (WEIR_FIXTURES)");
+        return None;
+    }
+    let mut found: Vec<Recording> = VENDORS
+        .iter()
+        .flat_map(|vendor| std::fs::read_dir(recorded.join(vendor)).into_iter().flatten())
+        .filter_map(|entry| read(&entry.ok()?.path()))
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Some(found)
+}
+
+fn read(folder: &Path) -> Option<Recording> {
+    let meta: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("meta.json")).ok()?).ok()?;
+    let kind = meta["response_kind"].as_str()?.to_owned();
+    let status = u16::try_from(meta["status"].as_u64()?).ok()?;
+    let body = std::fs::read(folder.join(format!("response.{kind}"))).ok()?;
+    let url = meta["url"].as_str().unwrap_or_default().split('?').next()?;
+    let text = String::from_utf8_lossy(&body).replace("\": \"", "\":\"");
+    let is_chat = text.contains("\"object\":\"chat.completion");
+    let is_refused_chat = status >= 400 && url.ends_with("/chat/completions");
+    let is_broken_stream = url.ends_with("/chat/completions") && kind == "sse";
+    if !is_chat && !is_refused_chat && !is_broken_stream {
+        return None;
+    }
+    Some(Recording {
+        name: folder.file_name()?.to_string_lossy().into_owned(),
+        request: std::fs::read(folder.join("request.json")).ok(),
+        status,
+        body,
+        kind,
+    })
+}

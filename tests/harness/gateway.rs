@@ -1,0 +1,191 @@
+//! The real binary as a child process.
+
+use super::{
+    DEADLINE,
+    client::{Ask, Client, Reply},
+};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// A running gateway; its process ends when this is dropped.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub manifests: TempDir,
+    data: Option<TempDir>,
+    child: Child,
+    stderr: Receiver<String>,
+    stdout: Receiver<String>,
+}
+
+pub fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_weir"))
+}
+
+impl Gateway {
+    /// Serves what is in `manifests`, on ports of the system's choice.
+    pub fn start(manifests: TempDir, arguments: &[&str]) -> Self {
+        let data = super::manifest::folder();
+        Self::start_on(manifests, data, arguments)
+    }
+
+    /// The same over a data directory that may have a past.
+    pub fn start_on(manifests: TempDir, data: TempDir, arguments: &[&str]) -> Self {
+        let mut command = binary();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.arg("--config").arg(manifests.path());
+        command.arg("--data-dir").arg(data.path());
+        if !arguments.contains(&"--cores") {
+            command.args(["--cores", "1"]);
+        }
+        if let Ok(driver) = std::env::var("WEIR_TEST_DRIVER") {
+            command.args(["--driver", &driver]);
+        }
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary was built with this test");
+        let stdout = lines(child.stdout.take().expect("piped"));
+        let stderr = lines(child.stderr.take().expect("piped"));
+        let mut gateway = Self {
+            address: ([127, 0, 0, 1], 0).into(),
+            admin: ([127, 0, 0, 1], 0).into(),
+            manifests,
+            data: Some(data),
+            child,
+            stderr,
+            stdout,
+        };
+        gateway.address = gateway.announced("weir: listening on http://");
+        gateway.admin = gateway.announced("weir: admin on http://");
+        gateway
+    }
+
+    /// The address after `prefix` on a line of its output.
+    fn announced(&mut self, prefix: &str) -> SocketAddr {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.stdout.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(address) = line.strip_prefix(prefix) {
+                        return address.trim().parse().expect("an address follows");
+                    }
+                }
+                Err(error) => {
+                    let log = self.log();
+                    panic!("{error} before {prefix:?}; its log:\n{log}");
+                }
+            }
+        }
+    }
+
+    /// What it has written to its log so far.
+    pub fn log(&mut self) -> String {
+        let mut text = String::new();
+        while let Ok(line) = self.stderr.recv_timeout(Duration::ZERO) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Waits for a line of the log or the output that `wanted` holds of.
+    pub fn wait_for_line(&mut self, wanted: &str) -> bool {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.stderr.recv_timeout(left) {
+                Ok(line) if line.contains(wanted) => return true,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Asks the admin port.
+    pub fn admin(&self, path: &str) -> Reply {
+        let mut client = Client::connect(self.admin);
+        client.send(&Ask::get(path).header("connection", "close").bytes());
+        client.reply()
+    }
+
+    /// Asks the open port on a new connection.
+    pub fn get(&self, path: &str) -> Reply {
+        let mut client = Client::connect(self.address);
+        client.send(&Ask::get(path).bytes());
+        client.reply()
+    }
+
+    /// Asks it to drain (SIGTERM).
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(killed.expect("kill(1) is everywhere").success());
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// Waits for its end.
+    pub fn exit(&mut self) -> ExitStatus {
+        // Its output ends with it, and that can be waited for with a deadline.
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.stdout.recv_timeout(left) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("still running:\n{}", self.log()),
+            }
+        }
+        self.child.wait().expect("it is ours")
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.as_ref().expect("it was not taken").path()
+    }
+
+    /// Its data directory, for the next gateway.
+    pub fn take_data(&mut self) -> TempDir {
+        self.data.take().expect("it was not taken")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the gateway's log ---\n{}", self.log());
+        }
+    }
+}
+
+/// The lines of a pipe, read by a thread of their own so that the child never blocks on it.
+fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Runs `weir ARGUMENTS`: exit code, output, log.
+pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = binary().args(arguments).output().expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
