@@ -8,4 +8,5 @@
 
 pub mod lane;
 pub mod pulse;
+pub mod receipts;
 pub mod weather;

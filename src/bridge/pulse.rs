@@ -16,6 +16,8 @@ pub struct Pulse {
     pub panics_total: Number,
     pub receipts_refused_total: Number,
     pub receipts_dropped_total: Number,
+    /// `Writer::free_blocks` of this core.
+    pub ring_free_blocks: Number,
     pub snapshot_version: Number,
 }
 

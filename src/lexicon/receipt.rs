@@ -127,6 +127,8 @@ pub struct Receipt<'a> {
     pub started: UnixMillis,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
+    /// A text was cut or metadata left out, for want of room in the ring.
+    pub is_truncated: bool,
     pub request_id: &'a str,
     pub subject: &'a str,
     pub teams: &'a str,

@@ -1,0 +1,288 @@
+//! What a record says, as bytes: the same in the ring and in the store.
+//!
+//! **Shape**: little-endian; two parts, each padded with zeros to whole words of 8 bytes.
+//!
+//! ```text
+//! opening  version u8, flags u8, operation u8, 0 u8, core u16, words of this part u16,
+//!          epoch u64, sequence u64, started u64 (Unix ms),
+//!          lengths u16 of request id, subject, teams, requested model; count of metadata u16,
+//!          0 u16 ×3; those texts; then for each pair: lengths u16 ×2, key, value
+//! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
+//!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
+//!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
+//!          code, fault, resolved model
+//! ```
+//!
+//! Bounds: each text is cut at its `_BYTES_MAX`, on a character; metadata pairs that no longer fit
+//! are left out whole. Either sets the flag `truncated`.
+
+use crate::{
+    bridge::receipts::layout::PAYLOAD_WORDS_MAX,
+    lexicon::{
+        ids::ReceiptId,
+        operation::Operation,
+        receipt::{Ending, Opening, Outcome, Receipt},
+        time::UnixMillis,
+        usage::Usage,
+    },
+};
+
+const VERSION: u8 = 1;
+const STREAMING: u8 = 1;
+const USAGE_REPORTED: u8 = 1;
+const TRUNCATED: u8 = 2;
+
+const REQUEST_ID_BYTES_MAX: usize = 128;
+const SUBJECT_BYTES_MAX: usize = 256;
+const TEAMS_BYTES_MAX: usize = 512;
+const MODEL_BYTES_MAX: usize = 256;
+/// Codes and fault labels are ours, and short.
+const CODE_BYTES_MAX: usize = 32;
+
+const OUTCOME_FIXED_WORDS: usize = 9;
+/// An outcome of which only codes are kept.
+pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
+pub(super) const OUTCOME_WORDS_MAX: usize = OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8;
+/// What remains beside two whole outcomes: the sealed one stays true while the closing one is
+/// written.
+const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
+
+/// The record is not one that we wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt;
+
+/// A whole record, for tests and tools; the ring writes its parts one by one.
+#[must_use]
+pub fn encode(id: ReceiptId, opening: &Opening<'_>, outcome: &Outcome<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_opening(id, opening, &mut bytes);
+    encode_outcome(outcome, MODEL_BYTES_MAX, &mut bytes);
+    bytes
+}
+
+pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    let mut is_truncated = false;
+    let mut texts = [
+        (opening.request_id, REQUEST_ID_BYTES_MAX),
+        (opening.subject, SUBJECT_BYTES_MAX),
+        (opening.teams, TEAMS_BYTES_MAX),
+        (opening.requested_model, MODEL_BYTES_MAX),
+    ];
+    for (text, bytes_max) in &mut texts {
+        *text = cut(text, *bytes_max, &mut is_truncated);
+    }
+    let operation = opening.operation.map_or(0, operation_code);
+    bytes.extend_from_slice(&[VERSION, 0, operation, 0]);
+    bytes.extend_from_slice(&id.core.to_le_bytes());
+    bytes.extend_from_slice(&[0; 2]); // This part's words, when they are known.
+    for number in [id.epoch, id.sequence, opening.started.0] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for (text, _) in texts {
+        bytes.extend_from_slice(&length(text));
+    }
+    let metadata_count_at = bytes.len();
+    bytes.extend_from_slice(&[0; 8]);
+    for (text, _) in texts {
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    let mut metadata_count = 0u16;
+    for (key, value) in opening.metadata {
+        if bytes.len() - start + 4 + key.len() + value.len() > OPENING_BYTES_MAX {
+            is_truncated = true;
+            continue;
+        }
+        bytes.extend_from_slice(&length(key));
+        bytes.extend_from_slice(&length(value));
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+        metadata_count += 1;
+    }
+    pad(bytes, start);
+    bytes[metadata_count_at..metadata_count_at + 2].copy_from_slice(&metadata_count.to_le_bytes());
+    bytes[start + 1] = flag(opening.is_streaming, STREAMING) | flag(is_truncated, TRUNCATED);
+    let words = u16::try_from((bytes.len() - start) / 8).expect("bounded by OPENING_BYTES_MAX");
+    bytes[start + 6..start + 8].copy_from_slice(&words.to_le_bytes());
+}
+
+/// The outcome, with the model's name cut to `model_bytes_max`.
+pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    let mut is_truncated = false;
+    let code = cut(outcome.code, CODE_BYTES_MAX, &mut is_truncated);
+    let fault = cut(outcome.fault, CODE_BYTES_MAX, &mut is_truncated);
+    let model_bytes_max = model_bytes_max.min(MODEL_BYTES_MAX);
+    let model = cut(outcome.resolved_model, model_bytes_max, &mut is_truncated);
+    let flags = flag(outcome.usage_is_reported, USAGE_REPORTED) | flag(is_truncated, TRUNCATED);
+    bytes.extend_from_slice(&[outcome.ending as u8, flags]);
+    bytes.extend_from_slice(&outcome.status.to_le_bytes());
+    bytes.extend_from_slice(&outcome.retries.to_le_bytes());
+    bytes.extend_from_slice(&[length(code)[0], length(fault)[0]]);
+    let usage = outcome.usage;
+    for number in [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        outcome.bytes_in,
+        outcome.bytes_out,
+    ] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for number in [outcome.ttft_us, outcome.inter_token_us, outcome.total_us] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.extend_from_slice(&length(model));
+    bytes.extend_from_slice(&[0; 2]);
+    for text in [code, fault, model] {
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    pad(bytes, start);
+}
+
+/// A receipt from its record.
+///
+/// **Cost**: one allocation where there is metadata; texts are borrowed.
+pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
+    let mut part = Bytes(record);
+    let [version, flags, operation, 0] = part.array()? else { return Err(Corrupt) };
+    if version != VERSION {
+        return Err(Corrupt);
+    }
+    let (core, words) = (part.u16()?, part.u16()?);
+    let (epoch, sequence) = (part.u64()?, part.u64()?);
+    let started = UnixMillis(part.u64()?);
+    let lengths = [part.u16()?, part.u16()?, part.u16()?, part.u16()?];
+    let metadata_count = part.u16()?;
+    part.take(6)?;
+    let [request_id, subject, teams, requested_model] = [
+        part.text(lengths[0])?,
+        part.text(lengths[1])?,
+        part.text(lengths[2])?,
+        part.text(lengths[3])?,
+    ];
+    let mut metadata = Vec::with_capacity(usize::from(metadata_count).min(record.len() / 4));
+    for _ in 0..metadata_count {
+        let (key, value) = (part.u16()?, part.u16()?);
+        metadata.push((part.text(key)?, part.text(value)?));
+    }
+    let rest = record.get(usize::from(words) * 8..).ok_or(Corrupt)?;
+    let (outcome, outcome_flags) = decode_outcome(rest)?;
+    Ok(Receipt {
+        id: ReceiptId { epoch, core, sequence },
+        started,
+        operation: operation_of(operation)?,
+        is_streaming: flags & STREAMING != 0,
+        is_truncated: (flags | outcome_flags) & TRUNCATED != 0,
+        request_id,
+        subject,
+        teams,
+        metadata,
+        requested_model,
+        outcome,
+    })
+}
+
+fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
+    let mut part = Bytes(record);
+    let [ending, flags] = part.array()?;
+    let (status, retries) = (part.u16()?, part.u16()?);
+    let [code, fault] = part.array()?;
+    let usage = Usage {
+        input_tokens: part.u64()?,
+        output_tokens: part.u64()?,
+        cached_tokens: part.u64()?,
+        reasoning_tokens: part.u64()?,
+    };
+    let (bytes_in, bytes_out) = (part.u64()?, part.u64()?);
+    let (ttft_us, inter_token_us, total_us) = (part.u32()?, part.u32()?, part.u32()?);
+    let model = part.u16()?;
+    part.take(2)?;
+    let outcome = Outcome {
+        ending: Ending::from_u8(ending).ok_or(Corrupt)?,
+        status,
+        code: part.text(u16::from(code))?,
+        fault: part.text(u16::from(fault))?,
+        resolved_model: part.text(model)?,
+        usage,
+        usage_is_reported: flags & USAGE_REPORTED != 0,
+        bytes_in,
+        bytes_out,
+        ttft_us,
+        inter_token_us,
+        total_us,
+        retries,
+    };
+    Ok((outcome, flags))
+}
+
+/// 0 says that the request got to no known API.
+const fn operation_code(operation: Operation) -> u8 {
+    match operation {
+        Operation::ChatCompletions => 1,
+        Operation::Completions => 2,
+        Operation::Embeddings => 3,
+    }
+}
+
+fn operation_of(code: u8) -> Result<Option<Operation>, Corrupt> {
+    if code == 0 {
+        return Ok(None);
+    }
+    let known = Operation::ALL.into_iter().find(|operation| operation_code(*operation) == code);
+    known.map(Some).ok_or(Corrupt)
+}
+
+const fn flag(is_set: bool, bit: u8) -> u8 {
+    if is_set { bit } else { 0 }
+}
+
+/// The two bytes of a length that is known to be small.
+fn length(text: &str) -> [u8; 2] {
+    u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes()
+}
+
+fn cut<'a>(text: &'a str, bytes_max: usize, is_truncated: &mut bool) -> &'a str {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    *is_truncated = true;
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+fn pad(bytes: &mut Vec<u8>, start: usize) {
+    let words = (bytes.len() - start).div_ceil(8);
+    bytes.resize(start + words * 8, 0);
+}
+
+/// What is left of a record.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Corrupt> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(Corrupt)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+        self.take(N)?.try_into().map_err(|_| Corrupt)
+    }
+
+    fn u16(&mut self) -> Result<u16, Corrupt> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, Corrupt> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, Corrupt> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self, length: u16) -> Result<&'a str, Corrupt> {
+        std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| Corrupt)
+    }
+}
