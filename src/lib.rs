@@ -40,6 +40,8 @@
 pub mod bridge;
 pub mod cli;
 pub mod control_plane;
+pub mod data_plane;
+pub mod dialect;
 pub mod lexicon;
 pub mod manifest;
 pub mod policy;

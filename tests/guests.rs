@@ -157,7 +157,7 @@ fn line_ends_in_values_stay_inside_them() {
     let reply = house.ask(&Ask::post("/v1/chat/completions", body));
     house.ask(&Ask::chat("plain").header("x-tfy-metadata", r#"{"a":"b\r\nx-injected: 1"}"#));
 
-    assert_eq!(reply.status, 404);
+    assert_eq!(reply.status, 400);
     assert!(reply.header("x-injected").is_none());
     assert!(house.vendor.log().iter().all(|seen| seen.header("x-injected").is_none()));
     assert_eq!(house.receipts(2).len(), 2, "and each receipt is one line");

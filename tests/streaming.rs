@@ -169,21 +169,6 @@ fn the_first_event_is_forwarded_before_the_second_exists() {
     assert!(waited < Duration::from_secs(1), "{waited:?}");
 }
 
-/// Even a part of an event is not held back.
-#[test]
-fn half_an_event_is_forwarded_when_nothing_follows() {
-    let house = House::open(&["raw-x"]);
-    let half = &CHUNK[..60];
-    let begun = chunk(format!("data: {half}").as_bytes());
-    house.teach("x", vec![Step::Send([STREAM_HEAD.to_vec(), begun].concat()), Step::Hang]);
-    let mut client = house.client();
-
-    client.send(&ask_all("raw-x").bytes());
-    let mut reply = client.head();
-
-    client.body_until(&mut reply, half);
-}
-
 #[test]
 fn every_recording_passes_byte_for_byte() {
     let Some(recordings) = fixture::openai_chats() else { return };

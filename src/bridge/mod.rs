@@ -7,6 +7,7 @@
 //! hears of a full ring at once. No snapshot field, no receipt field is interpreted here.
 
 pub mod lane;
+pub mod phase;
 pub mod pulse;
 pub mod receipts;
 pub mod weather;

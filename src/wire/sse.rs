@@ -14,8 +14,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// An event's size with its blank line; vendors stay below 64 KiB but for inline images.
-pub const EVENT_BYTES_MAX: usize = 1 << 20;
+/// An event's size with its blank line; vendors stay below 64 KiB but for inline images, which are
+/// megabytes of base64.
+pub const EVENT_BYTES_MAX: usize = 16 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 

@@ -1,0 +1,274 @@
+//! What may interrupt a wait: a deadline, a client that left, a core that closes.
+//!
+//! One alarm a connection, one coarse wheel a core. Setting a deadline writes a cell: the wheel entry of
+//! an earlier deadline is kept and, when its turn comes, moved on to where the deadline is by then. So
+//! thousands of requests a second on one connection cost the wheel a hundred looks.
+
+use crate::lexicon::time::Moment;
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+/// The wheel's resolution. Every timeout is late by at most this.
+pub const TICK_MS: u64 = 10;
+const TICK_NS: u64 = TICK_MS * 1_000_000;
+/// Slots; a deadline further away than this many ticks is looked at once a turn (10 s).
+const SLOTS: u64 = 1_024;
+const NEVER: u64 = u64::MAX;
+
+/// Why a wait ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    Deadline,
+    /// The client left.
+    Departed,
+    /// The core closes what is still open.
+    Closing,
+}
+
+/// The state of one alarm, shared with the wheel and with whoever may ring it.
+pub struct Bell {
+    deadline: Cell<u64>,
+    scheduled_tick: Cell<u64>,
+    rung: Cell<Option<Ring>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Bell {
+    /// Interrupt the wait, now or the next one.
+    pub fn ring(&self, why: Ring) {
+        self.rung.set(Some(why));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// One connection's alarm.
+pub struct Alarm {
+    bell: Rc<Bell>,
+    wheel: Rc<Wheel>,
+}
+
+impl Alarm {
+    pub fn new(wheel: Rc<Wheel>) -> Self {
+        let bell = Rc::new(Bell {
+            deadline: Cell::new(NEVER),
+            scheduled_tick: Cell::new(NEVER),
+            rung: Cell::new(None),
+            waker: RefCell::new(None),
+        });
+        Self { bell, wheel }
+    }
+
+    pub fn bell(&self) -> &Rc<Bell> {
+        &self.bell
+    }
+
+    /// Forget that a client departed: the wait is over, or it was no departure.
+    pub fn hush(&self) {
+        if self.bell.rung.get() == Some(Ring::Departed) {
+            self.bell.rung.set(None);
+        }
+    }
+
+    /// Await `io`, at most until `deadline`.
+    pub async fn guard<F: Future>(&self, deadline: Moment, io: F) -> Result<F::Output, Ring> {
+        self.wait(deadline, io, |_| true).await
+    }
+
+    /// The same for a write to the client, which finds out by itself whether the client is there.
+    pub async fn guard_write<F: Future>(&self, deadline: Moment, io: F) -> Result<F::Output, Ring> {
+        self.wait(deadline, io, |why| why != Ring::Departed).await
+    }
+
+    async fn wait<F: Future>(
+        &self,
+        deadline: Moment,
+        io: F,
+        minds: fn(Ring) -> bool,
+    ) -> Result<F::Output, Ring> {
+        self.set(deadline.0);
+        let mut io = std::pin::pin!(io);
+        let output = std::future::poll_fn(|context| self.poll(io.as_mut(), context, minds)).await;
+        self.bell.deadline.set(NEVER);
+        output
+    }
+
+    fn poll<F: Future>(
+        &self,
+        io: Pin<&mut F>,
+        context: &mut Context<'_>,
+        minds: fn(Ring) -> bool,
+    ) -> Poll<Result<F::Output, Ring>> {
+        if let Poll::Ready(output) = io.poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        if let Some(why) = self.bell.rung.get().filter(|why| minds(*why)) {
+            return Poll::Ready(Err(why));
+        }
+        if self.wheel.now.get() >= self.bell.deadline.get() {
+            return Poll::Ready(Err(Ring::Deadline));
+        }
+        let mut waker = self.bell.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn set(&self, deadline: u64) {
+        self.bell.deadline.set(deadline);
+        if deadline != NEVER {
+            self.wheel.schedule(&self.bell);
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.bell.deadline.set(NEVER);
+        self.bell.waker.borrow_mut().take();
+    }
+}
+
+/// A core's wheel of deadlines.
+pub struct Wheel {
+    slots: RefCell<Vec<Vec<Rc<Bell>>>>,
+    /// The last tick that was turned to.
+    tick: Cell<u64>,
+    /// The core's time at that tick, in nanoseconds.
+    now: Cell<u64>,
+}
+
+impl Wheel {
+    pub fn new(now: Moment) -> Self {
+        let slots = (0..SLOTS).map(|_| Vec::new()).collect();
+        Self { slots: RefCell::new(slots), tick: Cell::new(now.0 / TICK_NS), now: Cell::new(now.0) }
+    }
+
+    fn schedule(&self, bell: &Rc<Bell>) {
+        let next = self.tick.get() + 1;
+        let due = (bell.deadline.get().div_ceil(TICK_NS)).clamp(next, next + SLOTS - 2);
+        if bell.scheduled_tick.get() <= due {
+            return; // An entry that comes no later will move itself on.
+        }
+        bell.scheduled_tick.set(due);
+        self.slots.borrow_mut()[slot(due)].push(Rc::clone(bell));
+    }
+
+    /// Turn the wheel to `now`, waking what is due.
+    pub fn turn(&self, now: Moment) {
+        self.now.set(now.0);
+        let target = now.0 / TICK_NS;
+        let first = self.tick.get() + 1;
+        for tick in first.max((target + 1).saturating_sub(SLOTS))..=target {
+            self.tick.set(tick);
+            let mut due = std::mem::take(&mut self.slots.borrow_mut()[slot(tick)]);
+            for bell in due.drain(..) {
+                self.call(&bell, tick, target);
+            }
+            let mut slots = self.slots.borrow_mut();
+            let emptied = &mut slots[slot(tick)];
+            if emptied.is_empty() {
+                *emptied = due; // Keeps its capacity.
+            }
+        }
+    }
+
+    fn call(&self, bell: &Rc<Bell>, tick: u64, target: u64) {
+        // After a long stall several turns are caught up in one; an entry between is due as well.
+        if bell.scheduled_tick.get() > target.max(tick) {
+            return; // A newer entry stands elsewhere.
+        }
+        bell.scheduled_tick.set(NEVER);
+        let deadline = bell.deadline.get();
+        if deadline <= self.now.get() {
+            bell.wake();
+        } else if deadline != NEVER {
+            self.schedule(bell);
+        }
+    }
+}
+
+fn slot(tick: u64) -> usize {
+    usize::try_from(tick % SLOTS).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Alarm, Ring, TICK_NS, Wheel};
+    use crate::lexicon::time::Moment;
+    use std::{
+        future::{Future, pending},
+        pin::pin,
+        rc::Rc,
+        task::{Context, Poll, Waker},
+    };
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_deadline_rings_at_its_tick_and_not_before_however_far() {
+        for ticks in [1, 5, 1_022, 1_023, 1_024, 5_000] {
+            let wheel = Rc::new(Wheel::new(Moment(0)));
+            let alarm = Alarm::new(Rc::clone(&wheel));
+            let mut wait = pin!(alarm.guard(Moment(ticks * TICK_NS), pending::<()>()));
+            assert_eq!(poll(wait.as_mut()), Poll::Pending);
+            for tick in 1..ticks {
+                wheel.turn(Moment(tick * TICK_NS));
+                assert_eq!(poll(wait.as_mut()), Poll::Pending, "tick {tick} of {ticks}");
+            }
+            wheel.turn(Moment(ticks * TICK_NS));
+            assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Deadline)));
+        }
+    }
+
+    #[test]
+    fn a_later_deadline_of_the_same_connection_moves_its_entry_on() {
+        let wheel = Rc::new(Wheel::new(Moment(0)));
+        let alarm = Alarm::new(Rc::clone(&wheel));
+        for request in 1..=20 {
+            let mut wait = pin!(alarm.guard(Moment((request + 3) * TICK_NS), async {}));
+            assert_eq!(poll(wait.as_mut()), Poll::Ready(Ok(())));
+            wheel.turn(Moment(request * TICK_NS));
+        }
+        let mut wait = pin!(alarm.guard(Moment(40 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(wait.as_mut()), Poll::Pending);
+        wheel.turn(Moment(39 * TICK_NS));
+        assert_eq!(poll(wait.as_mut()), Poll::Pending);
+        wheel.turn(Moment(40 * TICK_NS));
+        assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Deadline)));
+    }
+
+    #[test]
+    fn a_core_that_stalled_catches_up() {
+        let wheel = Rc::new(Wheel::new(Moment(0)));
+        let alarm = Alarm::new(Rc::clone(&wheel));
+        let mut wait = pin!(alarm.guard(Moment(7 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(wait.as_mut()), Poll::Pending);
+        wheel.turn(Moment(90_000 * TICK_NS));
+        assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Deadline)));
+    }
+
+    #[test]
+    fn a_bell_interrupts_the_wait_it_rings_in_or_the_next() {
+        let alarm = Alarm::new(Rc::new(Wheel::new(Moment(0))));
+        alarm.bell().ring(Ring::Departed);
+        let mut wait = pin!(alarm.guard(Moment(u64::MAX), pending::<()>()));
+        assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Departed)));
+        alarm.hush();
+        let mut wait = pin!(alarm.guard(Moment(u64::MAX), pending::<()>()));
+        assert_eq!(poll(wait.as_mut()), Poll::Pending);
+    }
+}

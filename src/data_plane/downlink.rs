@@ -1,0 +1,148 @@
+//! The client's side of an exchange: what is sent to it, and whether it is still there.
+
+use crate::{
+    data_plane::{
+        alarm::{Alarm, Ring},
+        clock::Clock,
+        connection::Next,
+        core::{Core, Presence},
+        departures::{Departures, WATCH_AFTER_MS, Watch},
+        exchange::Stop,
+        inbound::{Intake, Missed},
+        link::Link,
+    },
+    lexicon::time::Moment,
+    wire::http1::request::{Method, RequestHead},
+};
+use std::{cell::Cell, future::Future, pin::pin};
+
+/// An interim reply, which every client of HTTP/1.1 must take at any time before the final one.
+/// **Source**: RFC 9110 §15.2.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The client of one exchange.
+pub struct Downlink<'a> {
+    link: &'a mut Link,
+    alarm: &'a Alarm,
+    clock: &'a Clock,
+    departures: &'a Departures,
+    has_replied: &'a Cell<bool>,
+    watch: Option<Watch>,
+    /// When the exchange is old enough for a watch; `None` once that was tried.
+    watch_from: Option<Moment>,
+    /// What may be sent at any time to see whether the client is still there; empty is nothing.
+    pub probe: &'static [u8],
+    was_probed: bool,
+    write_idle_ms: u64,
+    pub is_http10: bool,
+    /// The request was HEAD: the reply has no body.
+    pub is_head: bool,
+    pub keep_alive: bool,
+    /// What the next `send` sends.
+    pub out: Vec<u8>,
+}
+
+impl<'a> Downlink<'a> {
+    pub fn begin(
+        core: &'a Core,
+        presence: &'a Presence,
+        link: &'a mut Link,
+        head: &RequestHead,
+        now: Moment,
+    ) -> Self {
+        presence.has_replied.set(false);
+        presence.alarm.hush();
+        Self {
+            link,
+            alarm: &presence.alarm,
+            clock: &core.clock,
+            departures: &core.departures,
+            has_replied: &presence.has_replied,
+            watch: None,
+            watch_from: Some(now.plus_millis(WATCH_AFTER_MS)),
+            probe: if head.is_http10 { b"" } else { CONTINUE },
+            was_probed: false,
+            write_idle_ms: core.settings.timeouts.write_idle_ms,
+            is_http10: head.is_http10,
+            is_head: head.method == Method::Head,
+            keep_alive: head.keep_alive && !core.is_draining(),
+            out: core.buffers.take(),
+        }
+    }
+
+    /// Take the rest of the request's body in.
+    pub async fn receive(&mut self, core: &Core, intake: &mut Intake) -> Result<(), Missed> {
+        intake.read_body(self.link, self.alarm, self.clock, &core.settings).await
+    }
+
+    /// Send what is in `out`, and empty it.
+    pub async fn send(&mut self) -> Result<(), Stop> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.has_replied.set(true);
+        let out = std::mem::take(&mut self.out);
+        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        match self.alarm.guard_write(deadline, self.link.write(out)).await {
+            Ok((Ok(()), out)) => {
+                self.out = out;
+                self.out.clear();
+                Ok(())
+            }
+            Ok((Err(_), _)) | Err(_) => Err(Stop::ClientGone),
+        }
+    }
+
+    /// Has a byte of the reply left?
+    pub fn has_replied(&self) -> bool {
+        self.has_replied.get()
+    }
+
+    /// Await the upstream until `deadline`, or until the client leaves.
+    pub async fn wait<F: Future>(&mut self, deadline: Moment, io: F) -> Result<F::Output, Ring> {
+        let mut io = pin!(io);
+        if let Some(from) = self.watch_from.filter(|from| *from < deadline) {
+            match self.alarm.guard(from, io.as_mut()).await {
+                Err(Ring::Deadline) => self.begin_watch(),
+                other => return other,
+            }
+        }
+        loop {
+            match self.alarm.guard(deadline, io.as_mut()).await {
+                Err(Ring::Departed) if self.is_still_there().await => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The client sends no more. Does it still read?
+    async fn is_still_there(&mut self) -> bool {
+        self.alarm.hush();
+        let Some(watch) = self.watch.as_ref().filter(|_| !self.was_probed) else { return false };
+        self.was_probed = true;
+        self.departures.expect_reset(self.link.tcp(), watch);
+        if self.probe.is_empty() {
+            return true;
+        }
+        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let probing = self.link.write(self.probe.to_vec());
+        matches!(self.alarm.guard_write(deadline, probing).await, Ok((Ok(()), _)))
+    }
+
+    fn begin_watch(&mut self) {
+        self.watch_from = None;
+        self.watch = self.departures.watch(self.link.tcp(), self.alarm.bell());
+    }
+
+    pub fn next(&self) -> Next {
+        if self.keep_alive { Next::KeepAlive } else { Next::Close }
+    }
+}
+
+impl Drop for Downlink<'_> {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            self.departures.unwatch(self.link.tcp(), watch);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The page: one request, from a client's bytes to a model's answer and back.
+//!
+//! Running order is reading order. A stage that cannot go on returns a `Stop` and `?` ends the exchange;
+//! the `Trail` that walks beside files the receipt when it is dropped, whatever happens.
+
+use crate::{
+    data_plane::{
+        connection::Next,
+        core::{Core, Presence},
+        downlink::Downlink,
+        inbound::{Intake, Missed, Request},
+        keys::Memo,
+        link::Link,
+        local,
+        stage::{decode, directives, parse, relay, respond, route, translate},
+        trail::Trail,
+        upstream::call,
+    },
+    dialect::openai_chat,
+    lexicon::{
+        fault::Fault,
+        ids::SubjectId,
+        receipt::Ending,
+        refusal::{Refusal, Refused},
+    },
+    policy::metadata,
+    snapshot::Snapshot,
+};
+use std::borrow::Cow;
+
+/// Why an exchange goes no further.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Nothing was said yet: the client is told.
+    Refused(Refused),
+    /// The answer had begun; the client was told in its midst, and the connection ends.
+    Broken,
+    ClientGone,
+}
+
+/// What is known once the whole request is here.
+#[derive(Clone, Copy)]
+struct Received {
+    route: parse::Route,
+    subject: Option<SubjectId>,
+}
+
+/// Serve the request whose head has come in.
+pub async fn serve(
+    core: &Core,
+    presence: &Presence,
+    intake: &mut Intake,
+    link: &mut Link,
+    memo: &mut Memo,
+) -> Next {
+    let snapshot = core.snapshot();
+    let request_id;
+    let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
+    core.wake_ticker();
+    let mut downlink = Downlink::begin(core, presence, link, &intake.head, trail.started());
+
+    let received = receive(core, &snapshot, intake, memo, &mut downlink, &mut trail).await;
+    let is_drained = intake.is_drained();
+    let request = intake.request();
+    request_id = identify(core, &request);
+    trail.request_id = &request_id;
+    let ended = match received {
+        Ok(received) => {
+            converse(core, &snapshot, &request, received, &mut downlink, &mut trail).await
+        }
+        Err(stop) => Err(stop),
+    };
+    downlink.keep_alive &= is_drained;
+    conclude(ended, &mut downlink, &mut trail).await
+}
+
+/// Route by the head, know the caller, and only then take the body in.
+async fn receive<'s>(
+    core: &Core,
+    snapshot: &'s Snapshot,
+    intake: &mut Intake,
+    memo: &mut Memo,
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'s>,
+) -> Result<Received, Stop> {
+    let route = parse::route(&intake.head, intake.head_bytes())?;
+    trail.operation = route.operation();
+    let mut subject = None;
+    if route.needs_key() {
+        let (head, bytes) = (&intake.head, intake.head_bytes());
+        let known = memo.authenticate(head, bytes, snapshot, trail.started_wall())?;
+        trail.caller = Some(snapshot.caller(known));
+        trail.authenticated_us = trail.elapsed_us();
+        subject = Some(known);
+    }
+    let encoding = decode::encoding(&intake.head, intake.head_bytes())?;
+    downlink.receive(core, intake).await?;
+    if let Some(encoding) = encoding {
+        let bytes_max = core.settings.bounds.body_bytes_max;
+        intake.decode_body(|body| decode::decode(encoding, body, bytes_max))?;
+    }
+    trail.bytes_in = intake.request().body.len() as u64;
+    Ok(Received { route, subject })
+}
+
+/// Ask a model, and relay what it says.
+async fn converse<'s>(
+    core: &Core,
+    snapshot: &'s Snapshot,
+    request: &Request<'s>,
+    received: Received,
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'s>,
+) -> Result<(), Stop> {
+    let (Some(operation), Some(subject)) = (received.route.operation(), received.subject) else {
+        return local::answer(
+            core,
+            snapshot,
+            request,
+            received.route,
+            received.subject,
+            downlink,
+            trail,
+        )
+        .await;
+    };
+    let ask = openai_chat::request::read(operation, request.body)?;
+    trail.is_streaming = ask.is_streaming;
+    trail.requested_model = ask.model.clone();
+    let directives = directives::read(request)?;
+    let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
+    let plan = route::plan(snapshot, subject, &ask)?;
+    trail.admit(&metadata)?;
+    core.rehearse_panic(&ask.model);
+
+    let mut last = Fault::SecretUnavailable;
+    for model in plan {
+        let target = &model.target;
+        if target.is_secret_missing {
+            continue;
+        }
+        trail.resolved_model = &model.name;
+        let endpoint = &snapshot.endpoints[target.endpoint as usize];
+        let limits = call::Limits::of(core, &directives, &ask, trail);
+        let bytes = translate::call(core.buffers.take(), target, &ask, request);
+        match call::send(core, endpoint, bytes, limits, downlink, trail).await {
+            Ok(answer) => {
+                let applied = directives.applied(snapshot.caller(subject));
+                return relay::reply(core, answer, &ask, limits, &applied, downlink, trail).await;
+            }
+            Err(call::Failure::Fault(fault)) => last = fault,
+            Err(call::Failure::ClientGone) => return Err(Stop::ClientGone),
+        }
+    }
+    trail.fault = Some(last);
+    Err(last.refusal().unwrap_or(Refusal::UpstreamInvalid).into())
+}
+
+/// Say no where nothing was said, and decide what becomes of the connection.
+async fn conclude(
+    ended: Result<(), Stop>,
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Next {
+    match ended {
+        Ok(()) => downlink.next(),
+        Err(Stop::Broken) => Next::Close,
+        Err(Stop::ClientGone) => {
+            trail.refusal = Some(Refusal::ClientGone);
+            trail.seal(Ending::ClientGone, Refusal::ClientGone.row().status);
+            Next::Close
+        }
+        Err(Stop::Refused(refused)) => {
+            trail.refusal = Some(refused.refusal);
+            let next = downlink.next();
+            downlink.out.clear();
+            respond::push_refusal(&mut downlink.out, &refused, trail.request_id, next);
+            trail.seal(Ending::Refused, refused.refusal.row().status);
+            match downlink.send().await {
+                Ok(()) => next,
+                Err(_) => Next::Close,
+            }
+        }
+    }
+}
+
+/// The client's own request id where it is sane, else one of ours.
+fn identify<'b>(core: &Core, request: &Request<'b>) -> Cow<'b, str> {
+    let own =
+        request.header("x-request-id").filter(|id| crate::wire::headers::is_sane_request_id(id));
+    match own.and_then(|id| std::str::from_utf8(id).ok()) {
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(core.new_request_id()),
+    }
+}
+
+/// The receipt of bytes that never became a request.
+pub fn record_refusal(core: &Core, request_id: &str, refusal: Refusal) {
+    let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
+    trail.request_id = request_id;
+    trail.refusal = Some(refusal);
+    trail.ending = Ending::Refused;
+    trail.status = refusal.row().status;
+}
+
+impl<R: Into<Refused>> From<R> for Stop {
+    fn from(refused: R) -> Self {
+        Self::Refused(refused.into())
+    }
+}
+
+impl From<Missed> for Stop {
+    fn from(missed: Missed) -> Self {
+        match missed {
+            Missed::Closed => Self::ClientGone,
+            Missed::Refused(refused) => Self::Refused(refused),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! A request as it comes in: its head, then its body, in bounded memory.
+
+use crate::{
+    data_plane::{
+        alarm::{Alarm, Ring},
+        body_memory::{BodyMemory, Lease},
+        clock::Clock,
+        downlink::CONTINUE,
+        link::Link,
+        settings::{HEADERS_MAX, Settings},
+    },
+    lexicon::refusal::{Refusal, Refused},
+    wire::http1::{
+        Framing, HttpError, Limits,
+        chunked::{Chunked, Step},
+        request::RequestHead,
+    },
+};
+
+/// What a connection starts to read into. Small: thousands of connections are idle.
+const INBOX_BYTES: usize = 2 << 10;
+/// An inbox that grew beyond this is given back after the request.
+const INBOX_KEPT_BYTES: usize = 64 << 10;
+/// The most that one read of a body asks for.
+const READ_BYTES_MAX: usize = 256 << 10;
+
+/// Why no request came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// The client closed, or was idle for too long, or the core drains.
+    Closed,
+    Refused(Refused),
+}
+
+impl<R: Into<Refused>> From<R> for Missed {
+    fn from(refused: R) -> Self {
+        Self::Refused(refused.into())
+    }
+}
+
+/// A connection's incoming side.
+pub struct Intake {
+    pub head: RequestHead,
+    /// The head, then whatever has come behind it.
+    inbox: Vec<u8>,
+    /// The body, where it is not in the inbox as it came (it was chunked or compressed).
+    decoded: Option<Vec<u8>>,
+    /// Bytes of the inbox that belong to the present request.
+    consumed: usize,
+    body_is_read: bool,
+    lease: Lease,
+}
+
+/// A request that is all there.
+#[derive(Clone, Copy)]
+pub struct Request<'b> {
+    pub head: &'b RequestHead,
+    /// What the head's spans point into.
+    pub bytes: &'b [u8],
+    pub body: &'b [u8],
+}
+
+impl<'b> Request<'b> {
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.head.header(self.bytes, name)
+    }
+}
+
+impl Intake {
+    pub fn new(memory: &BodyMemory) -> Self {
+        Self {
+            head: RequestHead::default(),
+            inbox: Vec::new(),
+            decoded: None,
+            consumed: 0,
+            body_is_read: false,
+            lease: memory.lease(),
+        }
+    }
+
+    /// The request, once `read_body` has succeeded (before, with what body there is).
+    pub fn request(&self) -> Request<'_> {
+        let plain = self.inbox.get(self.head.head_len..self.consumed).unwrap_or_default();
+        let body = self.decoded.as_deref().unwrap_or(plain);
+        Request { head: &self.head, bytes: &self.inbox, body }
+    }
+
+    /// What the head's spans point into.
+    pub fn head_bytes(&self) -> &[u8] {
+        &self.inbox
+    }
+
+    /// Is everything of the present request read, so that the next one can follow?
+    pub fn is_drained(&self) -> bool {
+        self.body_is_read
+    }
+
+    /// Are the first bytes of a next request here already?
+    pub fn has_more(&self) -> bool {
+        self.inbox.len() > self.consumed
+    }
+
+    /// Wait for a request's head.
+    pub async fn read_head(
+        &mut self,
+        link: &mut Link,
+        alarm: &Alarm,
+        clock: &Clock,
+        settings: &Settings,
+    ) -> Result<(), Missed> {
+        let bounds = &settings.bounds;
+        let limits = Limits {
+            head_bytes_max: bounds.head_bytes_max,
+            headers_max: HEADERS_MAX,
+            target_bytes_max: bounds.target_bytes_max,
+        };
+        let timeouts = &settings.timeouts;
+        let mut deadline = clock.now().plus_millis(timeouts.keep_alive_ms);
+        let mut has_begun = false;
+        loop {
+            if !self.inbox.is_empty() {
+                if !has_begun {
+                    has_begun = true;
+                    deadline = clock.now().plus_millis(timeouts.head_ms);
+                }
+                if self.head.parse(&self.inbox, &limits).map_err(refuse_http)? {
+                    self.begin_body();
+                    return Ok(());
+                }
+            }
+            match alarm.guard(deadline, self.fill(link, INBOX_BYTES)).await {
+                Ok(Ok(read)) if read > 0 => {}
+                Ok(_) if has_begun => return Err(Refusal::BadHttp.into()),
+                Err(Ring::Deadline) if has_begun => return Err(Refusal::RequestTimeout.into()),
+                _ => return Err(Missed::Closed),
+            }
+        }
+    }
+
+    fn begin_body(&mut self) {
+        self.decoded = None;
+        self.consumed = self.head.head_len;
+        self.body_is_read = match self.head.framing {
+            Framing::None => true,
+            Framing::Length(length) => {
+                let there = self.inbox.len() - self.head.head_len;
+                let is_there = usize::try_from(length).is_ok_and(|length| length <= there);
+                if is_there {
+                    self.consumed += usize::try_from(length).unwrap_or_default();
+                }
+                is_there
+            }
+            Framing::Chunked | Framing::UntilClose => false,
+        };
+    }
+
+    /// Read the rest of the body, asking the client to go on where it waits for that.
+    pub async fn read_body(
+        &mut self,
+        link: &mut Link,
+        alarm: &Alarm,
+        clock: &Clock,
+        settings: &Settings,
+    ) -> Result<(), Missed> {
+        let bytes_max = settings.bounds.body_bytes_max;
+        if let Framing::Length(length) = self.head.framing
+            && usize::try_from(length).is_ok_and(|length| length > bytes_max)
+        {
+            return Err(too_large(bytes_max).into());
+        }
+        if !self.body_is_read && self.head.expects_continue && !self.has_more() {
+            let (written, _) = link.write(CONTINUE.to_vec()).await;
+            written.map_err(|_| Missed::Closed)?;
+        }
+        let mut chunks = Chunks::default();
+        while !self.body_is_read {
+            if self.advance(&mut chunks, bytes_max)? {
+                break;
+            }
+            let room = self.room_wanted(bytes_max);
+            if !self.lease.grow_to(self.inbox.len() + chunks.body.len() + room) {
+                return Err(Refusal::BodyMemoryFull.into());
+            }
+            let deadline = clock.now().plus_millis(settings.timeouts.body_idle_ms);
+            match alarm.guard(deadline, self.fill(link, room)).await {
+                Ok(Ok(read)) if read > 0 => {}
+                Err(Ring::Deadline) => return Err(Refusal::RequestTimeout.into()),
+                _ => return Err(Missed::Closed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Take what has come; true once the body is whole.
+    fn advance(&mut self, chunks: &mut Chunks, bytes_max: usize) -> Result<bool, Missed> {
+        match self.head.framing {
+            Framing::Length(length) => {
+                let end = self.head.head_len + usize::try_from(length).unwrap_or(usize::MAX);
+                self.body_is_read = self.inbox.len() >= end;
+                if self.body_is_read {
+                    self.consumed = end;
+                }
+            }
+            Framing::Chunked => {
+                let from = self.consumed;
+                self.consumed += chunks.take(&self.inbox[from..], bytes_max)?;
+                // What is decoded needs not be kept twice.
+                self.inbox.drain(self.head.head_len..self.consumed);
+                self.consumed = self.head.head_len;
+                self.body_is_read = chunks.is_done;
+                if chunks.is_done {
+                    self.decoded = Some(std::mem::take(&mut chunks.body));
+                }
+            }
+            Framing::None | Framing::UntilClose => self.body_is_read = true,
+        }
+        Ok(self.body_is_read)
+    }
+
+    /// How much room the next read of the body wants.
+    fn room_wanted(&self, bytes_max: usize) -> usize {
+        let left = match self.head.framing {
+            Framing::Length(length) => (self.head.head_len + bytes_max)
+                .min(self.head.head_len + usize::try_from(length).unwrap_or(bytes_max))
+                .saturating_sub(self.inbox.len()),
+            _ => self.inbox.len().max(INBOX_BYTES),
+        };
+        // Doubling keeps it linear; a client that only claims a length gets no memory for it.
+        left.min(self.inbox.len().max(INBOX_BYTES)).clamp(1, READ_BYTES_MAX)
+    }
+
+    /// Decode a compressed body, so that it can be read and spliced.
+    pub fn decode_body(
+        &mut self,
+        decode: impl FnOnce(&[u8]) -> Result<Vec<u8>, Refused>,
+    ) -> Result<(), Refused> {
+        let body = decode(self.request().body)?;
+        if !self.lease.grow_to(body.len() + self.inbox.len()) {
+            return Err(Refusal::BodyMemoryFull.into());
+        }
+        self.decoded = Some(body);
+        Ok(())
+    }
+
+    /// Read once into room for `room` bytes more.
+    async fn fill(&mut self, link: &mut Link, room: usize) -> std::io::Result<usize> {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        if inbox.capacity() == inbox.len() || inbox.capacity() - inbox.len() < room / 2 {
+            inbox.reserve_exact(room);
+        }
+        let (read, inbox) = link.read(inbox).await;
+        self.inbox = inbox;
+        read
+    }
+
+    /// Forget the present request; what came behind it is the next one's.
+    pub fn next(&mut self) {
+        self.inbox.drain(..self.consumed);
+        if self.inbox.capacity() > INBOX_KEPT_BYTES && self.inbox.len() < INBOX_BYTES {
+            let mut small = Vec::with_capacity(INBOX_BYTES);
+            small.extend_from_slice(&self.inbox);
+            self.inbox = small;
+        }
+        self.decoded = None;
+        self.consumed = 0;
+        self.body_is_read = false;
+        self.lease.clear();
+        self.head.forget();
+    }
+}
+
+/// A chunked body being decoded.
+#[derive(Default)]
+struct Chunks {
+    decoder: Chunked,
+    body: Vec<u8>,
+    is_done: bool,
+}
+
+impl Chunks {
+    /// Decode what is there; how many bytes of it are done with.
+    fn take(&mut self, input: &[u8], bytes_max: usize) -> Result<usize, Missed> {
+        let mut at = 0;
+        loop {
+            match self.decoder.next(&input[at..]).map_err(refuse_http)? {
+                Step::Payload { consumed, payload } => {
+                    self.body.extend_from_slice(&input[at..][payload]);
+                    at += consumed;
+                    if self.body.len() > bytes_max {
+                        return Err(too_large(bytes_max).into());
+                    }
+                }
+                Step::More { consumed } => return Ok(at + consumed),
+                Step::Done { consumed } => {
+                    self.is_done = true;
+                    return Ok(at + consumed);
+                }
+            }
+        }
+    }
+}
+
+#[cold]
+fn too_large(bytes_max: usize) -> Refused {
+    Refused {
+        refusal: Refusal::BodyTooLarge,
+        detail: format!("It accepts {bytes_max} bytes.").into(),
+        param: None,
+    }
+}
+
+/// What a client is told of bytes that are no request.
+#[cold]
+fn refuse_http(error: HttpError) -> Refused {
+    match error {
+        HttpError::Bad(reason) => Refused {
+            refusal: Refusal::BadHttp,
+            detail: format!("Reason: {reason}.").into(),
+            param: None,
+        },
+        HttpError::VersionUnsupported => Refused {
+            refusal: Refusal::BadHttp,
+            detail: "Reason: the version is neither HTTP/1.1 nor HTTP/1.0.".into(),
+            param: None,
+        },
+        HttpError::HeadTooLarge => Refusal::HeadersTooLarge.into(),
+        HttpError::UriTooLong => Refusal::UriTooLong.into(),
+        HttpError::ExpectationFailed => Refusal::ExpectationFailed.into(),
+        HttpError::MethodUnsupported => Refusal::MethodNotAllowed.into(),
+    }
+}

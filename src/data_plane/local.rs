@@ -1,0 +1,122 @@
+//! What the gateway answers by itself: health, readiness, the models a caller may use.
+
+use crate::{
+    data_plane::{
+        core::Core,
+        downlink::Downlink,
+        exchange::Stop,
+        inbound::Request,
+        stage::{parse::Route, respond},
+        trail::Trail,
+    },
+    lexicon::{
+        ids::{ModelId, SubjectId},
+        receipt::Ending,
+        refusal::Refusal,
+    },
+    snapshot::{Model, Snapshot},
+    wire::json,
+};
+
+/// Answer a request that no model is needed for.
+pub async fn answer(
+    core: &Core,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    route: Route,
+    subject: Option<SubjectId>,
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Result<(), Stop> {
+    let (status, body) = match (route, subject) {
+        (Route::Models, Some(subject)) => (200, list(snapshot, subject)),
+        (Route::Model(name), Some(subject)) => {
+            let name = percent_decode(name.of(request.bytes));
+            (200, describe(snapshot, subject, &name)?)
+        }
+        (Route::Ready, _) if core.is_draining() => (503, br#"{"status":"draining"}"#.to_vec()),
+        (Route::Ready, _) => (200, br#"{"status":"ready"}"#.to_vec()),
+        _ => (200, br#"{"status":"ok"}"#.to_vec()),
+    };
+    let next = downlink.next();
+    respond::push_local(&mut downlink.out, status, body.len(), trail.request_id, next);
+    if !downlink.is_head {
+        downlink.out.extend_from_slice(&body);
+        trail.bytes_out = body.len() as u64;
+    }
+    trail.seal(Ending::Complete, status);
+    downlink.send().await
+}
+
+fn list(snapshot: &Snapshot, subject: SubjectId) -> Vec<u8> {
+    let mut out = br#"{"object":"list","data":["#.to_vec();
+    for (index, model) in allowed(snapshot, subject).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_model(&mut out, model);
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+fn describe(snapshot: &Snapshot, subject: SubjectId, name: &[u8]) -> Result<Vec<u8>, Stop> {
+    let model = allowed(snapshot, subject)
+        .find(|model| model.name.as_bytes() == name)
+        .ok_or(Refusal::ModelUnknown)?;
+    let mut out = Vec::new();
+    push_model(&mut out, model);
+    Ok(out)
+}
+
+fn allowed(snapshot: &Snapshot, subject: SubjectId) -> impl Iterator<Item = &Model> {
+    let ids = (0_u32..).map(ModelId);
+    snapshot
+        .models
+        .iter()
+        .zip(ids)
+        .filter_map(move |(model, id)| snapshot.allows(subject, id).then_some(model))
+}
+
+/// `created` is part of the shape; vendors' models have no such date here.
+fn push_model(out: &mut Vec<u8>, model: &Model) {
+    out.extend_from_slice(b"{\"id\":");
+    json::value::push_json_string(out, &model.name);
+    out.extend_from_slice(b",\"object\":\"model\",\"created\":0,\"owned_by\":");
+    json::value::push_json_string(out, &model.account);
+    out.push(b'}');
+}
+
+/// Clients send the slash of `ACCOUNT/MODEL` as `%2F`.
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let decoded = match (first, tail) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match decoded {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                rest = &tail[2..];
+            }
+            None => out.push(*first),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_decode;
+
+    #[test]
+    fn a_slash_may_be_escaped_and_a_broken_escape_stays() {
+        assert_eq!(percent_decode(b"openai%2Fgpt-4o"), b"openai/gpt-4o");
+        assert_eq!(percent_decode(b"a%2fb%"), b"a/b%");
+        assert_eq!(percent_decode(b"%zz%4"), b"%zz%4");
+    }
+}

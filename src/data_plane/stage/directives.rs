@@ -1,0 +1,101 @@
+//! What a request's `x-tfy-*` headers ask of the gateway itself.
+
+use crate::{
+    data_plane::inbound::Request,
+    lexicon::refusal::{Refusal, Refused},
+    policy::metadata::VALUE_CHARS_MAX,
+    snapshot::Caller,
+    wire::json::{self, flat::FlatError},
+};
+use std::borrow::Cow;
+
+/// What the headers ask.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Directives<'b> {
+    metadata: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    /// `x-tfy-request-timeout`: for one attempt.
+    pub attempt_ms: Option<u64>,
+    /// `x-tfy-ttft-timeout-ms`: until the first streamed token.
+    pub ttft_ms: Option<u64>,
+}
+
+/// Read them all.
+///
+/// # Errors
+/// `InvalidMetadata` naming the key, `InvalidHeader` naming the header.
+pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
+    if let Some(strict) = request.header("x-tfy-strict-openai") {
+        // Both sides speak OpenAI's language: there is nothing to loosen, but the word must be one.
+        if !strict.eq_ignore_ascii_case(b"true") && !strict.eq_ignore_ascii_case(b"false") {
+            return Err(invalid("x-tfy-strict-openai", "It must be true or false."));
+        }
+    }
+    Ok(Directives {
+        metadata: match request.header("x-tfy-metadata") {
+            Some(header) => read_metadata(header)?,
+            None => Vec::new(),
+        },
+        attempt_ms: read_millis(request, "x-tfy-request-timeout")?,
+        ttft_ms: read_millis(request, "x-tfy-ttft-timeout-ms")?,
+    })
+}
+
+impl Directives<'_> {
+    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metadata.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// The value of `x-tfy-applied-configurations`.
+    ///
+    /// **Shape**: `{}` or `{"metadata":{"overrides":["team"]}}`: the keys that operators decided.
+    pub fn applied(&self, caller: &Caller) -> Vec<u8> {
+        if caller.metadata.is_empty() {
+            return b"{}".to_vec();
+        }
+        let mut out = b"{\"metadata\":{\"overrides\":[".to_vec();
+        for (index, (key, _)) in caller.metadata.iter().enumerate() {
+            if caller.metadata[..index].iter().any(|(known, _)| known == key) {
+                continue;
+            }
+            if index > 0 {
+                out.push(b',');
+            }
+            json::value::push_json_string(&mut out, key);
+        }
+        out.extend_from_slice(b"]}}");
+        out
+    }
+}
+
+fn read_metadata(header: &[u8]) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Refused> {
+    let metadata = json::flat::flat_strings(header)
+        .map_err(|error| Refusal::InvalidMetadata.about("x-tfy-metadata", explain(&error)))?;
+    for (key, value) in &metadata {
+        if value.chars().count() > VALUE_CHARS_MAX {
+            let detail = format!("The value of {key:?} is longer than that.");
+            return Err(Refusal::InvalidMetadata.about("x-tfy-metadata", detail));
+        }
+    }
+    Ok(metadata)
+}
+
+fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<u64>, Refused> {
+    let Some(value) = request.header(name) else { return Ok(None) };
+    match json::value::read_u64(value) {
+        Some(millis) if millis > 0 => Ok(Some(millis)),
+        _ => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),
+    }
+}
+
+#[cold]
+fn explain(error: &FlatError) -> String {
+    match &error.key {
+        Some(key) => format!("At {key:?}: found {}.", error.found.words()),
+        None => format!("Found {}.", error.found.words()),
+    }
+}
+
+#[cold]
+fn invalid(header: &str, detail: &str) -> Refused {
+    Refusal::InvalidHeader.about(header, detail)
+}

@@ -1,0 +1,11 @@
+//! The steps of an exchange, each a leaf: what to do and when is the page's business.
+//!
+//! **Invariants**: a stage knows no other stage; it takes what it needs and returns what it found.
+
+pub mod decode;
+pub mod directives;
+pub mod parse;
+pub mod relay;
+pub mod respond;
+pub mod route;
+pub mod translate;

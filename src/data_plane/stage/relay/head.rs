@@ -1,0 +1,84 @@
+//! The head of a relayed reply.
+
+use crate::{
+    data_plane::{
+        connection::Next, downlink::Downlink, stage::respond, trail::Trail, upstream::call::Answer,
+    },
+    wire::headers,
+};
+use std::io::Write;
+
+/// How the reply's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Known(u64),
+    Chunked,
+    /// For HTTP/1.0, which knows no chunks: the connection ends with the body.
+    UntilClose,
+}
+
+impl Length {
+    /// For a body whose length nobody knows yet.
+    pub fn unknown(downlink: &mut Downlink<'_>) -> Self {
+        if downlink.is_http10 {
+            downlink.keep_alive = false;
+            Self::UntilClose
+        } else {
+            Self::Chunked
+        }
+    }
+}
+
+/// Append the head to what `downlink` sends next.
+pub fn push(
+    downlink: &mut Downlink<'_>,
+    answer: &Answer,
+    status: u16,
+    content_type: &[u8],
+    length: Length,
+    applied: &[u8],
+    trail: &Trail<'_>,
+) {
+    let next = downlink.next();
+    let out = &mut downlink.out;
+    respond::push_status(out, status);
+    respond::push_raw(out, b"content-type", content_type);
+    for (name, value) in answer.headers() {
+        if headers::passes_downstream(name) {
+            respond::push_raw(out, name, value);
+        }
+    }
+    respond::push_header(out, "x-tfy-resolved-model", trail.resolved_model);
+    respond::push_raw(out, b"x-tfy-applied-configurations", applied);
+    respond::push_request_id(out, trail.request_id);
+    if !trail.is_streaming {
+        push_timing(out, trail);
+    }
+    match length {
+        Length::Known(length) => respond::push_length(out, length),
+        Length::Chunked => respond::push_header(out, "transfer-encoding", "chunked"),
+        Length::UntilClose => {}
+    }
+    respond::push_end(out, next);
+    debug_assert!(length != Length::UntilClose || next == Next::Close);
+    // The reply has begun: no interim reply may follow.
+    downlink.probe = b"";
+}
+
+/// `server-timing: auth;dur=0.012, gateway;dur=0.050, model;dur=812.300, total;dur=812.400`
+///
+/// **Units**: milliseconds. `gateway` is all we did before the call left, `auth` a part of it; `model`
+/// is from there to the answer's head.
+fn push_timing(out: &mut Vec<u8>, trail: &Trail<'_>) {
+    let model = trail.answered_us.saturating_sub(trail.sent_us);
+    let millis = |micros: u32| (micros / 1_000, micros % 1_000);
+    let (auth, gateway) = (millis(trail.authenticated_us), millis(trail.sent_us));
+    let (model, total) = (millis(model), millis(trail.elapsed_us()));
+    // Writing into memory does not fail.
+    let _ = write!(
+        out,
+        "server-timing: auth;dur={}.{:03}, gateway;dur={}.{:03}, model;dur={}.{:03}, \
+         total;dur={}.{:03}\r\n",
+        auth.0, auth.1, gateway.0, gateway.1, model.0, model.1, total.0, total.1,
+    );
+}

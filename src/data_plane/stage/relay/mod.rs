@@ -1,0 +1,97 @@
+//! The Reply: what came back, relayed as it comes.
+//!
+//! `stream.rs` relays events, `whole.rs` one JSON document, `failed.rs` an answer that is none. All
+//! three write their head by `head.rs`.
+
+mod failed;
+mod head;
+mod stream;
+mod whole;
+
+use crate::{
+    data_plane::{
+        core::Core,
+        downlink::Downlink,
+        exchange::Stop,
+        trail::Trail,
+        upstream::call::{Answer, Failure, Limits},
+    },
+    dialect::openai_chat::{reply, request::Ask},
+    lexicon::{fault::Fault, refusal::Refusal},
+};
+
+/// What an answer's body claims to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Events,
+    Json,
+    Other,
+}
+
+/// Relay an answer to the client.
+pub async fn reply(
+    core: &Core,
+    answer: Answer,
+    ask: &Ask<'_>,
+    limits: Limits,
+    applied: &[u8],
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Result<(), Stop> {
+    if let Some(fault) = reply::fault_of(answer.head.status) {
+        trail.fault = Some(fault);
+        return failed::relay(core, answer, limits, applied, downlink, trail).await;
+    }
+    let is_encoded = answer
+        .header("content-encoding")
+        .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+    if is_encoded || answer.head.status == 204 {
+        return Err(invalid(trail));
+    }
+    match (ask.is_streaming, kind(&answer)) {
+        (true, Kind::Events) => {
+            stream::relay(core, answer, ask, limits, applied, downlink, trail).await
+        }
+        // No event was sent yet: an error that came as 200 can still be told as what it is.
+        (true, Kind::Json) => {
+            failed::relay_disguised(core, answer, limits, applied, downlink, trail).await
+        }
+        (false, Kind::Json) => whole::relay(core, answer, limits, applied, downlink, trail).await,
+        (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(trail)),
+    }
+}
+
+/// By its header, and where that is silent or odd by its first byte.
+fn kind(answer: &Answer) -> Kind {
+    let body = answer.read_last();
+    let looks_like_events =
+        [&b"data:"[..], b"event:", b": ", b"id:"].iter().any(|start| body.starts_with(start));
+    let content_type = answer.header("content-type").unwrap_or_default();
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"text/event-stream") || looks_like_events {
+        Kind::Events
+    } else if essence.is_empty() || essence.eq_ignore_ascii_case(b"text/plain") {
+        if body.trim_ascii_start().starts_with(b"{") { Kind::Json } else { Kind::Other }
+    } else if essence.to_ascii_lowercase().ends_with(b"json") {
+        Kind::Json
+    } else {
+        Kind::Other
+    }
+}
+
+#[cold]
+fn invalid(trail: &mut Trail<'_>) -> Stop {
+    trail.fault = Some(Fault::Invalid);
+    Refusal::UpstreamInvalid.into()
+}
+
+/// A failure before the client was told anything.
+fn refuse(failure: Failure, trail: &mut Trail<'_>) -> Stop {
+    match failure {
+        Failure::ClientGone => Stop::ClientGone,
+        Failure::Fault(fault) => {
+            trail.fault = Some(fault);
+            fault.refusal().unwrap_or(Refusal::UpstreamInvalid).into()
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Events, relayed as they come: whole ones only, those that came together in one write.
+//!
+//! The head leaves with the first bytes, so that what goes wrong before is told by a status. An event
+//! that was cut off is dropped; how the stream ended is said in its own language, never in silence.
+
+use crate::{
+    data_plane::{
+        core::Core,
+        downlink::Downlink,
+        exchange::Stop,
+        stage::relay::{
+            head::{self, Length},
+            refuse,
+        },
+        trail::Trail,
+        upstream::call::{Answer, Failure, Limits},
+    },
+    dialect::openai_chat::{
+        error,
+        request::Ask,
+        stream::{DONE_EVENT, Observer, Verdict},
+    },
+    lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
+    wire::{
+        http1::chunked::{LAST_CHUNK, push_chunk_head},
+        json,
+        sse::{self, Data, Event, Scanner},
+    },
+};
+use std::ops::Range;
+
+/// How long a stream that has said its finish reason or `[DONE]` may take to say the rest and end;
+/// some vendors send keep-alives for ever instead.
+const FINISH_GRACE_MS: u64 = 3_000;
+/// For vendors that report no usage: bytes of a request's body that make a token, about.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// A stream on its way.
+struct Relay<'r> {
+    applied: &'r [u8],
+    status: u16,
+    length: Option<Length>,
+    observer: Observer,
+    scanner: Scanner,
+    /// Payload that is not yet a whole event.
+    pending: Vec<u8>,
+    /// Events of `pending` that the client does not get; nearly always none.
+    taken_out: Vec<Range<usize>>,
+    finished_at: Option<Moment>,
+}
+
+/// Relay the stream.
+pub async fn relay(
+    core: &Core,
+    mut answer: Answer,
+    ask: &Ask<'_>,
+    limits: Limits,
+    applied: &[u8],
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Result<(), Stop> {
+    let mut relay = Relay {
+        applied,
+        status: answer.head.status,
+        length: None,
+        observer: Observer::new(ask.wants_usage),
+        scanner: Scanner::default(),
+        pending: core.buffers.take(),
+        taken_out: Vec::new(),
+        finished_at: None,
+    };
+    let ended = loop {
+        let pending = &mut relay.pending;
+        let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
+        let moved = taken.and_then(|()| relay.scan(core.clock.now(), trail));
+        if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
+            relay.begin(&answer, downlink, trail);
+        }
+        match moved {
+            Ok(end) => relay.push(end, downlink),
+            Err(fault) => break Err(Failure::Fault(fault)),
+        }
+        if answer.body.is_done() {
+            break Ok(());
+        }
+        if downlink.send().await.is_err() {
+            break Err(Failure::ClientGone);
+        }
+        let (deadline, fault) = relay.until(core, limits);
+        match answer.read(deadline, fault, downlink).await {
+            Ok(true) => {}
+            Ok(false) => break answer.body.end().map_err(Failure::Fault),
+            Err(_) if relay.is_only_late(core, deadline) => break Ok(()),
+            Err(failure) => break Err(failure),
+        }
+    };
+    relay.end(ended, &answer, downlink, trail).await?;
+    core.buffers.give(std::mem::take(&mut relay.pending));
+    answer.release(core);
+    Ok(())
+}
+
+impl Relay<'_> {
+    /// Look at every event that is whole; up to where they reach.
+    fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<usize, Fault> {
+        let mut end = 0;
+        while let Some(event) = self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)? {
+            end = event.whole.end;
+            let was_complete = self.observer.is_complete();
+            if self.see(&event) == Verdict::TakeOut {
+                self.taken_out.push(event.whole);
+            }
+            if event.data != Data::None {
+                trail.content(now);
+            }
+            if self.observer.is_complete() && !was_complete {
+                self.finished_at = Some(now);
+            }
+        }
+        Ok(end)
+    }
+
+    fn see(&mut self, event: &Event) -> Verdict {
+        match &event.data {
+            Data::None => Verdict::Pass,
+            Data::One(range) => self.observer.see(&self.pending[range.clone()]),
+            Data::Many => {
+                let joined = sse::join_data(&self.pending, event.whole.clone());
+                self.observer.see(&joined)
+            }
+        }
+    }
+
+    fn begin(&mut self, answer: &Answer, downlink: &mut Downlink<'_>, trail: &mut Trail<'_>) {
+        let length = Length::unknown(downlink);
+        self.length = Some(length);
+        let content_type = b"text/event-stream";
+        head::push(downlink, answer, self.status, content_type, length, self.applied, trail);
+        // A comment, which a client of events passes over.
+        downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
+    }
+
+    /// Move the events up to `end` into what is sent next, as one chunk.
+    fn push(&mut self, end: usize, downlink: &mut Downlink<'_>) {
+        let dropped: usize = self.taken_out.iter().map(Range::len).sum();
+        let out = &mut downlink.out;
+        if end > dropped {
+            if self.length == Some(Length::Chunked) {
+                push_chunk_head(out, end - dropped);
+            }
+            let mut at = 0;
+            for range in &self.taken_out {
+                out.extend_from_slice(&self.pending[at..range.start]);
+                at = range.end;
+            }
+            out.extend_from_slice(&self.pending[at..end]);
+            if self.length == Some(Length::Chunked) {
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+        self.taken_out.clear();
+        if end > 0 {
+            self.pending.drain(..end);
+            self.scanner.consumed(end);
+        }
+    }
+
+    /// Until when the next bytes must be there.
+    fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
+        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
+        let (mut deadline, mut fault) = limits.until_done(own);
+        if let Some(ttft) = limits.ttft.filter(|ttft| self.observer.events == 0 && *ttft < deadline)
+        {
+            (deadline, fault) = (ttft, Fault::TtftTimeout);
+        }
+        if let Some(finished) = self.finished_at {
+            deadline = deadline.min(finished.plus_millis(FINISH_GRACE_MS));
+        }
+        (deadline, fault)
+    }
+
+    /// The wait ended because a finished stream did not go on.
+    fn is_only_late(&self, core: &Core, deadline: Moment) -> bool {
+        self.finished_at.is_some_and(|at| at.plus_millis(FINISH_GRACE_MS) == deadline)
+            && core.clock.now() >= deadline
+    }
+}
+
+impl Relay<'_> {
+    /// Say how it ended, and seal the receipt before the last bytes leave.
+    async fn end(
+        &mut self,
+        ended: Result<(), Failure>,
+        answer: &Answer,
+        downlink: &mut Downlink<'_>,
+        trail: &mut Trail<'_>,
+    ) -> Result<(), Stop> {
+        self.account(trail);
+        let fault = match ended {
+            Err(Failure::ClientGone) => return Err(Stop::ClientGone),
+            Err(Failure::Fault(fault)) if !self.observer.is_complete() => Some(fault),
+            _ => {
+                self.take_rest();
+                let is_whole = self.observer.is_complete() || self.observer.has_error;
+                (!is_whole).then_some(Fault::Truncated)
+            }
+        };
+        if let (Some(fault), None) = (fault, self.length) {
+            return Err(refuse(Failure::Fault(fault), trail));
+        }
+        if self.length.is_none() {
+            self.begin(answer, downlink, trail);
+        }
+        self.push_last(fault, downlink, trail);
+        downlink.send().await?;
+        if fault.is_some() { Err(Stop::Broken) } else { Ok(()) }
+    }
+
+    fn account(&mut self, trail: &mut Trail<'_>) {
+        trail.report(self.observer.usage);
+        if !trail.usage_is_reported {
+            // Every event is about a token; the receipt says that this was not reported.
+            trail.usage.input_tokens = trail.bytes_in.div_ceil(BYTES_PER_TOKEN);
+            trail.usage.output_tokens = u64::from(self.observer.events);
+        }
+    }
+
+    /// What stands behind the last blank line is an event too if it is whole in itself; else it was
+    /// cut off.
+    fn take_rest(&mut self) {
+        let rest = self.pending.trim_ascii_end();
+        let data = rest.strip_prefix(b"data:").map(<[u8]>::trim_ascii);
+        let is_whole = data.is_some_and(|data| {
+            data == b"[DONE]" || json::object::scan_object(data, &[""; 0]).is_ok()
+        });
+        match data.filter(|_| is_whole && !self.observer.is_done) {
+            Some(data) => {
+                self.observer.see(data);
+            }
+            None => self.pending.clear(),
+        }
+    }
+
+    fn push_last(
+        &mut self,
+        fault: Option<Fault>,
+        downlink: &mut Downlink<'_>,
+        trail: &mut Trail<'_>,
+    ) {
+        let mut last = std::mem::take(&mut self.pending);
+        let ending = if let Some(fault) = fault {
+            let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
+            trail.fault = Some(fault);
+            trail.refusal = Some(refusal);
+            last.clear();
+            error::push_event(&mut last, &refusal.into(), trail.request_id);
+            downlink.keep_alive = false;
+            Ending::Broken
+        } else if self.observer.has_error {
+            trail.fault = Some(Fault::ErrorEvent);
+            Ending::Broken
+        } else {
+            if !self.observer.is_done {
+                last.extend_from_slice(DONE_EVENT);
+            }
+            Ending::Complete
+        };
+        if self.length == Some(Length::Chunked) {
+            if !last.is_empty() {
+                push_chunk_head(&mut downlink.out, last.len());
+                downlink.out.extend_from_slice(&last);
+                downlink.out.extend_from_slice(b"\r\n");
+            }
+            downlink.out.extend_from_slice(LAST_CHUNK);
+        } else {
+            downlink.out.extend_from_slice(&last);
+        }
+        trail.seal(ending, self.status);
+        self.pending = last;
+    }
+}

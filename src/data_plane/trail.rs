@@ -1,0 +1,215 @@
+//! The facts on the way. Whatever happens, a dropped Trail has filed exactly one receipt.
+
+use crate::{
+    bridge::{
+        pulse::Pulse,
+        receipts::writer::{Slot, Writer},
+    },
+    data_plane::{clock::Clock, settings::ReceiptsFull},
+    lexicon::{
+        fault::Fault,
+        operation::Operation,
+        receipt::{Ending, Opening, Outcome},
+        refusal::Refusal,
+        time::{Moment, UnixMillis},
+        usage::Usage,
+    },
+    snapshot::Caller,
+};
+use std::{borrow::Cow, cell::RefCell};
+
+/// Where receipts go.
+pub struct Ledger {
+    pub writer: RefCell<Writer>,
+    pub when_full: ReceiptsFull,
+}
+
+/// The facts of one exchange.
+pub struct Trail<'a> {
+    ledger: &'a Ledger,
+    clock: &'a Clock,
+    pulse: &'a Pulse,
+    started: Moment,
+    started_wall: UnixMillis,
+    slot: Option<Slot>,
+    /// The ring was full and the exchange was served all the same.
+    is_unrecorded: bool,
+    pub operation: Option<Operation>,
+    pub is_streaming: bool,
+    pub request_id: &'a str,
+    pub caller: Option<&'a Caller>,
+    pub requested_model: Cow<'a, str>,
+    pub resolved_model: &'a str,
+    pub ending: Ending,
+    pub status: u16,
+    pub refusal: Option<Refusal>,
+    pub fault: Option<Fault>,
+    pub usage: Usage,
+    pub usage_is_reported: bool,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub retries: u16,
+    /// From the start to: authenticated, sent upstream, answered. 0 is never.
+    pub authenticated_us: u32,
+    pub sent_us: u32,
+    pub answered_us: u32,
+    first_content: Option<Moment>,
+    last_content: Moment,
+    contents: u32,
+}
+
+impl<'a> Trail<'a> {
+    pub fn begin(ledger: &'a Ledger, clock: &'a Clock, pulse: &'a Pulse, started: Moment) -> Self {
+        pulse.exchanges_in_flight.add(1);
+        Self {
+            ledger,
+            clock,
+            pulse,
+            started,
+            started_wall: clock.wall(),
+            slot: None,
+            is_unrecorded: false,
+            operation: None,
+            is_streaming: false,
+            request_id: "",
+            caller: None,
+            requested_model: Cow::Borrowed(""),
+            resolved_model: "",
+            ending: Ending::Open,
+            status: 0,
+            refusal: None,
+            fault: None,
+            usage: Usage::default(),
+            usage_is_reported: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            retries: 0,
+            authenticated_us: 0,
+            sent_us: 0,
+            answered_us: 0,
+            first_content: None,
+            last_content: Moment(0),
+            contents: 0,
+        }
+    }
+
+    pub fn started(&self) -> Moment {
+        self.started
+    }
+
+    pub fn started_wall(&self) -> UnixMillis {
+        self.started_wall
+    }
+
+    /// Microseconds since the start.
+    pub fn elapsed_us(&self) -> u32 {
+        self.clock.now().micros_since(self.started).max(1)
+    }
+
+    /// Open the receipt: from here on it is in the ring, whatever becomes of this process.
+    ///
+    /// # Errors
+    /// `ReceiptsFull` where the ring is full and the operator would rather refuse.
+    pub fn admit(&mut self, metadata: &[(&str, &str)]) -> Result<(), Refusal> {
+        let opening = self.opening(metadata);
+        let opened = self.ledger.writer.borrow_mut().open(&opening);
+        match (opened, self.ledger.when_full) {
+            (Ok((slot, _)), _) => self.slot = Some(slot),
+            (Err(_), ReceiptsFull::Drop) => self.is_unrecorded = true,
+            (Err(_), ReceiptsFull::Refuse) => {
+                self.is_unrecorded = true;
+                return Err(Refusal::ReceiptsFull);
+            }
+        }
+        Ok(())
+    }
+
+    /// Content for the client came in.
+    pub fn content(&mut self, now: Moment) {
+        self.first_content.get_or_insert(now);
+        self.last_content = now;
+        self.contents = self.contents.saturating_add(1);
+    }
+
+    /// The vendor reported these tokens, or none.
+    pub fn report(&mut self, usage: Option<Usage>) {
+        self.usage = usage.unwrap_or_default();
+        self.usage_is_reported = usage.is_some();
+    }
+
+    /// The last bytes are about to leave: from here on the receipt says how it ended.
+    pub fn seal(&mut self, ending: Ending, status: u16) {
+        self.ending = ending;
+        self.status = status;
+        if let Some(slot) = &self.slot {
+            self.ledger.writer.borrow_mut().seal(slot, &self.outcome());
+        }
+    }
+
+    fn opening<'b>(&'b self, metadata: &'b [(&'b str, &'b str)]) -> Opening<'b> {
+        Opening {
+            started: self.started_wall,
+            operation: self.operation,
+            is_streaming: self.is_streaming,
+            request_id: self.request_id,
+            subject: self.caller.map_or("", |caller| &caller.subject),
+            teams: self.caller.map_or("", |caller| &caller.teams_label),
+            metadata,
+            requested_model: &self.requested_model,
+        }
+    }
+
+    fn outcome(&self) -> Outcome<'a> {
+        let gaps = self.contents.saturating_sub(1);
+        let first = self.first_content.unwrap_or(self.last_content);
+        Outcome {
+            ending: self.ending,
+            status: self.status,
+            code: self.refusal.map_or("", |refusal| refusal.row().code),
+            fault: self.fault.map_or("", Fault::label),
+            resolved_model: self.resolved_model,
+            usage: self.usage,
+            usage_is_reported: self.usage_is_reported,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            ttft_us: self.first_content.map_or(0, |first| first.micros_since(self.started)),
+            inter_token_us: self.last_content.micros_since(first).checked_div(gaps).unwrap_or(0),
+            total_us: self.elapsed_us(),
+            retries: self.retries,
+        }
+    }
+
+    fn file(&mut self) {
+        if std::thread::panicking() {
+            self.ending = Ending::Panicked;
+            self.status = Refusal::Internal.row().status;
+            self.refusal = Some(Refusal::Internal);
+        } else if self.ending == Ending::Open {
+            self.ending = Ending::ClientGone;
+            self.status = Refusal::ClientGone.row().status;
+            self.refusal = Some(Refusal::ClientGone);
+        }
+        if self.slot.is_none() && !self.is_unrecorded {
+            // Refused before it was admitted: the receipt is opened only to be closed.
+            let opened = self.ledger.writer.borrow_mut().open(&self.opening(&[]));
+            self.slot = opened.ok().map(|(slot, _)| slot);
+        }
+        match self.slot.take() {
+            Some(slot) => self.ledger.writer.borrow_mut().close(slot, &self.outcome()),
+            None if self.refusal == Some(Refusal::ReceiptsFull) => {
+                self.pulse.receipts_refused_total.add(1);
+            }
+            None => self.pulse.receipts_dropped_total.add(1),
+        }
+    }
+}
+
+impl Drop for Trail<'_> {
+    fn drop(&mut self) {
+        self.pulse.exchanges_in_flight.sub(1);
+        self.file();
+    }
+}
+
+// The promise of the design: the Trail stays small enough to live in an exchange's future.
+const _: () = assert!(size_of::<Trail<'_>>() <= 312);

@@ -1,0 +1,276 @@
+//! One call and the beginning of its answer.
+//!
+//! A connection that was kept may have been closed by the vendor while our bytes were on their way: if
+//! it ends without a byte of an answer, the call is sent again on another. A fresh one is not retried
+//! here; that is policy.
+
+use crate::{
+    data_plane::{
+        alarm::Ring, core::Core, downlink::Downlink, link::Link, settings::HEADERS_MAX,
+        stage::directives::Directives, trail::Trail, upstream::body::Body,
+    },
+    dialect::openai_chat::request::Ask,
+    lexicon::{fault::Fault, ids::EndpointKey, time::Moment},
+    provider::target::Endpoint,
+    wire::http1::{self, reply::ReplyHead},
+};
+
+/// An answer's head beyond this is not an answer.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// The least room that a read of a body is given.
+const READ_BYTES_MIN: usize = 4 << 10;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Fault(Fault),
+    ClientGone,
+}
+
+/// The beginning of an answer, and the connection on which the rest comes.
+pub struct Answer {
+    pub link: Link,
+    pub endpoint: EndpointKey,
+    pub head: ReplyHead,
+    pub body: Body,
+    /// The head, and behind it what was read of the body last.
+    bytes: Vec<u8>,
+}
+
+/// Until when what must have happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `x-tfy-request-timeout`, for the attempt that begins now.
+    pub attempt: Option<Moment>,
+    /// `x-tfy-ttft-timeout-ms`, for the first token.
+    pub ttft: Option<Moment>,
+    /// `--total-timeout`, for the exchange.
+    pub total: Option<Moment>,
+    is_streaming: bool,
+}
+
+impl Limits {
+    pub fn of(core: &Core, directives: &Directives<'_>, ask: &Ask<'_>, trail: &Trail<'_>) -> Self {
+        let now = core.clock.now();
+        let total = core.settings.timeouts.total_ms;
+        Self {
+            attempt: directives.attempt_ms.map(|millis| now.plus_millis(millis)),
+            ttft: directives.ttft_ms.filter(|_| ask.is_streaming).map(|ms| now.plus_millis(ms)),
+            total: total.map(|millis| trail.started().plus_millis(millis)),
+            is_streaming: ask.is_streaming,
+        }
+    }
+
+    /// The earliest of what ends a wait for the answer to begin, and the fault that it is.
+    pub fn until_begun(&self, own: Moment, fault: Fault) -> (Moment, Fault) {
+        earliest([
+            (Some(own), fault),
+            (self.ttft, Fault::TtftTimeout),
+            (self.attempt, Fault::TotalTimeout),
+            (self.total, Fault::TotalTimeout),
+        ])
+    }
+
+    /// The same for the rest of an answer that has begun; a stream that flows is not cut by
+    /// `x-tfy-request-timeout`.
+    pub fn until_done(&self, own: Moment) -> (Moment, Fault) {
+        let attempt = self.attempt.filter(|_| !self.is_streaming);
+        earliest([
+            (Some(own), Fault::IdleTimeout),
+            (attempt, Fault::TotalTimeout),
+            (self.total, Fault::TotalTimeout),
+            (None, Fault::TotalTimeout),
+        ])
+    }
+}
+
+fn earliest(limits: [(Option<Moment>, Fault); 4]) -> (Moment, Fault) {
+    let known = limits.into_iter().filter_map(|(moment, fault)| Some((moment?, fault)));
+    known.min_by_key(|(moment, _)| *moment).unwrap_or((Moment(u64::MAX), Fault::TotalTimeout))
+}
+
+/// Send `bytes`, and await the head of the answer.
+pub async fn send(
+    core: &Core,
+    endpoint: &Endpoint,
+    bytes: Vec<u8>,
+    limits: Limits,
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Result<Answer, Failure> {
+    let mut bytes = bytes;
+    loop {
+        let kept = core.pools.take(endpoint.key);
+        let was_kept = kept.is_some();
+        let link = match kept {
+            Some(link) => link,
+            None => connect(core, endpoint, limits, downlink).await?,
+        };
+        let (answered, back) =
+            attempt(core, endpoint.key, link, bytes, limits, downlink, trail).await;
+        match answered {
+            Err(Failure::Fault(Fault::ClosedEarly)) if was_kept => {
+                bytes = back;
+                trail.retries += 1;
+            }
+            answered => {
+                core.buffers.give(back);
+                return answered;
+            }
+        }
+    }
+}
+
+async fn connect(
+    core: &Core,
+    endpoint: &Endpoint,
+    limits: Limits,
+    downlink: &mut Downlink<'_>,
+) -> Result<Link, Failure> {
+    let weather = core.weather();
+    let addresses = weather.addresses.get(&endpoint.key).map_or(&[][..], |found| found);
+    let own = core.clock.now().plus_millis(core.settings.timeouts.connect_ms);
+    let (deadline, fault) = limits.until_begun(own, Fault::ConnectTimeout);
+    let connecting = core.connector.connect(endpoint, addresses, deadline, &core.clock, downlink);
+    match connecting.await {
+        Ok(link) => {
+            core.pulse.upstream_connections_opened_total.add(1);
+            Ok(link)
+        }
+        Err(Failure::Fault(Fault::ConnectTimeout)) => Err(Failure::Fault(fault)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// One try on one connection. The bytes come back for another.
+async fn attempt(
+    core: &Core,
+    endpoint: EndpointKey,
+    mut link: Link,
+    bytes: Vec<u8>,
+    limits: Limits,
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> (Result<Answer, Failure>, Vec<u8>) {
+    let timeouts = &core.settings.timeouts;
+    let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
+    let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
+    let bytes = match downlink.wait(deadline, link.write(bytes)).await {
+        // A vendor may answer and close before it has read all: what it said is still to be read.
+        Ok((_, bytes)) => bytes,
+        Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
+        Err(_) => return (Err(Failure::ClientGone), Vec::new()),
+    };
+    trail.sent_us = trail.elapsed_us();
+
+    let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
+    let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
+    let mut head = ReplyHead::default();
+    let mut buffer = core.buffers.take();
+    let answered = loop {
+        let (read, back) = match downlink.wait(deadline, link.read(buffer)).await {
+            Ok(done) => done,
+            Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), bytes),
+            Err(_) => return (Err(Failure::ClientGone), bytes),
+        };
+        buffer = back;
+        match read {
+            Ok(read) if read > 0 => {}
+            _ if buffer.is_empty() => break Err(Fault::ClosedEarly),
+            _ => break Err(Fault::Truncated),
+        }
+        match parse(&mut head, &mut buffer) {
+            Ok(true) => break Ok(()),
+            Ok(false) => buffer.reserve(1_024),
+            Err(fault) => break Err(fault),
+        }
+    };
+    if let Err(fault) = answered {
+        core.buffers.give(buffer);
+        return (Err(Failure::Fault(fault)), bytes);
+    }
+    trail.answered_us = trail.elapsed_us();
+    let body = Body::new(head.framing);
+    (Ok(Answer { link, endpoint, head, body, bytes: buffer }), bytes)
+}
+
+/// Is the head there? Interim answers (1xx) are dropped.
+fn parse(head: &mut ReplyHead, buffer: &mut Vec<u8>) -> Result<bool, Fault> {
+    let limits = http1::Limits {
+        head_bytes_max: HEAD_BYTES_MAX,
+        headers_max: HEADERS_MAX,
+        target_bytes_max: 0,
+    };
+    loop {
+        if buffer.is_empty() || !head.parse(buffer, &limits, false).map_err(|_| Fault::Invalid)? {
+            return Ok(false);
+        }
+        match head.status {
+            // A tunnel was not asked for.
+            101 => return Err(Fault::Invalid),
+            100..=199 => {
+                buffer.drain(..head.head_len);
+                head.forget();
+            }
+            _ => return Ok(true),
+        }
+    }
+}
+
+impl Answer {
+    /// Hand what was read last to `payload`, without its framing.
+    pub fn take(&mut self, payload: impl FnMut(&[u8])) -> Result<(), Fault> {
+        let read = self.bytes.get(self.head.head_len..).unwrap_or_default();
+        self.body.take(read, payload)
+    }
+
+    /// What was read last, as it came.
+    pub fn read_last(&self) -> &[u8] {
+        self.bytes.get(self.head.head_len..).unwrap_or_default()
+    }
+
+    /// Read on, over what was read last; false where the other side has ended.
+    pub async fn read(
+        &mut self,
+        deadline: Moment,
+        fault: Fault,
+        downlink: &mut Downlink<'_>,
+    ) -> Result<bool, Failure> {
+        let buffer = self.emptied();
+        match downlink.wait(deadline, self.link.read(buffer)).await {
+            Ok((read, back)) => {
+                self.bytes = back;
+                Ok(read.is_ok_and(|read| read > 0))
+            }
+            Err(Ring::Deadline) => Err(Failure::Fault(fault)),
+            Err(_) => Err(Failure::ClientGone),
+        }
+    }
+
+    /// The buffer with nothing but the head in it, and room to read.
+    fn emptied(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.bytes);
+        buffer.truncate(self.head.head_len);
+        buffer.reserve(READ_BYTES_MIN);
+        buffer
+    }
+
+    /// The vendor's headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.head.iter(&self.bytes)
+    }
+
+    /// The vendor's header of this name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.header(&self.bytes, name)
+    }
+
+    /// Keep the connection where the answer ended cleanly.
+    pub fn release(self, core: &Core) {
+        if self.body.is_clean() && self.head.keep_alive && !core.is_draining() {
+            core.pools.give(self.endpoint, self.link, core.clock.now(), &core.settings);
+        }
+        core.buffers.give(self.bytes);
+    }
+}

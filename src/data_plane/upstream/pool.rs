@@ -1,0 +1,52 @@
+//! Connections that wait for their next call.
+
+use crate::{
+    data_plane::{link::Link, settings::Settings},
+    lexicon::{ids::EndpointKey, time::Moment},
+};
+use std::{cell::RefCell, collections::HashMap};
+
+struct Idle {
+    link: Link,
+    since: Moment,
+}
+
+/// A core's idle connections, by endpoint; the last one in is the first one out, being the warmest.
+#[derive(Default)]
+pub struct Pools(RefCell<HashMap<EndpointKey, Vec<Idle>>>);
+
+impl Pools {
+    /// A connection that was used before, if one waits.
+    pub fn take(&self, endpoint: EndpointKey) -> Option<Link> {
+        self.0.borrow_mut().get_mut(&endpoint)?.pop().map(|idle| idle.link)
+    }
+
+    /// Keep a connection, unless enough are kept.
+    pub fn give(&self, endpoint: EndpointKey, link: Link, now: Moment, settings: &Settings) {
+        let mut pools = self.0.borrow_mut();
+        let pool = pools.entry(endpoint).or_default();
+        if pool.len() < settings.bounds.pool_idle_max {
+            pool.push(Idle { link, since: now });
+        }
+    }
+
+    /// Close those that waited too long; how many still wait.
+    pub fn sweep(&self, now: Moment, settings: &Settings) -> usize {
+        let mut pools = self.0.borrow_mut();
+        let limit = settings.timeouts.pool_idle_ms * 1_000_000;
+        let mut left = 0;
+        pools.retain(|_, pool| {
+            // Oldest first: what is given goes to the end.
+            let expired = pool.iter().take_while(|idle| now.since(idle.since) > limit).count();
+            pool.drain(..expired);
+            left += pool.len();
+            !pool.is_empty()
+        });
+        left
+    }
+
+    /// Close all.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}

@@ -1,0 +1,139 @@
+//! A whole (not streamed) answer, watched as it passes.
+//!
+//! Nothing is changed. Seen in passing: `usage`, and whether it is an `error`.
+
+use crate::{
+    dialect::openai_chat::usage,
+    lexicon::{fault::Fault, usage::Usage},
+    wire::json::{self, finder::Finder},
+};
+
+/// Watches the bytes of a JSON answer in whatever pieces they come.
+pub struct Observer {
+    finder: Finder<2>,
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self { finder: Finder::new(["usage", "error"]) }
+    }
+}
+
+impl Observer {
+    pub fn see(&mut self, bytes: &[u8]) {
+        self.finder.feed(bytes);
+    }
+
+    /// Was it one complete JSON object?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.finder.is_complete() && self.finder.starts_with_object()
+    }
+
+    /// The tokens it reports, if it does.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.finder.value(0).and_then(usage::read)
+    }
+
+    /// Does it hold an `error` that is not null?
+    #[must_use]
+    pub fn has_error(&self) -> bool {
+        self.finder.value(1).is_some_and(|error| !json::value::is_null(error))
+    }
+}
+
+/// The status of an error that came with 200: what the error's own `code` or `status` says where that
+/// is an error status, else 502.
+#[must_use]
+pub fn error_status(body: &[u8]) -> u16 {
+    let status = || {
+        let outer = json::object::scan_object(body, &["error"]).ok()?;
+        let error = outer.values[0]?.of(body);
+        let inner = json::object::scan_object(error, &["code", "status"]).ok()?;
+        inner.values.into_iter().flatten().find_map(|span| {
+            let raw = span.of(error);
+            let text = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\""));
+            let code = json::value::read_u64(text.unwrap_or(raw))?;
+            u16::try_from(code).ok().filter(|code| (400..600).contains(code))
+        })
+    };
+    status().unwrap_or(502)
+}
+
+/// What a vendor's error body becomes in the client's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// It has that shape: the bytes pass.
+    AsIs,
+    /// It is JSON of another shape, with this text in it for a person to read.
+    Message { start: usize, end: usize },
+    /// Nothing in it is fit to pass on.
+    Unfit,
+}
+
+/// Judge the body of an answer whose status is an error.
+#[must_use]
+pub fn judge_error(body: &[u8]) -> ErrorBody {
+    let Ok(object) = json::object::scan_object(body, &["error", "message", "detail"]) else {
+        return ErrorBody::Unfit;
+    };
+    let [error, message, detail] = object.values;
+    if error.is_some_and(|error| error.of(body).starts_with(b"{")) {
+        return ErrorBody::AsIs;
+    }
+    let text = [message, error, detail].into_iter().flatten().find(|span| {
+        let raw = span.of(body);
+        raw.len() > 2 && raw.starts_with(b"\"")
+    });
+    match text {
+        Some(span) => ErrorBody::Message { start: span.start as usize, end: span.end as usize },
+        None => ErrorBody::Unfit,
+    }
+}
+
+/// The fault that an error status is; `None` for a status that is no error.
+#[must_use]
+pub const fn fault_of(status: u16) -> Option<Fault> {
+    match status {
+        200..=299 => None,
+        401 | 403 => Some(Fault::Auth),
+        400..=599 => Some(Fault::Status(status)),
+        _ => Some(Fault::Invalid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorBody, Observer, error_status, judge_error};
+
+    #[test]
+    fn usage_is_seen_whatever_the_pieces() {
+        let body = br#"{"id":"x","choices":[{"m":"}\"usage\":{"}],"usage":{"prompt_tokens":3}}"#;
+        for cut in 0..body.len() {
+            let mut observer = Observer::default();
+            observer.see(&body[..cut]);
+            observer.see(&body[cut..]);
+            assert!(observer.is_whole(), "cut at {cut}");
+            assert_eq!(observer.usage().map(|usage| usage.input_tokens), Some(3), "cut at {cut}");
+            assert!(!observer.has_error());
+        }
+    }
+
+    #[test]
+    fn an_error_of_another_shape_keeps_its_message() {
+        let of = |body: &str| judge_error(body.as_bytes());
+        assert_eq!(of(r#"{"error":{"message":"no"}}"#), ErrorBody::AsIs);
+        assert_eq!(of(r#"{"detail":"Not Found"}"#), ErrorBody::Message { start: 10, end: 21 });
+        assert_eq!(of("<html>"), ErrorBody::Unfit);
+        assert_eq!(of("{}"), ErrorBody::Unfit);
+    }
+
+    #[test]
+    fn an_error_that_came_with_200_says_its_own_status() {
+        assert_eq!(error_status(br#"{"error":{"code":429}}"#), 429);
+        assert_eq!(error_status(br#"{"error":{"code":"503"}}"#), 503);
+        assert_eq!(error_status(br#"{"error":{"code":"model_gone"}}"#), 502);
+        assert_eq!(error_status(br#"{"error":"no"}"#), 502);
+    }
+}

@@ -1,0 +1,210 @@
+//! A request of OpenAI's API: what we read of it, and the bytes we send on.
+//!
+//! ```text
+//! {"model":"acct/gpt-4o","stream":true,"messages":[…],…}      the Ask, read in place
+//! {"model":"gpt-4o","stream":true,"messages":[…],…,"stream_options":{"include_usage":true}}
+//! ```
+//!
+//! Changed on the way, and nothing else: the value of `model`; `stream_options.include_usage` where
+//! the answer is streamed and the vendor knows it.
+
+use crate::{
+    lexicon::{
+        operation::Operation,
+        refusal::{Refusal, Refused},
+    },
+    wire::{
+        json::{self, JsonError, splice::Edit},
+        span::Span,
+    },
+};
+use std::borrow::Cow;
+
+/// The fields that we read, in the order of `Fields`.
+const KEYS: [&str; 5] =
+    ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens"];
+
+/// What a client wants, parsed; it points into the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask<'b> {
+    pub operation: Operation,
+    pub model: Cow<'b, str>,
+    pub is_streaming: bool,
+    /// The client asked for the usage chunk of a stream.
+    pub wants_usage: bool,
+    /// Tokens that the answer may have at most, where the client said so.
+    pub output_tokens_max: Option<u64>,
+    model_span: Span,
+    usage_edit: UsageEdit,
+}
+
+/// Where `include_usage: true` goes, if it must be said for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UsageEdit {
+    /// It is there, or not wanted.
+    Nothing,
+    /// There is no `stream_options`: a member at the end of the body.
+    Member { end: u32 },
+    /// `stream_options` is null: this span becomes the object.
+    Object(Span),
+    /// `stream_options` lacks it: a member before its end.
+    Option { end: u32, is_empty: bool },
+    /// It is there, and not true: this span becomes true.
+    Value(Span),
+}
+
+/// Read the Ask in a body.
+///
+/// # Errors
+/// `InvalidJson`, `DuplicateField`, `InvalidField`, `MissingModel`: each says which field.
+pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
+    let object = json::object::scan_object(body, &KEYS).map_err(|error| refuse_json(&error))?;
+    let [model, stream, stream_options, max_tokens, max_completion_tokens] = object.values;
+
+    let model_span = model.ok_or(Refusal::MissingModel)?;
+    let model = json::value::read_str(model_span.of(body))
+        .filter(|model| !model.is_empty() && !model.contains(char::is_control))
+        .ok_or_else(|| Refusal::InvalidField.about("model", "\"model\" must be a name."))?;
+    let is_streaming = read_optional_bool(body, stream, "stream")?;
+    let output_tokens_max = read_optional_count(body, max_completion_tokens, KEYS[4])?
+        .or(read_optional_count(body, max_tokens, KEYS[3])?);
+    let (wants_usage, usage_edit) = if is_streaming {
+        read_stream_options(body, stream_options, object.end, object.is_empty)?
+    } else {
+        (false, UsageEdit::Nothing)
+    };
+
+    Ok(Ask {
+        operation,
+        model,
+        is_streaming,
+        wants_usage,
+        output_tokens_max,
+        model_span,
+        usage_edit,
+    })
+}
+
+/// Append the body to send: the client's bytes, but for the closed list in this file's header.
+pub fn splice(
+    out: &mut Vec<u8>,
+    body: &[u8],
+    ask: &Ask<'_>,
+    model_json: &[u8],
+    rejects_stream_options: bool,
+) {
+    let model = Edit { range: ask.model_span.range(), with: model_json };
+    let usage = match ask.usage_edit {
+        _ if rejects_stream_options => None,
+        UsageEdit::Nothing => None,
+        UsageEdit::Member { end } => Some(Edit {
+            range: end as usize..end as usize,
+            with: b",\"stream_options\":{\"include_usage\":true}",
+        }),
+        UsageEdit::Object(span) => {
+            Some(Edit { range: span.range(), with: b"{\"include_usage\":true}" })
+        }
+        UsageEdit::Option { end, is_empty } => Some(Edit {
+            range: end as usize..end as usize,
+            with: if is_empty { b"\"include_usage\":true" } else { b",\"include_usage\":true" },
+        }),
+        UsageEdit::Value(span) => Some(Edit { range: span.range(), with: b"true" }),
+    };
+    match usage {
+        None => json::splice::splice(out, body, &[model]),
+        Some(usage) if usage.range.start < model.range.start => {
+            json::splice::splice(out, body, &[usage, model]);
+        }
+        Some(usage) => json::splice::splice(out, body, &[model, usage]),
+    }
+}
+
+/// A `JsonError` as the client is told of it.
+#[cold]
+fn refuse_json(error: &JsonError) -> Refused {
+    match error {
+        JsonError::Duplicate(index) => {
+            let field = KEYS.get(*index).copied().unwrap_or_default();
+            Refusal::DuplicateField.about(field, format!("\"{field}\" is there twice."))
+        }
+        JsonError::Malformed { at } => Refused {
+            refusal: Refusal::InvalidJson,
+            detail: format!("It stops making sense at byte {at}.").into(),
+            param: None,
+        },
+        JsonError::NotUtf8 | JsonError::NotAnObject | JsonError::TooDeep => {
+            Refusal::InvalidJson.into()
+        }
+    }
+}
+
+fn read_optional_bool(body: &[u8], value: Option<Span>, field: &str) -> Result<bool, Refused> {
+    let Some(value) = value.map(|span| span.of(body)).filter(|value| !json::value::is_null(value))
+    else {
+        return Ok(false);
+    };
+    json::value::read_bool(value).ok_or_else(|| {
+        Refusal::InvalidField.about(field, format!("\"{field}\" must be true or false."))
+    })
+}
+
+fn read_optional_count(
+    body: &[u8],
+    value: Option<Span>,
+    field: &str,
+) -> Result<Option<u64>, Refused> {
+    let Some(value) = value.map(|span| span.of(body)).filter(|value| !json::value::is_null(value))
+    else {
+        return Ok(None);
+    };
+    json::value::read_u64(value).map(Some).ok_or_else(|| {
+        Refusal::InvalidField
+            .about(field, format!("\"{field}\" must be a whole number, 0 or more."))
+    })
+}
+
+/// Does the client want usage, and what must be edited so that the vendor reports it?
+fn read_stream_options(
+    body: &[u8],
+    value: Option<Span>,
+    body_end: usize,
+    body_is_empty: bool,
+) -> Result<(bool, UsageEdit), Refused> {
+    debug_assert!(!body_is_empty, "a body with a model has a member");
+    let Some(span) = value else {
+        return Ok((false, UsageEdit::Member { end: offset(body_end) }));
+    };
+    if json::value::is_null(span.of(body)) {
+        return Ok((false, UsageEdit::Object(span)));
+    }
+    let invalid = || {
+        Refusal::InvalidField.about(
+            "stream_options",
+            "\"stream_options\" must be an object; its \"include_usage\" true or false.",
+        )
+    };
+    let options = json::object::scan_object(span.of(body), &["include_usage"]).map_err(
+        |error| match error {
+            JsonError::Duplicate(_) => Refusal::DuplicateField
+                .about("stream_options.include_usage", "\"include_usage\" is there twice."),
+            _ => invalid(),
+        },
+    )?;
+    let Some(usage) = options.values[0] else {
+        let end = span.start + offset(options.end);
+        return Ok((false, UsageEdit::Option { end, is_empty: options.is_empty }));
+    };
+    let usage = Span { start: span.start + usage.start, end: span.start + usage.end };
+    if json::value::is_null(usage.of(body)) {
+        return Ok((false, UsageEdit::Value(usage)));
+    }
+    match json::value::read_bool(usage.of(body)).ok_or_else(invalid)? {
+        true => Ok((true, UsageEdit::Nothing)),
+        false => Ok((false, UsageEdit::Value(usage))),
+    }
+}
+
+/// Bodies are bounded far below 4 GiB.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,159 @@
+//! A streamed answer, watched event by event as it passes.
+//!
+//! ```text
+//! data: {"id":"c1","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}
+//! data: {"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
+//! data: {"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}
+//! data: [DONE]
+//! ```
+//!
+//! Changed, and nothing else: the usage chunk is taken out where the client did not ask for it;
+//! `[DONE]` is added where the vendor finished without it; an error event is added where it did not.
+//!
+//! Most events are only searched, not parsed: a key that is followed by a bare quote and a colon cannot
+//! stand inside a JSON string, where its quotes would be escaped.
+
+use crate::{
+    dialect::openai_chat::usage,
+    lexicon::usage::Usage,
+    wire::json::{self, value::is_null},
+};
+use memchr::memmem;
+
+/// The end of a stream as bytes.
+pub const DONE_EVENT: &[u8] = b"data: [DONE]\n\n";
+
+/// Watches one stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observer {
+    /// The client asked for the usage chunk.
+    pub wants_usage: bool,
+    pub usage: Option<Usage>,
+    pub has_finished: bool,
+    pub is_done: bool,
+    pub has_error: bool,
+    /// Events with data so far.
+    pub events: u32,
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Pass,
+    /// The client did not ask for it.
+    TakeOut,
+}
+
+impl Observer {
+    #[must_use]
+    pub fn new(wants_usage: bool) -> Self {
+        Self { wants_usage, ..Self::default() }
+    }
+
+    /// See the data of one event.
+    pub fn see(&mut self, data: &[u8]) -> Verdict {
+        self.events = self.events.saturating_add(1);
+        if data == b"[DONE]" {
+            self.is_done = true;
+            return Verdict::Pass;
+        }
+        if !self.has_finished {
+            self.has_finished = has_finish_reason(data);
+        }
+        if has_member(data, b"error\"") && top_level(data, "error").is_some() {
+            self.has_error = true;
+        }
+        if has_member(data, b"usage\"") { self.see_usage(data) } else { Verdict::Pass }
+    }
+
+    /// Is the answer complete, as far as its own words say?
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.is_done || self.has_finished
+    }
+
+    /// Usage may stand in the last content chunk or in a chunk of its own; the last one counts.
+    #[inline(never)]
+    fn see_usage(&mut self, data: &[u8]) -> Verdict {
+        let Ok(object) = json::object::scan_object(data, &["usage", "choices"]) else {
+            return Verdict::Pass;
+        };
+        let value = |index: usize| object.values[index].map(|span| span.of(data));
+        let Some(found) = value(0).and_then(usage::read) else {
+            return Verdict::Pass;
+        };
+        self.usage = Some(found);
+        let is_usage_only = value(1).is_some_and(is_empty_array);
+        if is_usage_only && !self.wants_usage { Verdict::TakeOut } else { Verdict::Pass }
+    }
+}
+
+/// A quick look: may there be such a member whose value is not null? `tail` is the key and its quote.
+fn has_member(data: &[u8], tail: &[u8]) -> bool {
+    memmem::find_iter(data, tail)
+        .any(|at| value_behind(data, at + tail.len()).is_some_and(|value| !value.starts_with(b"n")))
+}
+
+fn has_finish_reason(data: &[u8]) -> bool {
+    has_member(data, b"finish_reason\"")
+}
+
+/// What stands behind the colon at `from`, if there is a colon.
+fn value_behind(data: &[u8], from: usize) -> Option<&[u8]> {
+    let rest = data.get(from..)?.trim_ascii_start();
+    Some(rest.strip_prefix(b":")?.trim_ascii_start())
+}
+
+fn top_level<'a>(data: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    let object = json::object::scan_object(data, &[key]).ok()?;
+    object.values[0].map(|span| span.of(data)).filter(|value| !is_null(value))
+}
+
+fn is_empty_array(value: &[u8]) -> bool {
+    let inner = value.strip_prefix(b"[").and_then(|value| value.strip_suffix(b"]"));
+    inner.is_some_and(|inner| inner.trim_ascii().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Observer, Verdict};
+
+    #[test]
+    fn the_usage_chunk_is_taken_out_only_where_it_was_not_asked_for() {
+        let chunk = br#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+        for (wants_usage, expected) in [(false, Verdict::TakeOut), (true, Verdict::Pass)] {
+            let mut observer = Observer::new(wants_usage);
+            assert_eq!(observer.see(chunk), expected);
+            assert_eq!(observer.usage.map(|usage| usage.input_tokens), Some(9));
+        }
+    }
+
+    #[test]
+    fn usage_in_a_chunk_with_content_is_counted_and_stays() {
+        let mut observer = Observer::new(false);
+        let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#);
+        assert_eq!(verdict, Verdict::Pass);
+        assert!(observer.usage.is_some());
+    }
+
+    #[test]
+    fn words_about_usage_and_finish_reason_in_a_text_are_not_usage_nor_a_finish() {
+        let mut observer = Observer::new(false);
+        let verdict = observer.see(
+            br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#,
+        );
+        assert_eq!(verdict, Verdict::Pass);
+        assert_eq!(observer, Observer { events: 1, ..Observer::new(false) });
+    }
+
+    #[test]
+    fn a_finish_an_error_and_the_end_are_seen() {
+        let mut observer = Observer::new(false);
+        observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#);
+        assert!(observer.has_finished && !observer.is_done);
+        observer.see(br#"{"error":{"message":"x"}}"#);
+        assert!(observer.has_error);
+        observer.see(b"[DONE]");
+        assert!(observer.is_done);
+    }
+}
