@@ -187,7 +187,12 @@ fn a_reply_is_framed_one_way_or_refused() {
 #[test]
 fn a_reply_may_lack_a_reason_and_must_have_a_status() {
     assert_eq!(reply("HTTP/1.1 200\r\n\r\n", false).map(|head| head.status), Ok(200));
-    for text in ["HTTP/1.1 20\r\n\r\n", "HTTP/1.1 999 X\r\n\r\n", "HTTP/1.1 200 X\n\n"] {
+    for text in [
+        "HTTP/1.1 20\r\n\r\n",
+        "HTTP/1.1 999 X\r\n\r\n",
+        "HTTP/1.1 101 X\r\n\r\n",
+        "HTTP/1.1 200 X\n\n",
+    ] {
         assert!(reply(text, false).is_err(), "{text:?}");
     }
     for text in ["SSH-2.0", "HTTP/2", "<html>", "\r\n"] {

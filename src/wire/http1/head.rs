@@ -3,9 +3,6 @@
 use crate::wire::http1::{Framing, HEADERS_MAX, HttpError, Limits};
 use crate::wire::span::Span;
 
-/// Header lines as found: name, value without the whitespace around it.
-pub(super) type Lines = Vec<(Span, Span)>;
-
 /// Method, two spaces and `HTTP/1.1` around a request's target, with room for a long method.
 const LINE_BYTES_BESIDE_TARGET_MAX: usize = 64;
 
@@ -165,7 +162,7 @@ fn decimal(value: &[u8]) -> Option<u64> {
 }
 
 /// The first value of a header, by its name in any ASCII case.
-pub(super) fn first<'b>(lines: &Lines, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+pub(super) fn first<'b>(lines: &[(Span, Span)], bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
     iter(lines, bytes)
         .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
@@ -173,7 +170,7 @@ pub(super) fn first<'b>(lines: &Lines, bytes: &'b [u8], name: &str) -> Option<&'
 
 /// All lines in the order they came.
 pub(super) fn iter<'b>(
-    lines: &Lines,
+    lines: &[(Span, Span)],
     bytes: &'b [u8],
 ) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
     lines.iter().map(|(name, value)| (name.of(bytes), value.of(bytes)))

@@ -10,7 +10,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::wire::http1::head::{self, Facts, Lines, Search};
+use crate::wire::http1::head::{self, Facts, Search};
 use crate::wire::http1::{Framing, HEADERS_MAX, HttpError, Limits};
 use crate::wire::span::Span;
 
@@ -39,7 +39,7 @@ pub struct RequestHead {
     pub target: Span,
     pub is_http10: bool,
     /// Names and trimmed values, in the order they came.
-    pub headers: Lines,
+    pub headers: Vec<(Span, Span)>,
     pub framing: Framing,
     pub keep_alive: bool,
     pub expects_continue: bool,
