@@ -241,6 +241,26 @@ proptest! {
     }
 }
 
+/// Were any byte looked at again with each piece, this would take minutes.
+#[test]
+fn large_messages_byte_by_byte_are_read_once() {
+    let limits = Limits { head_bytes_max: 1 << 20, headers_max: 100, target_bytes_max: 100 };
+    let line = format!("X: {}\r\n", "y".repeat(5000));
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", line.repeat(99));
+    let mut request = RequestHead::default();
+    let mut scanner = Scanner::default();
+    let event = format!("data: {}\n\n", "x".repeat((1 << 20) - 8));
+
+    for end in 0..head.len() {
+        assert_eq!(request.parse(&head.as_bytes()[..end], &limits), Ok(false));
+    }
+    assert_eq!(request.parse(head.as_bytes(), &limits), Ok(true));
+    for end in 0..event.len() {
+        assert_eq!(scanner.next(&event.as_bytes()[..end]), Ok(None));
+    }
+    assert!(matches!(scanner.next(event.as_bytes()), Ok(Some(_))));
+}
+
 fn touch(bytes: &[u8]) {
     let limits = Limits { head_bytes_max: 200, headers_max: 5, target_bytes_max: 50 };
     let _ = RequestHead::default().parse(bytes, &limits);

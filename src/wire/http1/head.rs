@@ -150,6 +150,11 @@ impl Facts {
     }
 }
 
+/// A byte of a method or a field name (RFC 9110 section 5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Digits only: no sign, space, list or overflow.
 fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
