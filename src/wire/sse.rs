@@ -1,14 +1,16 @@
 //! Server-sent events over a growing buffer.
 //!
 //! ```text
-//! stream = [BOM] *event          event = *(line end) end        end = CRLF / LF / CR
+//! stream = *event            event = [BOM] *(line end) end            end = CRLF / LF / CR
 //! line   = ":" comment  |  field [":" [SP] value]
 //! ```
 //!
 //! Every byte of the stream belongs to exactly one event, so that forwarding `whole` after `whole`
-//! forwards the stream as it came. A CR that ends the buffer may be half of a CRLF, so an event that
-//! it would end waits for the next byte; not so after a line that ended in a lone CR, for such a
-//! server has no CRLF. Should an LF follow there after all, it is the next event's first byte.
+//! forwards the stream as it came. A CR that ends the buffer may be half of a CRLF, so an event
+//! that it would end waits for the next byte; not so after a line that ended in a lone CR, for such
+//! a server has no CRLF. Should an LF follow there after all, it is the next event's first byte.
+//! The specification knows a BOM only where the stream starts; here it is skipped before any event,
+//! for streams are also made by joining streams.
 //! Source: html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11-21.
 
 use std::borrow::Cow;
@@ -27,7 +29,7 @@ pub struct TooLarge;
 /// One event, by its place in the buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// With its terminating blank line, and a BOM if it is the first.
+    /// With its terminating blank line, and a BOM where there is one.
     pub whole: Range<usize>,
     pub data: Data,
 }
@@ -56,7 +58,7 @@ pub struct Scanner {
     /// No line end is between `line` and here.
     next: usize,
     data: Data,
-    /// The BOM was looked for.
+    /// What may stand before the event in work was looked for.
     is_begun: bool,
     /// The last line ended in a lone CR.
     was_lone_cr: bool,
@@ -75,13 +77,6 @@ impl Scanner {
     pub fn next(&mut self, bytes: &[u8]) -> Result<Option<Event>, TooLarge> {
         if !self.is_begun && !self.begin(bytes) {
             return Ok(None);
-        }
-        if self.may_be_lf && self.start < bytes.len() {
-            self.may_be_lf = false;
-            if bytes[self.start] == b'\n' {
-                self.line = self.start + 1;
-                self.next = self.line;
-            }
         }
         while let Some(end) = bytes
             .get(self.next..)
@@ -125,16 +120,18 @@ impl Scanner {
         }
     }
 
-    /// Looks for the BOM; `false` while the bytes may yet become one.
+    /// Skips what may stand before an event; `false` while the bytes may yet become that.
     fn begin(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() < BOM.len() && BOM.starts_with(bytes) {
+        let is_lf = self.may_be_lf && bytes.get(self.start) == Some(&b'\n');
+        let start = self.start + usize::from(is_lf);
+        let rest = bytes.get(start..).unwrap_or_default();
+        let is_bom = rest.starts_with(BOM);
+        if !is_bom && BOM.starts_with(rest) {
             return false;
         }
         self.is_begun = true;
-        if bytes.starts_with(BOM) {
-            self.line = BOM.len();
-            self.next = BOM.len();
-        }
+        self.line = if is_bom { start + BOM.len() } else { start };
+        self.next = self.line;
         true
     }
 
@@ -151,6 +148,7 @@ impl Scanner {
     fn event(&mut self, end: usize) -> Result<Event, TooLarge> {
         let whole = self.start..end;
         self.start = end;
+        self.is_begun = false;
         let data = std::mem::take(&mut self.data);
         if whole.len() > EVENT_BYTES_MAX { Err(TooLarge) } else { Ok(Event { whole, data }) }
     }
@@ -183,6 +181,7 @@ pub fn join_data(bytes: &[u8], whole: Range<usize>) -> Cow<'_, [u8]> {
 /// The values of all lines with this field.
 fn fields<'b>(event: &'b [u8], name: &[u8]) -> impl Iterator<Item = &'b [u8]> {
     // A CRLF leaves an empty piece, which is no field.
+    let event = event.strip_prefix(b"\n").unwrap_or(event);
     let event = event.strip_prefix(BOM).unwrap_or(event);
     event.split(|&byte| byte == b'\n' || byte == b'\r').filter_map(move |line| field(line, name))
 }
@@ -262,6 +261,10 @@ mod tests {
 
     #[test]
     fn a_cr_at_the_end_waits_unless_the_line_before_ended_in_one() {
+        check(
+            b"data: a\r\r\n\xef\xbb\xbfdata: b\ndata: c\n\n",
+            &[("data: a\r\r", "", Some("a")), ("\n\u{feff}data: b\ndata: c\n\n", "", Some("b\nc"))],
+        );
         check(b"data: a\r\n\r", &[]);
         check(b"data: a\n\r", &[]);
         check(b"data: a\r\r\n\r\n", &[("data: a\r\r", "", Some("a")), ("\n\r\n", "", None)]);
@@ -275,6 +278,6 @@ mod tests {
         assert!(Scanner::default().next(&fits).is_ok_and(|found| found.is_some()));
         let exceeds = event(EVENT_BYTES_MAX + 1);
         assert_eq!(Scanner::default().next(&exceeds), Err(TooLarge));
-        assert_eq!(Scanner::default().next(&exceeds[..EVENT_BYTES_MAX + 1]), Err(TooLarge));
+        assert_eq!(Scanner::default().next(&exceeds[..=EVENT_BYTES_MAX]), Err(TooLarge));
     }
 }

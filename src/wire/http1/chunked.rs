@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::wire::http1::HttpError;
+use crate::wire::http1::{HttpError, head};
 
 /// More hex digits than these only hide an overflow.
 const SIZE_DIGITS_MAX: u8 = 16;
@@ -159,7 +159,7 @@ impl Chunked {
         let next = match (self.state, byte) {
             (State::Trailer, b'\r') => Some(State::LastLf),
             (State::TrailerName, b':') => Some(State::TrailerValue),
-            (State::Trailer | State::TrailerName, byte) if is_token(byte) => {
+            (State::Trailer | State::TrailerName, byte) if head::is_token(byte) => {
                 Some(State::TrailerName)
             }
             (State::TrailerValue, b'\r') => Some(State::TrailerLf),
@@ -173,10 +173,6 @@ impl Chunked {
 
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Appends the line before a chunk of `length` bytes; the caller adds the payload and a CRLF.

@@ -3,9 +3,6 @@
 use crate::wire::http1::{Framing, HEADERS_MAX, HttpError, Limits};
 use crate::wire::span::Span;
 
-/// Header lines as found: name, value without the whitespace around it.
-pub(super) type Lines = Vec<(Span, Span)>;
-
 /// Method, two spaces and `HTTP/1.1` around a request's target, with room for a long method.
 const LINE_BYTES_BESIDE_TARGET_MAX: usize = 64;
 
@@ -153,6 +150,11 @@ impl Facts {
     }
 }
 
+/// A byte of a method or a field name (RFC 9110 section 5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Digits only: no sign, space, list or overflow.
 fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -165,7 +167,7 @@ fn decimal(value: &[u8]) -> Option<u64> {
 }
 
 /// The first value of a header, by its name in any ASCII case.
-pub(super) fn first<'b>(lines: &Lines, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+pub(super) fn first<'b>(lines: &[(Span, Span)], bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
     iter(lines, bytes)
         .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
@@ -173,7 +175,7 @@ pub(super) fn first<'b>(lines: &Lines, bytes: &'b [u8], name: &str) -> Option<&'
 
 /// All lines in the order they came.
 pub(super) fn iter<'b>(
-    lines: &Lines,
+    lines: &[(Span, Span)],
     bytes: &'b [u8],
 ) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
     lines.iter().map(|(name, value)| (name.of(bytes), value.of(bytes)))

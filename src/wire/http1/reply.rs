@@ -5,7 +5,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::wire::http1::head::{self, Facts, Lines, Search};
+use crate::wire::http1::head::{self, Facts, Search};
 use crate::wire::http1::{Framing, HEADERS_MAX, HttpError, Limits};
 use crate::wire::span::Span;
 
@@ -15,7 +15,7 @@ pub struct ReplyHead {
     pub status: u16,
     pub is_http10: bool,
     /// Names and trimmed values, in the order they came.
-    pub headers: Lines,
+    pub headers: Vec<(Span, Span)>,
     pub framing: Framing,
     /// Whether the connection may be used again once the body has been read.
     pub keep_alive: bool,
@@ -90,7 +90,8 @@ impl ReplyHead {
         self.head_len = head.len();
         self.is_http10 = reply.version == Some(0);
         self.status = reply.code.unwrap_or_default();
-        if !(100..=599).contains(&self.status) {
+        // We never ask to switch protocols: bytes after a 101 would be of nobody's choosing.
+        if !(100..=599).contains(&self.status) || self.status == 101 {
             return Err(HttpError::Bad("status"));
         }
         self.take_headers(bytes, reply.headers, request_was_head)?;

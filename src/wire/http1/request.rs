@@ -10,7 +10,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::wire::http1::head::{self, Facts, Lines, Search};
+use crate::wire::http1::head::{self, Facts, Search};
 use crate::wire::http1::{Framing, HEADERS_MAX, HttpError, Limits};
 use crate::wire::span::Span;
 
@@ -39,7 +39,7 @@ pub struct RequestHead {
     pub target: Span,
     pub is_http10: bool,
     /// Names and trimmed values, in the order they came.
-    pub headers: Lines,
+    pub headers: Vec<(Span, Span)>,
     pub framing: Framing,
     pub keep_alive: bool,
     pub expects_continue: bool,
@@ -172,7 +172,7 @@ fn judge_start(head: &[u8]) -> Result<(), HttpError> {
     let is_cut_cr = space.is_none() && head.last() == Some(&b'\r');
     if name.len() > METHOD_BYTES_MAX
         || (name.is_empty() && !head.is_empty())
-        || !(name.iter().all(|&byte| is_token(byte)) || (is_cut_cr && head.len() == 1))
+        || !(name.iter().all(|&byte| head::is_token(byte)) || (is_cut_cr && head.len() == 1))
     {
         return Err(HttpError::Bad("method"));
     }
@@ -184,10 +184,6 @@ fn judge_start(head: &[u8]) -> Result<(), HttpError> {
         None | Some(b'/' | b'h' | b'H') => Ok(()),
         Some(_) => Err(HttpError::Bad("target")),
     }
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn method(name: &str) -> Method {

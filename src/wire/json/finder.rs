@@ -49,8 +49,8 @@ enum Kept {
 /// Searches one document for the values of `N` top-level keys.
 ///
 /// A key that comes twice counts with its last value. Brackets must match and strings end, no more
-/// is checked. **Bounds**: [`CAPTURE_BYTES_MAX`] a key. **Cost**: one pass, `memchr` inside strings;
-/// allocates only what it captures.
+/// is checked. **Bounds**: [`CAPTURE_BYTES_MAX`] a key. **Cost**: one pass, `memchr` inside
+/// strings; allocates only what it captures.
 pub struct Finder<const N: usize> {
     keys: [&'static str; N],
     captures: [Capture; N],

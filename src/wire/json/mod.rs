@@ -1,13 +1,13 @@
 //! JSON without a tree: find top-level members, replace some, leave the rest byte for byte.
 //!
-//! `object.rs` finds members, `skip.rs` is its hot primitive (with `blocks.rs`, 64 bytes at a time),
-//! `value.rs` reads and writes single values, `splice.rs` applies edits, `flat.rs` reads objects of
-//! strings, `finder.rs` looks for members in a document that arrives in pieces.
+//! `object.rs` finds members, `skip.rs` is its hot primitive (with `blocks.rs`, 64 bytes at a
+//! time), `value.rs` reads and writes single values, `splice.rs` applies edits, `flat.rs` reads
+//! objects of strings, `finder.rs` looks for members in a document that arrives in pieces.
 //!
-//! **Invariants**: never re-serialises, never builds a tree, never recurses. What is not looked at is
-//! checked for UTF-8, balanced brackets, terminated strings without control characters, and depth,
-//! but not for the grammar inside nested values: that is the vendor's to judge, and whoever needs
-//! the content parses it in full.
+//! **Invariants**: never re-serializes, never builds a tree, never recurses. What is not looked at
+//! is checked for UTF-8, balanced brackets, terminated strings without control characters, and
+//! depth, but not for the grammar inside nested values: that is the vendor's to judge, and whoever
+//! needs the content parses it in full.
 
 #[cfg(target_arch = "x86_64")]
 mod blocks;

@@ -5,10 +5,20 @@
 
 use crate::wire::json::JsonError;
 
+/// Keys and short values end within these, and are found sooner than a block is set up.
+const SHORT_BYTES: usize = 16;
+
 /// The offset behind the string whose opening quote is at `start`.
 ///
 /// **Errors**: `Malformed` for control characters, escapes that JSON does not have, and no end.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
+    let inside = bytes.get(start + 1..).unwrap_or_default();
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    if let Some(length) = inside.iter().take(SHORT_BYTES).position(special)
+        && inside[length] == b'"'
+    {
+        return Ok(start + length + 2);
+    }
     #[cfg(target_arch = "x86_64")]
     if let Some(blocks) = super::blocks::Blocks::detect() {
         return blocks.string_end(bytes, start);
@@ -164,13 +174,13 @@ mod tests {
     /// Bytes that mean something, often enough to nest, escape and end.
     fn document() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
         prop::collection::vec(
-            prop::sample::select(b"\"\"\"\\\\[[{]]}}aaaaaau0n \x01\xc3".to_vec()),
+            prop::sample::select(b"\"\"\"\\\\\\[[{]]}}aaaaauu000/bfnrte \x01\xc3".to_vec()),
             0..300,
         )
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
 
         #[test]
         fn blocks_skip_what_bytes_skip(

@@ -1,4 +1,4 @@
-//! Single values: reading raw ones as [`crate::wire::json::object`] finds them, and writing strings.
+//! Single values: reading raw ones as `object.rs` finds them, and writing strings.
 
 use std::borrow::Cow;
 
