@@ -1,10 +1,10 @@
 //! The scripted vendor: a small OpenAI-compatible server that answers as told.
 //!
-//! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests and
-//! load measurements use it as the far side of the wire. What it does is chosen by the model's name:
-//! any plain name gets a believable, paced answer; words in the name (`trick.rs`) bend that answer;
-//! `raw:NAME` answers with bytes registered beforehand. Whatever it is, an answer is a list of
-//! `script::Step`s, and `play.rs` plays it.
+//! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
+//! and load measurements use it as the far side of the wire. What it does is chosen by the model's
+//! name: any plain name gets a believable, paced answer; words in the name (`trick.rs`) bend that
+//! answer; `raw:NAME` answers with bytes registered beforehand. Whatever it is, an answer is a list
+//! of `script::Step`s, and `play.rs` plays it.
 //!
 //! **Invariants**: knows no word of the gateway but its lexicon, and shares no encoder or decoder
 //! with it: a mock built from our own encoder must not judge our own decoder. One thread serves all

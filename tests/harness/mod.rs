@@ -1,5 +1,5 @@
-//! What integration tests stand on: the real binary, the scripted vendor, and a client that sends and
-//! reads bytes.
+//! What integration tests stand on: the real binary, the scripted vendor, and a client that sends
+//! and reads bytes.
 //!
 //! A test opens a `House` (vendor and gateway on ports of the system's choice) and asks it things.
 //! Everything waits on events with a deadline; nothing sleeps until it passes. `WEIR_TEST_DRIVER`
