@@ -25,8 +25,10 @@ pub struct Gateway {
     stdout: Receiver<String>,
 }
 
+/// The binary built with this test, or the one that `WEIR_TEST_BINARY` names.
 pub fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_weir"))
+    let other = std::env::var_os("WEIR_TEST_BINARY");
+    Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_weir").into()))
 }
 
 impl Gateway {
