@@ -51,6 +51,8 @@ struct Shared {
     script: Script,
     raws: Mutex<HashMap<String, Arc<[Step]>>>,
     log: Log,
+    /// The one answer of a vendor under load, made once.
+    canned: Option<Vec<u8>>,
 }
 
 impl Vendor {
@@ -61,7 +63,8 @@ impl Vendor {
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
         let raws = Mutex::new(script.raws.clone());
-        let shared = Arc::new(Shared { script, raws, log: Log::default() });
+        let canned = script.canned_bytes.map(chat::canned);
+        let shared = Arc::new(Shared { script, raws, log: Log::default(), canned });
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("rehearsal".to_owned())
