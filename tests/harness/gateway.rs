@@ -173,7 +173,7 @@ impl Drop for Gateway {
 }
 
 /// The lines of a pipe, read by a thread of their own so that the child never blocks on it.
-fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+pub fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
