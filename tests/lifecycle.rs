@@ -82,14 +82,8 @@ fn write_models(house: &House, models: &[&str]) {
 /// Asks until the status is as wanted; how long that took.
 fn wait_for_status(house: &House, ask: &Ask, wanted: u16) -> Duration {
     let begun = Instant::now();
-    loop {
-        let status = house.ask(ask).status;
-        if status == wanted {
-            return begun.elapsed();
-        }
-        assert!(begun.elapsed() < DEADLINE, "still {status}, not {wanted}");
-        thread::yield_now();
-    }
+    house.ask_until(ask, |reply| reply.status == wanted);
+    begun.elapsed()
 }
 
 /// A key that is taken away stops within a second, on a connection that has used it too.

@@ -63,12 +63,12 @@ impl Gateway {
             stderr,
             stdout,
         };
-        gateway.address = gateway.announced("weir: listening on http://");
-        gateway.admin = gateway.announced("weir: admin on http://");
+        gateway.address = gateway.announced("weir: listening on ");
+        gateway.admin = gateway.announced("weir: admin on ");
         gateway
     }
 
-    /// The address after `prefix` on a line of its output.
+    /// The address after `prefix` and a scheme on a line of its output.
     fn announced(&mut self, prefix: &str) -> SocketAddr {
         let until = Instant::now() + DEADLINE;
         loop {
@@ -76,7 +76,8 @@ impl Gateway {
             match self.stdout.recv_timeout(left) {
                 Ok(line) => {
                     if let Some(address) = line.strip_prefix(prefix) {
-                        return address.trim().parse().expect("an address follows");
+                        let bare = address.trim().split("//").last().unwrap_or_default();
+                        return bare.parse().expect("an address follows");
                     }
                 }
                 Err(error) => {
