@@ -22,13 +22,13 @@
 //!
 //! # The noun list: one word, one meaning
 //!
-//! Ask: what a client wants, parsed. Caller: who asks. Pass: what was reserved for it. Guard: a look
-//! at the words. Plan: targets in order. Target: one model at one place. Call: what we send. Answer:
-//! what comes back. Reply: what the client gets. Delta: one step of a stream. Usage: tokens seen.
-//! Trail: the facts on the way. Receipt: the bill. Transcript: the words, if kept. Pulse: a core's
-//! second. Meter: a counted limit. Manifest: what operators write. Problem: why it cannot be obeyed.
-//! Snapshot: what cores obey. Refusal: what a client is told. Fault: what went wrong upstream.
-//! Dialect: an API's language. Vendor: a row in the table.
+//! Ask: what a client wants, parsed. Caller: who asks. Pass: what was reserved for it. Guard: a
+//! look at the words. Plan: targets in order. Target: one model at one place. Call: what we send.
+//! Answer: what comes back. Reply: what the client gets. Delta: one step of a stream. Usage: tokens
+//! seen. Trail: the facts on the way. Receipt: the bill. Transcript: the words, if kept. Pulse: a
+//! core's second. Meter: a counted limit. Manifest: what operators write. Problem: why it cannot be
+//! obeyed. Snapshot: what cores obey. Refusal: what a client is told. Fault: what went wrong
+//! upstream. Dialect: an API's language. Vendor: a row in the table.
 //!
 //! # Invariants
 //!

@@ -205,21 +205,8 @@ fn a_vendor_that_cannot_be_reached_is_a_502() {
 
     for name in ["lost/closed", "unnamed/closed"] {
         let body = format!(r#"{{"model":"{name}","messages":[]}}"#);
-        let reply = until_known(&house, &Ask::post("/v1/chat/completions", body));
+        let reply = house.ask_until_known(&Ask::post("/v1/chat/completions", body));
         assert_eq!((reply.status, reply.refusal().as_str()), (502, "upstream_unreachable"));
-    }
-}
-
-/// Asks until a model that was just written is known.
-fn until_known(house: &House, ask: &Ask) -> harness::client::Reply {
-    let until = Instant::now() + DEADLINE;
-    loop {
-        let reply = house.ask(ask);
-        if reply.status != 404 {
-            return reply;
-        }
-        assert!(Instant::now() < until, "the change was not taken: {}", reply.text());
-        std::thread::yield_now();
     }
 }
 
@@ -282,7 +269,7 @@ fn a_vendor_that_vanishes_takes_only_its_own_models_along() {
     account["name"] = "other".into();
     manifest::write(house.gateway.manifests.path(), "other", &account);
     let body = r#"{"model":"other/plain","messages":[]}"#;
-    assert_eq!(until_known(&house, &Ask::post("/v1/chat/completions", body)).status, 200);
+    assert_eq!(house.ask_until_known(&Ask::post("/v1/chat/completions", body)).status, 200);
 
     drop(other);
 

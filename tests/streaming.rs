@@ -169,6 +169,21 @@ fn the_first_event_is_forwarded_before_the_second_exists() {
     assert!(waited < Duration::from_secs(1), "{waited:?}");
 }
 
+/// Row 2: a part of an event is held until the rest is there, for it could not be taken back.
+#[test]
+fn half_an_event_is_held_and_whole_ones_before_it_are_not() {
+    let house = House::open(&["raw-x"]);
+    let begun = chunk(format!("{}data: {}", sse(&[CHUNK]), &FINISH[..60]).as_bytes());
+    house.teach("x", vec![Step::Send([STREAM_HEAD.to_vec(), begun].concat()), Step::Close]);
+
+    let reply = house.ask(&ask_all("raw-x"));
+
+    let events = reply.events();
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert_eq!(events[0], CHUNK);
+    assert!(events[1].contains("stream_truncated"), "{events:?}");
+}
+
 #[test]
 fn every_recording_passes_byte_for_byte() {
     let Some(recordings) = fixture::openai_chats() else { return };

@@ -1,10 +1,11 @@
 //! The only lanes between the planes.
 //!
 //! Down: `lane.rs` carries the newest snapshot and the newest weather. Up: `receipts/` carries
-//! the bill of every exchange through a ring that outlives the process; `pulse.rs` says how a core feels.
+//! the bill of every exchange through a ring that outlives the process; `pulse.rs` says how a core
+//! feels.
 //!
-//! **Invariants**: a core never waits here: it takes what is newest, writes into what is its own, and
-//! hears of a full ring at once. No snapshot field, no receipt field is interpreted here.
+//! **Invariants**: a core never waits here: it takes what is newest, writes into what is its own,
+//! and hears of a full ring at once. No snapshot field, no receipt field is interpreted here.
 
 pub mod lane;
 pub mod phase;

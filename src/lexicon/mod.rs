@@ -2,8 +2,9 @@
 //!
 //! Start with `refusal.rs` (what a client is told) and `receipt.rs` (the bill); the rest are small.
 //!
-//! **Invariants**: knows no runtime, reads no clock, opens nothing, logs nothing; every type here is
-//! plain data that can be compared and printed, and what must not be printed cannot be (`Secret`).
+//! **Invariants**: knows no runtime, reads no clock, opens nothing, logs nothing; every type here
+//! is plain data that can be compared and printed, and what must not be printed cannot be
+//! (`Secret`).
 
 pub mod fault;
 pub mod ids;

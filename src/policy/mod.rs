@@ -2,8 +2,8 @@
 //!
 //! `access.rs` says who may use what; `metadata.rs` says which metadata holds for a request.
 //!
-//! **Invariants**: every function here answers for every input, allocates at most for its answer, and
-//! knows neither where a request came from nor where it goes.
+//! **Invariants**: every function here answers for every input, allocates at most for its answer,
+//! and knows neither where a request came from nor where it goes.
 
 pub mod access;
 pub mod metadata;

@@ -3,8 +3,8 @@
 //! `vendor.rs` is a table, one row a vendor; `target.rs` is one model at one place, ready to call;
 //! `head.rs` writes the request heads it carries; `base_url.rs` takes a vendor's address apart.
 //!
-//! **Invariants**: no `match` on a vendor's name anywhere: what differs between vendors is a column.
-//! Nothing here connects, resolves or reads a clock.
+//! **Invariants**: no `match` on a vendor's name anywhere: what differs between vendors is a
+//! column. Nothing here connects, resolves or reads a clock.
 
 pub mod base_url;
 pub mod head;

@@ -27,7 +27,10 @@ pub(super) fn answer(ask: &Ask) -> Vec<Step> {
         }
         body
     };
-    let choice = |text: &str, finish: Option<&str>| json!([{"index": 0, "text": text, "logprobs": null, "finish_reason": finish}]);
+    let choice = |text: &str, finish: Option<&str>| {
+        let choice = json!({"index": 0, "text": text, "logprobs": null, "finish_reason": finish});
+        Value::Array(vec![choice])
+    };
     if !ask.is_streaming {
         let whole = body(choice(&text, Some("stop")), Some(&usage));
         return vec![frame::json(200, &[("x-request-id", &request_id(ask))], &whole)];

@@ -46,10 +46,10 @@ pub(super) fn answer(
     }
     let path = request.path.split('?').next().unwrap_or_default();
     if request.method == "POST"
-        && let Some(bytes) = shared.script.canned_bytes
+        && let Some(canned) = &shared.canned
         && memchr::memmem::find(&request.body, b"\"stream\":true").is_none()
     {
-        return vec![Step::Send(chat::canned(bytes))];
+        return vec![Step::Send(canned.clone())];
     }
     match (request.method.as_str(), path) {
         ("GET", "/rehearsal/log") => return vec![log(shared)],

@@ -35,7 +35,7 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// What the bytes so far amount to.
-pub(super) enum Step {
+pub(super) enum Progress {
     NeedsMore,
     /// The client waits for a word before it sends the body.
     WantsContinue,
@@ -64,34 +64,34 @@ impl Incoming {
     }
 
     /// Looks at what has been fed.
-    pub fn step(&mut self, now: Instant) -> Step {
+    pub fn step(&mut self, now: Instant) -> Progress {
         if self.begun.is_none() {
             match self.begin(now) {
                 Ok(true) => {}
-                Ok(false) => return Step::NeedsMore,
-                Err(()) => return Step::Bad,
+                Ok(false) => return Progress::NeedsMore,
+                Err(()) => return Progress::Bad,
             }
         }
         match self.continue_body() {
             Ok(true) => {}
             Ok(false) => return self.waiting(),
-            Err(()) => return Step::Bad,
+            Err(()) => return Progress::Bad,
         }
         self.was_told_to_continue = false;
-        let Some((mut request, _)) = self.begun.take() else { return Step::Bad };
+        let Some((mut request, _)) = self.begun.take() else { return Progress::Bad };
         request.arrived = now;
-        Step::Whole(Box::new(request))
+        Progress::Whole(Box::new(request))
     }
 
-    fn waiting(&mut self) -> Step {
+    fn waiting(&mut self) -> Progress {
         let wants = self.begun.as_ref().is_some_and(|(request, _)| {
             request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
         });
         if wants && !self.was_told_to_continue {
             self.was_told_to_continue = true;
-            return Step::WantsContinue;
+            return Progress::WantsContinue;
         }
-        Step::NeedsMore
+        Progress::NeedsMore
     }
 
     fn begin(&mut self, now: Instant) -> Result<bool, ()> {
@@ -167,7 +167,7 @@ fn take_chunks(bytes: &mut Vec<u8>, body: &mut Vec<u8>) -> Result<bool, ()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Incoming, Step};
+    use super::{Incoming, Progress};
     use std::time::Instant;
 
     /// The bodies of `wire`, fed `size` bytes at a time.
@@ -175,7 +175,7 @@ mod tests {
         let (mut incoming, mut found) = (Incoming::default(), Vec::new());
         for part in wire.chunks(size) {
             incoming.feed(part);
-            while let Step::Whole(request) = incoming.step(Instant::now()) {
+            while let Progress::Whole(request) = incoming.step(Instant::now()) {
                 found.push(request.body);
             }
         }
@@ -198,6 +198,6 @@ mod tests {
         let mut incoming = Incoming::default();
         incoming
             .feed(b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n");
-        assert!(matches!(incoming.step(Instant::now()), Step::Bad));
+        assert!(matches!(incoming.step(Instant::now()), Progress::Bad));
     }
 }

@@ -1,5 +1,5 @@
-//! One connection: a task that reads always, so that a client that leaves is noticed at once, and the
-//! writing end in the hands of `play.rs`.
+//! One connection: a task that reads always, so that a client that leaves is noticed at once, and
+//! the writing end in the hands of `play.rs`.
 
 use monoio::{
     io::{AsyncReadRent, AsyncWriteRentExt, OwnedReadHalf, OwnedWriteHalf, Splitable},

@@ -1,10 +1,10 @@
 //! The scripted vendor: a small OpenAI-compatible server that answers as told.
 //!
-//! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests and
-//! load measurements use it as the far side of the wire. What it does is chosen by the model's name:
-//! any plain name gets a believable, paced answer; words in the name (`trick.rs`) bend that answer;
-//! `raw:NAME` answers with bytes registered beforehand. Whatever it is, an answer is a list of
-//! `script::Step`s, and `play.rs` plays it.
+//! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
+//! and load measurements use it as the far side of the wire. What it does is chosen by the model's
+//! name: any plain name gets a believable, paced answer; words in the name (`trick.rs`) bend that
+//! answer; `raw:NAME` answers with bytes registered beforehand. Whatever it is, an answer is a list
+//! of `script::Step`s, and `play.rs` plays it.
 //!
 //! **Invariants**: knows no word of the gateway but its lexicon, and shares no encoder or decoder
 //! with it: a mock built from our own encoder must not judge our own decoder. One thread serves all
@@ -51,6 +51,8 @@ struct Shared {
     script: Script,
     raws: Mutex<HashMap<String, Arc<[Step]>>>,
     log: Log,
+    /// The one answer of a vendor under load, made once.
+    canned: Option<Vec<u8>>,
 }
 
 impl Vendor {
@@ -61,7 +63,8 @@ impl Vendor {
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
         let raws = Mutex::new(script.raws.clone());
-        let shared = Arc::new(Shared { script, raws, log: Log::default() });
+        let canned = script.canned_bytes.map(chat::canned);
+        let shared = Arc::new(Shared { script, raws, log: Log::default(), canned });
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("rehearsal".to_owned())

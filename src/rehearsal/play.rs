@@ -3,7 +3,7 @@
 use super::{
     Shared,
     endpoint::{self, Counts},
-    incoming::{Incoming, Request, Step as Progress},
+    incoming::{Incoming, Progress, Request},
     line::{Gone, Line},
     script::Step,
     seen::Seen,

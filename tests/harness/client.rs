@@ -80,7 +80,7 @@ impl Ask {
     }
 }
 
-/// A body with odd spacing, an unknown field and a big number, so that whoever re-writes it is seen.
+/// A body with odd spacing, an unknown field and a big number: whoever re-writes it is seen.
 pub fn chat_body(model: &str, more: &str) -> String {
     format!(
         r#"{{ "model" : "test/{model}","messages":[ {{"role":"user","content":"Say \u0041 – żółć 🦀"}}],

@@ -25,8 +25,10 @@ pub struct Gateway {
     stdout: Receiver<String>,
 }
 
+/// The binary built with this test, or the one that `WEIR_TEST_BINARY` names.
 pub fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_weir"))
+    let other = std::env::var_os("WEIR_TEST_BINARY");
+    Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_weir").into()))
 }
 
 impl Gateway {
@@ -61,12 +63,12 @@ impl Gateway {
             stderr,
             stdout,
         };
-        gateway.address = gateway.announced("weir: listening on http://");
-        gateway.admin = gateway.announced("weir: admin on http://");
+        gateway.address = gateway.announced("weir: listening on ");
+        gateway.admin = gateway.announced("weir: admin on ");
         gateway
     }
 
-    /// The address after `prefix` on a line of its output.
+    /// The address after `prefix` and a scheme on a line of its output.
     fn announced(&mut self, prefix: &str) -> SocketAddr {
         let until = Instant::now() + DEADLINE;
         loop {
@@ -74,7 +76,8 @@ impl Gateway {
             match self.stdout.recv_timeout(left) {
                 Ok(line) => {
                     if let Some(address) = line.strip_prefix(prefix) {
-                        return address.trim().parse().expect("an address follows");
+                        let bare = address.trim().split("//").last().unwrap_or_default();
+                        return bare.parse().expect("an address follows");
                     }
                 }
                 Err(error) => {
@@ -171,7 +174,7 @@ impl Drop for Gateway {
 }
 
 /// The lines of a pipe, read by a thread of their own so that the child never blocks on it.
-fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+pub fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {

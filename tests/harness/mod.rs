@@ -1,5 +1,5 @@
-//! What integration tests stand on: the real binary, the scripted vendor, and a client that sends and
-//! reads bytes.
+//! What integration tests stand on: the real binary, the scripted vendor, and a client that sends
+//! and reads bytes.
 //!
 //! A test opens a `House` (vendor and gateway on ports of the system's choice) and asks it things.
 //! Everything waits on events with a deadline; nothing sleeps until it passes. `WEIR_TEST_DRIVER`
@@ -18,7 +18,10 @@ pub mod receipt;
 
 use client::{Ask, Client, Reply};
 use gateway::Gateway;
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 use weir::rehearsal::{
     Vendor,
     script::{Script, Step},
@@ -53,6 +56,24 @@ impl House {
         let mut client = self.client();
         client.send(&ask.bytes());
         client.reply()
+    }
+
+    /// Asks, each time on a new connection, until the reply is as wanted; the last reply.
+    pub fn ask_until(&self, ask: &Ask, is_wanted: impl Fn(&Reply) -> bool) -> Reply {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let reply = self.ask(ask);
+            if is_wanted(&reply) {
+                return reply;
+            }
+            assert!(Instant::now() < until, "still {}: {}", reply.status, reply.text());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Asks until a model that was just written is known.
+    pub fn ask_until_known(&self, ask: &Ask) -> Reply {
+        self.ask_until(ask, |reply| reply.status != 404)
     }
 
     pub fn client(&self) -> Client {

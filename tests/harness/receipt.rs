@@ -55,6 +55,18 @@ impl House {
         }
     }
 
+    /// Waits for `count` receipts or more, where a test asks until something is so.
+    pub fn receipts_at_least(&self, count: usize) -> Vec<Receipt> {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let found = all(self.gateway.data());
+            if found.len() >= count {
+                return found;
+            }
+            assert!(Instant::now() < until, "fewer than {count} receipts: {found:#?}");
+        }
+    }
+
     /// The one receipt of a test that made one exchange.
     pub fn receipt(&self) -> Receipt {
         self.receipts(1).remove(0)
