@@ -38,6 +38,8 @@
 #![deny(unsafe_code)]
 
 pub mod bridge;
+pub mod cli;
+pub mod control_plane;
 pub mod lexicon;
 pub mod policy;
 pub mod provider;
