@@ -1,8 +1,10 @@
 //! What the command offers beside `serve`.
 //!
-//! `check.rs` says what is wrong with a configuration, `token.rs` makes a token.
+//! `check.rs` says what is wrong with a configuration, `token.rs` makes a token, `receipts.rs` prints
+//! the receipt store.
 //!
 //! **Invariants**: everything here writes to the `out` it is given and returns; nothing serves.
 
 pub mod check;
+pub mod receipts;
 pub mod token;

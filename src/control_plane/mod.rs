@@ -1,16 +1,21 @@
-//! Ordinary threads that know the world outside: files, secrets, names.
+//! Ordinary threads that know the world outside: files, secrets, names, disks, operators.
 //!
-//! `source/folder.rs` reads what operators wrote, `secrets.rs` finds what they keep elsewhere,
+//! Down: `source/folder.rs` reads what operators wrote, `secrets.rs` finds what they keep elsewhere,
 //! `load.rs` makes both a snapshot, `watch.rs` hears of changes, `resolver.rs` asks for addresses,
 //! and `publisher.rs` sends the outcome down the lanes; `status.rs` is what it can be asked.
+//! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
+//! `admin.rs` answers operators.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
 //! not at all; a refused change leaves the last good snapshot where it is.
 
+pub mod admin;
+pub mod journal;
 pub mod load;
 pub mod publisher;
 pub mod resolver;
 pub mod secrets;
 pub mod source;
 pub mod status;
+pub mod telemetry;
 pub mod watch;

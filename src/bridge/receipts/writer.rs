@@ -127,6 +127,7 @@ impl<M: Memory> Writer<M> {
     }
 
     /// Blocks of 512 bytes that nothing holds; a record takes one, rarely more.
+    /// Longer records that were released count as one until the next `open` takes them apart.
     #[must_use]
     pub fn free_blocks(&self) -> usize {
         self.free.len() + self.freed.len() as usize

@@ -1,0 +1,90 @@
+//! A receipt as JSON: one line of the access log and of `weir receipts`.
+
+use crate::lexicon::{receipt::Receipt, time::UnixMillis};
+use serde::{Serialize, Serializer};
+
+/// **Shape**: the fields below, in their order. Times in milliseconds with microseconds behind the
+/// point; 0 where it never came to that.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: String,
+    request_id: &'a str,
+    started_at: String,
+    operation: Option<&'static str>,
+    stream: bool,
+    subject: &'a str,
+    teams: Vec<&'a str>,
+    #[serde(serialize_with = "object")]
+    metadata: &'a [(&'a str, &'a str)],
+    requested_model: &'a str,
+    resolved_model: &'a str,
+    status: u16,
+    code: Option<&'a str>,
+    fault: Option<&'a str>,
+    ending: &'static str,
+    bytes_in: u64,
+    bytes_out: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cached_tokens: u64,
+    reasoning_tokens: u64,
+    usage_reported: bool,
+    ttft_ms: f64,
+    inter_token_ms: f64,
+    total_ms: f64,
+    retries: u16,
+    /// Only where something was cut.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+/// The receipt, to be serialized.
+#[must_use]
+pub fn receipt_json<'a>(receipt: &'a Receipt<'a>) -> impl Serialize + 'a {
+    let outcome = &receipt.outcome;
+    let said = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+    Line {
+        id: receipt.id.to_string(),
+        request_id: receipt.request_id,
+        started_at: rfc3339(receipt.started),
+        operation: receipt.operation.map(crate::lexicon::operation::Operation::label),
+        stream: receipt.is_streaming,
+        subject: receipt.subject,
+        teams: receipt.teams.split(',').filter(|team| !team.is_empty()).collect(),
+        metadata: &receipt.metadata,
+        requested_model: receipt.requested_model,
+        resolved_model: outcome.resolved_model,
+        status: outcome.status,
+        code: said(outcome.code),
+        fault: said(outcome.fault),
+        ending: outcome.ending.label(),
+        bytes_in: outcome.bytes_in,
+        bytes_out: outcome.bytes_out,
+        input_tokens: outcome.usage.input_tokens,
+        output_tokens: outcome.usage.output_tokens,
+        cached_tokens: outcome.usage.cached_tokens,
+        reasoning_tokens: outcome.usage.reasoning_tokens,
+        usage_reported: outcome.usage_is_reported,
+        ttft_ms: f64::from(outcome.ttft_us) / 1000.0,
+        inter_token_ms: f64::from(outcome.inter_token_us) / 1000.0,
+        total_ms: f64::from(outcome.total_us) / 1000.0,
+        retries: outcome.retries,
+        truncated: receipt.is_truncated,
+    }
+}
+
+/// The receipt's line with its newline, appended.
+pub fn write_line(receipt: &Receipt<'_>, line: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *line, &receipt_json(receipt)).expect("keys are strings");
+    line.push(b'\n');
+}
+
+fn rfc3339(at: UnixMillis) -> String {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{at:.3}")
+}
+
+fn object<S: Serializer>(pairs: &&[(&str, &str)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
+}
