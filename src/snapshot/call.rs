@@ -181,6 +181,9 @@ fn prove(
     proof: &mut Proof,
     findings: &mut Findings,
 ) {
+    if document.is_repaired(&path.key("type")) {
+        return;
+    }
     let fields = [
         ("api_key", &auth.api_key, AuthKind::ApiKey),
         ("bearer_token", &auth.bearer_token, AuthKind::BearerAuth),
