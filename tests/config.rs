@@ -3,6 +3,7 @@
 mod config {
     mod broken;
     mod desk;
+    mod files;
     mod good;
     mod reload;
     mod secrecy;

@@ -173,6 +173,10 @@ m.yaml:11: error: integrations[2].auth_data.password: found nothing, wanted this
 m.yaml:11: warning: integrations[2].auth_data.api_key: found a key of another auth
     type, wanted no such key"#,
     );
+}
+
+#[test]
+fn a_model_that_cannot_be_called_is_refused() {
     check(
         "type: provider-account/self-hosted-model
 name: lab

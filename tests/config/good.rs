@@ -251,3 +251,37 @@ fn check_says_what_it_found_and_whether_it_would_do() {
         String::from_utf8_lossy(&out)
     );
 }
+
+#[test]
+fn ten_thousand_documents_and_a_model_each_take_seconds_at_most() {
+    let hash = |number: usize| format!("{number:064x}");
+    let many = (0..9_000).map(|number| {
+        format!(
+            "- {{type: pat, name: t{number}, user_fqn: 'u{number}', token_sha256: '{}'}}\n",
+            hash(number)
+        )
+    });
+    let models = (0..5_000).map(|number| {
+        format!(
+            "    - {{name: m{number}, type: integration/model/openai, model_types: [chat],
+       authorized_subjects: ['user:u{number}']}}\n"
+        )
+    });
+    let account = "- type: provider-account/openai
+  name: many
+  auth_data: {type: api-key, api_key: 'tfy-secret://t:g:K'}
+  collaborators: [{subject: '*', role_id: provider-account-access}]
+  integrations:\n";
+    let text: String = many.chain([account.to_owned()]).chain(models).collect();
+    let desk = Desk::with(&[("m.yaml", &text)]);
+    desk.keep_secret("g", "K", "key");
+
+    let begun = std::time::Instant::now();
+    let loaded = desk.loaded();
+
+    assert_eq!(loaded.compiled.snapshot.tokens.len(), 9_000);
+    assert_eq!(loaded.compiled.snapshot.models.len(), 5_000);
+    assert_eq!(loaded.compiled.snapshot.endpoints.len(), 1);
+    // Quadratic work would take minutes; a slow machine without optimisation takes about one second.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
