@@ -36,7 +36,7 @@ pub fn new(subject: &str, expires: Option<&str>, out: &mut impl Write) -> io::Re
 /// The manifest that knows `token` by its hash.
 #[must_use]
 pub fn manifest(subject: &Subject, expires: Option<&str>, token: &str) -> String {
-    let hash = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hash = format!("{:x}", Sha256::digest(token));
     let expires =
         expires.map_or_else(String::new, |it| format!("\nexpiration_date: {}", quoted(it)));
     let name = quoted(&subject.name);

@@ -7,6 +7,7 @@ use crate::{
     },
     lexicon::{
         problem::{Problem, Severity},
+        secret::Secret,
         time::UnixMillis,
     },
     manifest::{
@@ -67,7 +68,7 @@ pub fn load_next(
     let (documents, mut problems) = understand(&texts);
     let names = secret_ref::named(documents.iter().map(|document| &document.tree));
     let resolved = secrets.resolve(&names);
-    let digest = digest(&texts, names.iter().map(|name| resolved.get(name).map(|it| it.expose())));
+    let digest = digest(&texts, names.iter().map(|name| resolved.get(name).map(Secret::expose)));
     if documents.is_empty() && problems.is_empty() {
         problems.push(Problem {
             severity: Severity::Error,
@@ -119,7 +120,7 @@ fn understand(texts: &[FileText]) -> (Vec<Document>, Vec<Problem>) {
                     problems.extend(found);
                 }
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     (documents, problems)

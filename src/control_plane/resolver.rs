@@ -68,3 +68,22 @@ pub fn adopt(weather: &mut Weather, answers: Vec<Answer>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Weather, adopt};
+    use crate::lexicon::ids::EndpointKey;
+
+    #[test]
+    fn a_name_that_fails_to_resolve_keeps_its_last_good_addresses() {
+        let (good, never) = (EndpointKey(1), EndpointKey(2));
+        let addresses = || Box::from(["127.0.0.1:80".parse().expect("an address")]);
+        let mut weather = Weather::default();
+        adopt(&mut weather, vec![(good, Some(addresses())), (never, None)]);
+
+        adopt(&mut weather, vec![(good, None), (never, None)]);
+
+        assert_eq!(weather.addresses.get(&good), Some(&addresses()));
+        assert_eq!(weather.addresses.get(&never).map(|none| none.len()), Some(0));
+    }
+}

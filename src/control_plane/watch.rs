@@ -34,8 +34,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the configuration and the secrets. Where the system does not tell (no inotify left, a
-    /// network file system), only `stamp` does.
+    /// Watches the configuration and the secrets. Where the system does not tell (no inotify left,
+    /// a network file system), only `stamp` does.
     #[must_use]
     pub fn new(path: &Path, secrets: &SecretSource) -> Self {
         let changed = Arc::new(Notify::new());

@@ -45,8 +45,8 @@ pub enum TokenType {
 
 /// A token that speaks for a user.
 ///
-/// **Shape**: `PersonalAccessTokenManifest` of the reference (A.6: `type: pat`, `user_fqn`), and our
-/// `type: personal-access-token` with `subject`, `token_sha256` or `token`.
+/// **Shape**: `PersonalAccessTokenManifest` of the reference (A.6: `type: pat`, `user_fqn`), and
+/// our `type: personal-access-token` with `subject`, `token_sha256` or `token`.
 #[derive(Clone, Deserialize)]
 pub struct PersonalAccessToken {
     pub name: String,

@@ -7,6 +7,9 @@ pub enum Step {
     Index(usize),
 }
 
+/// What is printed of a key: none of ours is as long, and a line of problems stays one line.
+const KEY_CHARS_MAX: usize = 64;
+
 /// The way from the top of a document to one of its nodes.
 ///
 /// **Shape**: printed as `integrations[0].auth_data.type`; the top is printed as nothing.
@@ -73,7 +76,7 @@ impl Path {
                     if !text.is_empty() {
                         text.push('.');
                     }
-                    text.push_str(key);
+                    text.extend(key.chars().take(KEY_CHARS_MAX).flat_map(char::escape_debug));
                 }
             }
         }
@@ -106,5 +109,6 @@ mod tests {
         assert!(path.is_within(&path.parent()));
         assert!(!path.parent().is_within(&path));
         assert_eq!(Path::top().parent(), Path::top());
+        assert_eq!(Path::top().key("a\nb").to_string(), "a\\nb");
     }
 }

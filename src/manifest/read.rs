@@ -38,6 +38,12 @@ pub enum Manifest {
 }
 
 impl Document {
+    /// Does the twin hold a placeholder at `path`?
+    #[must_use]
+    pub fn is_repaired(&self, path: &Path) -> bool {
+        self.repaired.iter().any(|repaired| path.is_within(repaired))
+    }
+
     /// A problem at `path` of this document.
     #[must_use]
     pub fn problem(
@@ -68,7 +74,7 @@ impl Document {
 pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
     let twin = match twin_of(&source) {
         Ok(twin) => twin,
-        Err(problem) => return (None, vec![problem]),
+        Err(problem) => return (None, vec![*problem]),
     };
     match twin {
         Twin::Account => fit(source, twin, |it| Manifest::Account(Box::new(it))),
@@ -83,15 +89,17 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
     }
 }
 
-fn twin_of(source: &Source) -> Result<Twin, Problem> {
-    let bad = |path: &Path, found: String, wanted: String, hint: &str| Problem {
-        severity: Severity::Error,
-        document: source.origin.clone(),
-        line: source.tree.line_of(path),
-        path: path.to_string(),
-        found,
-        wanted,
-        hint: hint.to_owned(),
+fn twin_of(source: &Source) -> Result<Twin, Box<Problem>> {
+    let bad = |path: &Path, found: String, wanted: String, hint: &str| {
+        Box::new(Problem {
+            severity: Severity::Error,
+            document: source.origin.clone(),
+            line: source.tree.line_of(path),
+            path: path.to_string(),
+            found,
+            wanted,
+            hint: hint.to_owned(),
+        })
     };
     if !matches!(source.tree.value, Value::Map(_)) {
         let found = describe(&source.tree, &Path::top());
@@ -143,7 +151,7 @@ fn fit<T: DeserializeOwned>(
         find(&source.tree, &Path::top(), pattern, &mut places);
         problems.extend(places.iter().map(|path| Problem {
             hint: "it is kept and does nothing in this build".to_owned(),
-            ..problem(&source, Severity::Warning, path, "a key not obeyed yet", "no such key")
+            ..problem(&source, Severity::Warning, path, "a setting not obeyed yet", "none")
         }));
     }
     problems.sort_by_key(|problem| problem.line);
@@ -196,8 +204,10 @@ fn unknown_problem(
         Some(Step::Key(key)) => nearest(key, known.iter().copied()),
         _ => None,
     };
-    let wanted =
-        if known.is_empty() { "a known key".to_owned() } else { list(known.iter().copied()) };
+    let wanted = match near {
+        None if !known.is_empty() => list(known.iter().copied()),
+        _ => "a known key".to_owned(),
+    };
     Problem {
         hint: near.map_or_else(
             || "it is kept and does nothing".to_owned(),

@@ -37,7 +37,7 @@ pub struct Source {
 }
 
 /// The documents in `text`; empty ones are left out.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Source>, Problem> {
+pub fn parse(file: &str, text: &str) -> Result<Vec<Source>, Box<Problem>> {
     let trees = assemble(text).map_err(|bad| bad.problem(file))?;
     let mut documents = Vec::new();
     for tree in trees {
@@ -52,10 +52,8 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Source>, Problem> {
         return Err(Bad::new(0, found, format!("at most {DOCUMENTS_MAX} in a file")).problem(file));
     }
     let is_only = documents.len() == 1;
-    let origin = |number: usize| match is_only {
-        true => file.to_owned(),
-        false => format!("{file}#{}", number + 1),
-    };
+    let origin =
+        |number: usize| if is_only { file.to_owned() } else { format!("{file}#{}", number + 1) };
     let named = documents.into_iter().enumerate();
     Ok(named
         .map(|(number, tree)| Source { origin: origin(number), tree: unwrapped(tree) })
@@ -86,8 +84,8 @@ impl Bad {
         Self { line, found: found.into(), wanted: wanted.into() }
     }
 
-    fn problem(self, file: &str) -> Problem {
-        Problem {
+    fn problem(self, file: &str) -> Box<Problem> {
+        Box::new(Problem {
             severity: Severity::Error,
             document: file.to_owned(),
             line: self.line,
@@ -95,7 +93,7 @@ impl Bad {
             found: self.found,
             wanted: self.wanted,
             hint: String::new(),
-        }
+        })
     }
 }
 
@@ -125,12 +123,8 @@ fn assemble(text: &str) -> Result<Vec<Node>, Bad> {
     let mut assembly = Assembly::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
-            let wanted = match text.lines().nth(error.marker().line().saturating_sub(1)) {
-                Some(line) if line.trim_start_matches(' ').starts_with('\t') => {
-                    "spaces, not tabs, to indent"
-                }
-                _ => "YAML or JSON",
-            };
+            let is_of_tabs = error.info().contains("tab");
+            let wanted = if is_of_tabs { "spaces, not tabs, to indent" } else { "YAML or JSON" };
             Bad::new(line_number(error.marker().line()), format!("`{}`", error.info()), wanted)
         })?;
         if event == Event::StreamEnd {

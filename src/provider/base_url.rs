@@ -3,8 +3,8 @@
 /// A base URL, taken apart.
 ///
 /// **Shape**: `http(s)://HOST[:PORT][/PATH]`, without credentials, query or fragment. A URL without
-/// a path gets `/v1`, where nearly every OpenAI-compatible server has its API; `https://HOST/.` says
-/// that it begins at the root.
+/// a path gets `/v1`, where nearly every OpenAI-compatible server has its API; `https://HOST/.`
+/// says that it begins at the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     pub is_tls: bool,

@@ -28,6 +28,13 @@ pub(super) struct Call {
     pub(super) is_secret_missing: bool,
 }
 
+/// What credentials are opened with.
+struct Bench<'a> {
+    document: &'a Document,
+    vault: &'a Vault<'a>,
+    findings: &'a mut Findings,
+}
+
 /// The parts of a call that need credentials.
 struct Proof {
     credential: Credential,
@@ -47,10 +54,11 @@ pub(super) fn of(
         Proof { credential: Credential::None, headers: vec![], is_secret_missing: false };
     let account = context.account;
     let top = Path::top();
+    let mut bench = Bench { document: context.document, vault, findings };
     // What stands at the model holds over what stands at the account.
     for (path, headers) in [(&top, &account.headers), (path, &model.headers)] {
         if let Some(headers) = headers {
-            add_headers(context.document, path, headers, vault, &mut proof, findings);
+            add_headers(&mut bench, path, headers, &mut proof);
         }
     }
     let auth = match (&model.auth_data, &account.auth_data) {
@@ -62,20 +70,26 @@ pub(super) fn of(
     match auth {
         Some((path, _)) if has_header => {
             let found = "auth_data beside an authorization header";
-            findings.error(context.document, &path, found, "one of them", "");
+            bench.findings.error(context.document, &path, found, "one of them", "");
         }
-        Some((path, auth)) => prove(context.document, &path, auth, vault, &mut proof, findings),
+        Some((path, auth)) => prove(&mut bench, &path, auth, &mut proof),
         None if !has_header && is_vendors_own(context, model) => {
             let wanted = format!("auth_data for {}", url.host);
             let hint = "api_key: tfy-secret://TENANT:GROUP:KEY";
-            findings.error(context.document, &path.key("auth_data"), "nothing", wanted, hint);
+            let path = path.key("auth_data");
+            bench.findings.error(context.document, &path, "nothing", wanted, hint);
         }
         None => {}
     }
+    let settings = TlsPlace { context, path, model, url: &url };
+    let trust = trust(&settings, &mut bench).unwrap_or_else(|Lost| {
+        proof.is_secret_missing = true;
+        TlsTrust::default()
+    });
     let name = model.model_id.as_deref().unwrap_or(&model.name);
     let model_json = serde_json::Value::from(name).to_string().into_bytes().into();
     Call {
-        endpoint: Endpoint::new(&url, trust(context, path, model, &url, vault, findings)),
+        endpoint: Endpoint::new(&url, trust),
         heads: head::write(&url, &proof.credential, &proof.headers),
         model_json,
         is_secret_missing: proof.is_secret_missing,
@@ -129,16 +143,15 @@ fn spelled(document: &Document, parent: &Path, names: [&str; 2]) -> Path {
 }
 
 fn add_headers(
-    document: &Document,
+    bench: &mut Bench<'_>,
     path: &Path,
     headers: &BTreeMap<String, String>,
-    vault: &Vault<'_>,
     proof: &mut Proof,
-    findings: &mut Findings,
 ) {
+    let document = bench.document;
     for (name, written) in headers {
         let path = path.key("headers").key(name);
-        let value = match vault.open_text(findings, document, &path, written) {
+        let value = match bench.vault.open_text(bench.findings, document, &path, written) {
             Resolved::Secret(value) => value,
             Resolved::Lost => {
                 proof.is_secret_missing = true;
@@ -147,7 +160,7 @@ fn add_headers(
             Resolved::Bad => continue,
         };
         if let Err(bad) = head::check(name, &value) {
-            refuse(document, &path, bad, findings);
+            refuse(document, &path, bad, bench.findings);
             continue;
         }
         let name: Box<str> = name.to_ascii_lowercase().into();
@@ -157,7 +170,7 @@ fn add_headers(
     if proof.headers.len() > head::HEADERS_MAX {
         let found = format!("{} headers", proof.headers.len());
         let wanted = format!("at most {}", head::HEADERS_MAX);
-        findings.error(document, &path.key("headers"), found, wanted, "");
+        bench.findings.error(document, &path.key("headers"), found, wanted, "");
     }
 }
 
@@ -173,14 +186,11 @@ fn refuse(document: &Document, path: &Path, bad: BadHeader, findings: &mut Findi
     findings.error(document, path, found, wanted, "");
 }
 
-fn prove(
-    document: &Document,
-    path: &Path,
-    auth: &AuthData,
-    vault: &Vault<'_>,
-    proof: &mut Proof,
-    findings: &mut Findings,
-) {
+fn prove(bench: &mut Bench<'_>, path: &Path, auth: &AuthData, proof: &mut Proof) {
+    let document = bench.document;
+    if document.is_repaired(&path.key("type")) {
+        return;
+    }
     let fields = [
         ("api_key", &auth.api_key, AuthKind::ApiKey),
         ("bearer_token", &auth.bearer_token, AuthKind::BearerAuth),
@@ -192,21 +202,27 @@ fn prove(
         let path = path.key(key);
         match written {
             Some(_) if kind != auth.kind => {
-                findings.warn(document, &path, "a key of another auth type", "no such key", "");
+                bench.findings.warn(
+                    document,
+                    &path,
+                    "a key of another auth type",
+                    "no such key",
+                    "",
+                );
             }
             None if kind == auth.kind => {
-                findings.error(document, &path, "nothing", "this key", "");
+                bench.findings.error(document, &path, "nothing", "this key", "");
             }
             Some(written) => {
                 let opened = match key {
                     // A user's name is no secret, and mostly written plainly.
-                    "username" => vault.open_text(findings, document, &path, written),
-                    _ => vault.open(findings, document, &path, written),
+                    "username" => bench.vault.open_text(bench.findings, document, &path, written),
+                    _ => bench.vault.open(bench.findings, document, &path, written),
                 };
                 match opened {
                     Resolved::Secret(secret) => match head::check_value(&secret) {
                         Ok(()) => secrets.push(secret),
-                        Err(bad) => refuse(document, &path, bad, findings),
+                        Err(bad) => refuse(document, &path, bad, bench.findings),
                     },
                     Resolved::Lost => proof.is_secret_missing = true,
                     Resolved::Bad => {}
@@ -225,42 +241,56 @@ fn prove(
     };
 }
 
-fn trust(
-    context: &AccountContext<'_>,
-    path: &Path,
-    model: &ModelIntegration,
-    url: &BaseUrl,
-    vault: &Vault<'_>,
-    findings: &mut Findings,
-) -> TlsTrust {
+/// Where settings of TLS may stand.
+struct TlsPlace<'a> {
+    context: &'a AccountContext<'a>,
+    path: &'a Path,
+    model: &'a ModelIntegration,
+    url: &'a BaseUrl,
+}
+
+/// A secret was there once.
+struct Lost;
+
+fn trust(place: &TlsPlace<'_>, bench: &mut Bench<'_>) -> Result<TlsTrust, Lost> {
+    let TlsPlace { context, path, model, url } = place;
     let document = context.document;
     let (path, settings): (Path, &TlsSettings) =
         match (&model.tls_settings, &context.account.tls_settings) {
             (Some(settings), _) => (path.key("tls_settings"), settings),
             (None, Some(settings)) => (Path::top().key("tls_settings"), settings),
-            (None, None) => return TlsTrust::default(),
+            (None, None) => return Ok(TlsTrust::default()),
         };
     if !url.is_tls {
-        findings.warn(document, &path, "tls_settings for http://", "https://", "they do nothing");
+        bench.findings.warn(
+            document,
+            &path,
+            "tls_settings for http://",
+            "https://",
+            "they do nothing",
+        );
     }
     let accepts_any_certificate = settings.reject_unauthorized == Some(false);
     if accepts_any_certificate {
         let hint = "whoever sits between can read and change everything";
         let at = path.key("reject_unauthorized");
-        findings.warn(document, &at, "false: any certificate is taken", "true", hint);
+        bench.findings.warn(document, &at, "false: any certificate is taken", "true", hint);
     }
     let at = path.key("ca_cert");
-    let opened = settings.ca_cert.as_ref().map(|pem| vault.open_text(findings, document, &at, pem));
+    let opened = settings
+        .ca_cert
+        .as_ref()
+        .map(|pem| bench.vault.open_text(bench.findings, document, &at, pem));
     let ca_pem = match opened {
         Some(Resolved::Secret(pem)) if pem.expose().contains("-----BEGIN CERTIFICATE-----") => {
             Some(pem.expose().into())
         }
         Some(Resolved::Secret(_)) => {
-            findings.error(document, &at, "no certificate", "a certificate in PEM", "");
+            bench.findings.error(document, &at, "no certificate", "a certificate in PEM", "");
             None
         }
-        // Without its own authority a certificate is judged by the system's: that only refuses.
-        Some(Resolved::Lost | Resolved::Bad) | None => None,
+        Some(Resolved::Lost) => return Err(Lost),
+        Some(Resolved::Bad) | None => None,
     };
-    TlsTrust { accepts_any_certificate, ca_pem }
+    Ok(TlsTrust { accepts_any_certificate, ca_pem })
 }

@@ -49,6 +49,7 @@ type Pairs = Vec<(Box<str>, Box<str>)>;
 /// Compiles.
 ///
 /// **Errors**: every problem, warnings among them, when one at least is an error.
+#[expect(clippy::implicit_hasher, reason = "one caller, one hasher")]
 pub fn compile(
     documents: &[Document],
     secrets: &HashMap<SecretRef, Secret>,

@@ -7,11 +7,14 @@ use crate::{
         read::{Document, describe},
     },
 };
+use std::collections::BTreeSet;
 
 /// The problems so far.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
+    /// What stands at an account is met once for each of its models.
+    seen: BTreeSet<Problem>,
 }
 
 impl Findings {
@@ -45,7 +48,7 @@ impl Findings {
 
     /// A placeholder stands where the reader has already found fault: not a second time.
     fn add(&mut self, document: &Document, path: &Path, problem: Problem) {
-        if !document.repaired.iter().any(|repaired| path.is_within(repaired)) {
+        if !document.is_repaired(path) && self.seen.insert(problem.clone()) {
             self.problems.push(problem);
         }
     }

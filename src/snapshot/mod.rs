@@ -1,8 +1,8 @@
 //! Everything a core obeys, immutable.
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
-//! `people.rs` (who there is), `places.rs` and `call.rs` (models and how they are called), `doors.rs`
-//! (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
+//! `people.rs` (who there is), `places.rs` and `call.rs` (models and how they are called),
+//! `doors.rs` (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore

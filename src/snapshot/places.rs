@@ -106,8 +106,9 @@ impl Places {
             let subject = path.key("subject");
             let who = people.who(document, &subject, &collaborator.subject, false, findings);
             let role = path.key("role_id");
-            if check_role(document, &role, &collaborator.role_id, findings) {
-                who.into_iter().for_each(|who| granted.add(who));
+            let may_use = check_role(document, &role, &collaborator.role_id, findings);
+            if let (Some(who), true) = (who, may_use) {
+                granted.add(who);
             }
         }
         self.accounts.entry(account.name.as_str().into()).or_default();

@@ -1,0 +1,11 @@
+//! What operators write, from file to lane: read, compiled, refused, swapped.
+
+mod config {
+    mod broken;
+    mod desk;
+    mod files;
+    mod good;
+    mod reload;
+    mod secrecy;
+    mod text;
+}
