@@ -1,5 +1,8 @@
 //! The receipt store: each record once, by id, through torn ends, full disks and `kill -9`.
 
+#![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
+#![allow(clippy::cast_sign_loss, reason = "counts of a test are not negative")]
+
 use std::{
     collections::{HashMap, HashSet},
     fs,

@@ -1,5 +1,8 @@
 //! The receipt ring: what goes in comes out once, also when the process dies between two stores.
 
+#![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
+#![allow(clippy::cast_sign_loss, reason = "counts of a test are not negative")]
+
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, HashMap},
