@@ -110,6 +110,10 @@ impl Memory for Plain {
         self.0[at].store(value, Ordering::Relaxed);
     }
     fn commit(&self, at: usize, value: u64) {
+        if value == 0 {
+            // The other thread runs while a block is about to be free: it must not have it yet.
+            std::thread::yield_now();
+        }
         self.0[at].store(value, Ordering::Release);
     }
 }
