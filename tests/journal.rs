@@ -405,7 +405,7 @@ struct Reader {
 
 impl Write for Reader {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.lines.iter().filter(|byte| **byte == b'\n').count();
+        let count = self.lines.split(|byte| *byte == b'\n').count() - 1;
         if count >= self.lines_max {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
