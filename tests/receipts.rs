@@ -1,5 +1,8 @@
 //! The receipt ring: what goes in comes out once, also when the process dies between two stores.
 
+#![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
+#![allow(clippy::cast_sign_loss, reason = "counts of a test are not negative")]
+
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -107,6 +110,10 @@ impl Memory for Plain {
         self.0[at].store(value, Ordering::Relaxed);
     }
     fn commit(&self, at: usize, value: u64) {
+        if value == 0 {
+            // The other thread runs while a block is about to be free: it must not have it yet.
+            std::thread::yield_now();
+        }
         self.0[at].store(value, Ordering::Release);
     }
 }
@@ -160,7 +167,7 @@ fn a_full_ring_says_so_until_the_store_has_what_it_holds() {
         opened += 1;
     };
     assert_eq!(refusal, Full);
-    assert!(opened >= 28 / 2 && opened <= 32, "{opened}");
+    assert!((14..=32).contains(&opened), "{opened}");
 
     assert_eq!(drain_ids(&mut reader).len(), opened);
     assert!(writer.open(&opening("r", &[])).is_err(), "drained is not released");
@@ -465,8 +472,7 @@ fn a_ring_of_another_size_and_fewer_cores_takes_over_what_was_left() {
     let (open, open_id) = writers[3].open(&opening("open", &[])).unwrap();
     let (sealed, sealed_id) = writers[0].open(&opening("sealed", &[])).unwrap();
     writers[0].seal(&sealed, &outcome(8, "a/b"));
-    std::mem::forget((open, sealed));
-    drop((writers, reader, dir));
+    drop((open, sealed, writers, reader, dir));
 
     let dir = DataDir::lock(&path).unwrap();
     let left = recovery::recover(&dir).unwrap();
@@ -481,42 +487,4 @@ fn a_ring_of_another_size_and_fewer_cores_takes_over_what_was_left() {
     assert!(id.epoch > open_id.epoch);
     writers[0].close(slot, &outcome(1, "a/b"));
     drop(dir);
-}
-
-#[test]
-fn a_data_directory_has_one_owner_and_is_closed_to_others() {
-    use std::os::unix::fs::PermissionsExt;
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("deep/data");
-    let held = DataDir::lock(&path).unwrap();
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-
-    let error = DataDir::lock(&path).unwrap_err();
-    assert!(error.to_string().contains("in use by another weir process"), "{error}");
-
-    drop(held);
-    DataDir::lock(&path).unwrap();
-}
-
-#[test]
-fn a_file_that_is_no_ring_is_set_aside_and_said() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = DataDir::lock(home.path()).unwrap();
-    for junk in [&b""[..], &[0xa5; 9000]] {
-        std::fs::write(home.path().join("ring"), junk).unwrap();
-        let left = recovery::recover(&dir).unwrap();
-        assert_eq!((left.corrupt, left.records().count()), (1, 0));
-        assert_eq!(std::fs::read(home.path().join("ring.corrupt")).unwrap(), junk);
-    }
-    let none = recovery::recover(&dir).unwrap();
-    assert_eq!(none.corrupt, 0);
-}
-
-#[test]
-fn a_ring_too_small_for_its_cores_does_not_start() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = DataDir::lock(home.path()).unwrap();
-    let none = recovery::recover(&dir).unwrap();
-    let error = receipts::create(&dir, none, ring_bytes(31), 2).err().unwrap();
-    assert!(error.to_string().contains("does not suit 2 cores"), "{error}");
 }

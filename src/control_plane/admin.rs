@@ -7,8 +7,8 @@
 //! | `/metrics` | Prometheus text | anyone, when the port and the peer are loopback |
 //! | `/api/svc/v1/config/problems` | JSON | admins |
 //!
-//! Errors have the shape of `OpenAI`. There is no TLS here: an address that is not loopback is refused by
-//! [`bind`], so that no token crosses a network in the clear.
+//! Errors have the shape of `OpenAI`. There is no TLS here: an address that is not loopback is
+//! refused by [`bind`], so that no token crosses a network in the clear.
 
 use crate::{
     bridge::lane::Receiver,

@@ -32,7 +32,8 @@ impl DataDir {
             Err(rustix::io::Errno::WOULDBLOCK) => Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 format!(
-                    "{} is in use by another weir process; stop it or give this one its own --data-dir",
+                    "{} is in use by another weir process; stop it or give this one its own \
+                     --data-dir",
                     path.display()
                 ),
             )),
