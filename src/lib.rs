@@ -42,6 +42,7 @@ pub mod cli;
 pub mod control_plane;
 pub mod data_plane;
 pub mod dialect;
+pub mod gateway;
 pub mod lexicon;
 pub mod manifest;
 pub mod policy;

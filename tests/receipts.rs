@@ -3,7 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 #![allow(clippy::cast_sign_loss, reason = "counts of a test are not negative")]
 
-use proptest::prelude::*;
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{

@@ -1,10 +1,12 @@
 //! What the command offers beside `serve`.
 //!
-//! `check.rs` says what is wrong with a configuration, `token.rs` makes a token, `receipts.rs` prints
-//! the receipt store.
+//! `flags.rs` is the command line, `serve.rs` what it says to `weir serve`. `check.rs` says what is
+//! wrong with a configuration, `token.rs` makes a token, `receipts.rs` prints the receipt store.
 //!
 //! **Invariants**: everything here writes to the `out` it is given and returns; nothing serves.
 
 pub mod check;
+pub mod flags;
 pub mod receipts;
+pub mod serve;
 pub mod token;

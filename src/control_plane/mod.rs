@@ -1,6 +1,6 @@
 //! Ordinary threads that know the world outside: files, secrets, names, disks, operators.
 //!
-//! Down: `source/folder.rs` reads what operators wrote, `secrets.rs` finds what they keep elsewhere,
+//! Down: `source/folder.rs` reads what operators wrote, `secrets.rs` finds what is kept elsewhere,
 //! `load.rs` makes both a snapshot, `watch.rs` hears of changes, `resolver.rs` asks for addresses,
 //! and `publisher.rs` sends the outcome down the lanes; `status.rs` is what it can be asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,

@@ -1,13 +1,13 @@
 //! What may interrupt a wait: a deadline, a client that left, a core that closes.
 //!
-//! One alarm a connection, one coarse wheel a core. Setting a deadline writes a cell: the wheel entry of
-//! an earlier deadline is kept and, when its turn comes, moved on to where the deadline is by then. So
-//! thousands of requests a second on one connection cost the wheel a hundred looks.
+//! One alarm a connection, one coarse wheel a core. Setting a deadline writes a cell: the wheel
+//! entry of an earlier deadline is kept and, when its turn comes, moved on to where the deadline
+//! is by then. So thousands of requests a second on one connection cost the wheel a hundred looks.
 
 use crate::lexicon::time::Moment;
+use pin_project_lite::pin_project;
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -81,48 +81,31 @@ impl Alarm {
     }
 
     /// Await `io`, at most until `deadline`.
-    pub async fn guard<F: Future>(&self, deadline: Moment, io: F) -> Result<F::Output, Ring> {
-        self.wait(deadline, io, |_| true).await
+    pub fn guard<F: Future>(&self, deadline: Moment, io: F) -> Guard<'_, F> {
+        self.set(deadline.0);
+        Guard { alarm: self, minds_departure: true, io }
     }
 
     /// The same for a write to the client, which finds out by itself whether the client is there.
-    pub async fn guard_write<F: Future>(&self, deadline: Moment, io: F) -> Result<F::Output, Ring> {
-        self.wait(deadline, io, |why| why != Ring::Departed).await
-    }
-
-    async fn wait<F: Future>(
-        &self,
-        deadline: Moment,
-        io: F,
-        minds: fn(Ring) -> bool,
-    ) -> Result<F::Output, Ring> {
+    pub fn guard_write<F: Future>(&self, deadline: Moment, io: F) -> Guard<'_, F> {
         self.set(deadline.0);
-        let mut io = std::pin::pin!(io);
-        let output = std::future::poll_fn(|context| self.poll(io.as_mut(), context, minds)).await;
-        self.bell.deadline.set(NEVER);
-        output
+        Guard { alarm: self, minds_departure: false, io }
     }
 
-    fn poll<F: Future>(
-        &self,
-        io: Pin<&mut F>,
-        context: &mut Context<'_>,
-        minds: fn(Ring) -> bool,
-    ) -> Poll<Result<F::Output, Ring>> {
-        if let Poll::Ready(output) = io.poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        if let Some(why) = self.bell.rung.get().filter(|why| minds(*why)) {
-            return Poll::Ready(Err(why));
+    /// What interrupts a wait just now, if anything does; else `waker` is told of what comes.
+    fn listen(&self, minds_departure: bool, waker: &Waker) -> Option<Ring> {
+        let rung = self.bell.rung.get().filter(|why| minds_departure || *why != Ring::Departed);
+        if rung.is_some() {
+            return rung;
         }
         if self.wheel.now.get() >= self.bell.deadline.get() {
-            return Poll::Ready(Err(Ring::Deadline));
+            return Some(Ring::Deadline);
         }
-        let mut waker = self.bell.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            *waker = Some(context.waker().clone());
+        let mut known = self.bell.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
         }
-        Poll::Pending
+        None
     }
 
     fn set(&self, deadline: u64) {
@@ -130,6 +113,33 @@ impl Alarm {
         if deadline != NEVER {
             self.wheel.schedule(&self.bell);
         }
+    }
+}
+
+pin_project! {
+    /// A wait that an alarm may end. **Cost**: its `io` and two words.
+    pub struct Guard<'a, F> {
+        alarm: &'a Alarm,
+        minds_departure: bool,
+        #[pin]
+        io: F,
+    }
+}
+
+impl<F: Future> Future for Guard<'_, F> {
+    type Output = Result<F::Output, Ring>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let output = match this.io.poll(context) {
+            Poll::Ready(output) => Ok(output),
+            Poll::Pending => match this.alarm.listen(*this.minds_departure, context.waker()) {
+                Some(why) => Err(why),
+                None => return Poll::Pending,
+            },
+        };
+        this.alarm.bell.deadline.set(NEVER);
+        Poll::Ready(output)
     }
 }
 

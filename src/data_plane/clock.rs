@@ -22,6 +22,7 @@ impl Clock {
         Moment(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
     }
 
+    #[expect(clippy::unused_self, reason = "the wall clock is the core's too")]
     pub fn wall(&self) -> UnixMillis {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))

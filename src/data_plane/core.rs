@@ -15,10 +15,10 @@ use crate::{
         connection,
         departures::Departures,
         descriptor,
-        settings::Settings,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
+    lexicon::settings::{Driver, Settings},
     snapshot::Snapshot,
 };
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder, net::TcpListener};
@@ -37,14 +37,6 @@ use std::{
 const IDLE_TICK_MS: u64 = 250;
 /// How long an accept that failed (no descriptors left) waits before the next.
 const ACCEPT_PAUSE_MS: u64 = 20;
-
-/// Which I/O driver a core shall run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    Auto,
-    IoUring,
-    Epoll,
-}
 
 /// All that a core is given at its start.
 pub struct Setup {
@@ -76,7 +68,7 @@ pub struct Core {
     snapshots: RefCell<Newest<Snapshot>>,
     weather: RefCell<Newest<Weather>>,
     wheel: Rc<Wheel>,
-    presences: RefCell<HashMap<u64, (Rc<Bell>, Rc<Cell<bool>>)>>,
+    presences: RefCell<HashMap<u64, Known>>,
     arrivals: Cell<u64>,
     request_ids: Cell<[u64; 2]>,
     is_draining: Cell<bool>,
@@ -84,13 +76,21 @@ pub struct Core {
     last_one_out: RefCell<Option<Waker>>,
 }
 
-/// The newest value of a lane, as this core adopted it.
+/// The newest value of a lane, as this core adopted it. It is counted by the core alone: an
+/// exchange that holds it touches no cache line of another core.
+#[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
 struct Newest<T> {
     receiver: lane::Receiver<T>,
     value: Rc<Arc<T>>,
 }
 
-/// One connection, as the core knows it.
+/// What the core keeps of a connection: how to interrupt it, and whether it only waits.
+struct Known {
+    bell: Rc<Bell>,
+    is_idle: Rc<Cell<bool>>,
+}
+
+/// One connection, to itself.
 pub struct Presence {
     pub alarm: Alarm,
     pub is_idle: Rc<Cell<bool>>,
@@ -104,7 +104,9 @@ pub struct Presence {
 /// # Errors
 /// No reactor can be built, or a listener cannot be watched.
 pub fn run(setup: Setup, started: impl FnOnce(&'static str, &str)) -> io::Result<()> {
-    if setup.driver != Driver::Epoll {
+    if setup.driver == Driver::Epoll {
+        started("epoll", "it was asked for");
+    } else {
         let built = if monoio::utils::detect_uring() {
             RuntimeBuilder::<IoUringDriver>::new().enable_timer().build()
         } else {
@@ -119,8 +121,6 @@ pub fn run(setup: Setup, started: impl FnOnce(&'static str, &str)) -> io::Result
             Err(error) if setup.driver == Driver::IoUring => return Err(error),
             Err(error) => started("epoll", &error.to_string()),
         }
-    } else {
-        started("epoll", "it was asked for");
     }
     setup.pulse.driver.set(2);
     let mut runtime = RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?;
@@ -198,6 +198,7 @@ async fn tick(core: Rc<Core>) {
         core.ticker.borrow_mut().take();
         let now = core.clock.now();
         core.wheel.turn(now);
+        core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
     }
 }
@@ -283,7 +284,7 @@ impl Core {
         self.arrivals.set(number + 1);
         let alarm = Alarm::new(Rc::clone(&self.wheel));
         let is_idle = Rc::new(Cell::new(false));
-        let known = (Rc::clone(alarm.bell()), Rc::clone(&is_idle));
+        let known = Known { bell: Rc::clone(alarm.bell()), is_idle: Rc::clone(&is_idle) };
         let mut presences = self.presences.borrow_mut();
         presences.insert(number, known);
         self.pulse.connections_total.add(1);
@@ -311,18 +312,16 @@ impl Core {
             let _ =
                 rustix::net::shutdown(descriptor::lend(&**listener), rustix::net::Shutdown::Read);
         }
-        for (bell, is_idle) in self.presences.borrow().values() {
-            if is_idle.get() {
-                bell.ring(Ring::Closing);
-            }
+        for known in self.presences.borrow().values().filter(|known| known.is_idle.get()) {
+            known.bell.ring(Ring::Closing);
         }
         self.pools.clear();
     }
 
     /// Break off what still runs.
     fn close(&self) {
-        for (bell, _) in self.presences.borrow().values() {
-            bell.ring(Ring::Closing);
+        for known in self.presences.borrow().values() {
+            known.bell.ring(Ring::Closing);
         }
     }
 
@@ -346,6 +345,7 @@ impl<T: Default> Newest<T> {
 }
 
 impl<T> Newest<T> {
+    #[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
     fn look(&mut self) -> Rc<Arc<T>> {
         if let Some(newest) = self.receiver.changed() {
             self.value = Rc::new(newest);

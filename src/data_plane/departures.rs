@@ -1,12 +1,12 @@
 //! Clients that leave while a model still thinks.
 //!
-//! One epoll instance a core, asked only for `RDHUP`: pipelined bytes do not wake it, both I/O drivers
-//! share it, and a stream costs a few calls for its whole life. An exchange is watched from
-//! `WATCH_AFTER_MS` on, so the many short ones cost nothing.
+//! One epoll instance a core, asked only for `RDHUP`: pipelined bytes do not wake it, both I/O
+//! drivers share it, and a stream costs a few calls for its whole life. An exchange is watched
+//! from `WATCH_AFTER_MS` on, so the many short ones cost nothing.
 //!
-//! A client that closes and one that only says it will send no more (as `nc -N` does) look the same
-//! until something is sent to them: the one answers with a reset. So the first bell asks for a probe
-//! (`downlink.rs` knows what may be sent), and `expect_reset` waits for the second.
+//! A client that closes and one that only says it will send no more (as `nc -N` does) look the
+//! same until something is sent to them: the one answers with a reset. So the first bell asks for
+//! a probe (`downlink.rs` knows what may be sent), and `expect_reset` waits for the second.
 
 use crate::data_plane::{
     alarm::{Bell, Ring},
@@ -44,8 +44,8 @@ impl Departures {
         })
     }
 
-    /// Ring `bell` when this client sends no more, or resets. `None` where the kernel has no room for
-    /// one more watch: then a write will tell.
+    /// Ring `bell` when this client sends no more, or resets. `None` where the kernel has no room
+    /// for one more watch: then a write will tell.
     pub fn watch(&self, client: &TcpStream, bell: &Rc<Bell>) -> Option<Watch> {
         let token = self.next.get();
         self.next.set(token + 1);

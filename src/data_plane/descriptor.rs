@@ -8,13 +8,14 @@ use std::os::unix::net::UnixStream;
 pub fn lend<S: AsRawFd>(stream: &S) -> BorrowedFd<'_> {
     let raw = stream.as_raw_fd();
     debug_assert!(raw >= 0);
-    // SAFETY: `raw` is open and stays open while `stream` is borrowed: monoio closes a descriptor only
-    // when its stream is dropped, and hands out no other owner of it. It is not -1 (asserted).
+    // SAFETY: `raw` is open and stays open while `stream` is borrowed: monoio closes a descriptor
+    // only when its stream is dropped, and hands out no other owner of it. It is not -1
+    // (asserted).
     unsafe { BorrowedFd::borrow_raw(raw) }
 }
 
-/// Any descriptor whose readiness monoio shall watch, dressed as the one type it takes from outside.
-/// Only `readable` may be awaited on it.
+/// Any descriptor whose readiness monoio shall watch, dressed as the one type it takes from
+/// outside. Only `readable` may be awaited on it.
 pub fn watchable(descriptor: OwnedFd) -> std::io::Result<monoio::net::UnixStream> {
     monoio::net::UnixStream::from_std(UnixStream::from(descriptor))
 }

@@ -14,13 +14,14 @@ use crate::{
     lexicon::time::Moment,
     wire::http1::request::{Method, RequestHead},
 };
-use std::{cell::Cell, future::Future, pin::pin};
+use std::{cell::Cell, pin::Pin};
 
 /// An interim reply, which every client of HTTP/1.1 must take at any time before the final one.
 /// **Source**: RFC 9110 §15.2.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The client of one exchange.
+#[expect(clippy::struct_excessive_bools, reason = "facts of one client, independent of each other")]
 pub struct Downlink<'a> {
     link: &'a mut Link,
     alarm: &'a Alarm,
@@ -99,8 +100,13 @@ impl<'a> Downlink<'a> {
     }
 
     /// Await the upstream until `deadline`, or until the client leaves.
-    pub async fn wait<F: Future>(&mut self, deadline: Moment, io: F) -> Result<F::Output, Ring> {
-        let mut io = pin!(io);
+    ///
+    /// The future is pinned by the caller, for it must live on when the watch begins.
+    pub async fn wait<F: Future>(
+        &mut self,
+        deadline: Moment,
+        mut io: Pin<&mut F>,
+    ) -> Result<F::Output, Ring> {
         if let Some(from) = self.watch_from.filter(|from| *from < deadline) {
             match self.alarm.guard(from, io.as_mut()).await {
                 Err(Ring::Deadline) => self.begin_watch(),

@@ -1,7 +1,7 @@
 //! The page: one request, from a client's bytes to a model's answer and back.
 //!
-//! Running order is reading order. A stage that cannot go on returns a `Stop` and `?` ends the exchange;
-//! the `Trail` that walks beside files the receipt when it is dropped, whatever happens.
+//! Running order is reading order. A stage that cannot go on returns a `Stop` and `?` ends the
+//! exchange; the `Trail` that walks beside files the receipt when it is dropped, whatever happens.
 
 use crate::{
     data_plane::{
@@ -54,7 +54,8 @@ pub async fn serve(
     memo: &mut Memo,
 ) -> Next {
     let snapshot = core.snapshot();
-    let request_id;
+    #[expect(clippy::needless_late_init, reason = "the trail borrows it to the end")]
+    let request_id: Cow<'_, str>;
     let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
     core.wake_ticker();
     let mut downlink = Downlink::begin(core, presence, link, &intake.head, trail.started());
@@ -126,7 +127,7 @@ async fn converse<'s>(
     };
     let ask = openai_chat::request::read(operation, request.body)?;
     trail.is_streaming = ask.is_streaming;
-    trail.requested_model = ask.model.clone();
+    trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     let plan = route::plan(snapshot, subject, &ask)?;
@@ -145,7 +146,7 @@ async fn converse<'s>(
         let bytes = translate::call(core.buffers.take(), target, &ask, request);
         match call::send(core, endpoint, bytes, limits, downlink, trail).await {
             Ok(answer) => {
-                let applied = directives.applied(snapshot.caller(subject));
+                let applied = directives::applied(snapshot.caller(subject));
                 return relay::reply(core, answer, &ask, limits, &applied, downlink, trail).await;
             }
             Err(call::Failure::Fault(fault)) => last = fault,
@@ -215,5 +216,28 @@ impl From<Missed> for Stop {
             Missed::Closed => Self::ClientGone,
             Missed::Refused(refused) => Self::Refused(refused),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Core, Intake, Link, Memo, Presence, serve};
+
+    /// The size of what `f` returns, without calling it.
+    fn size<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_future_of_an_exchange_stays_small() {
+        let bytes = size(
+            |core: &'static Core,
+             presence: &'static Presence,
+             intake: &'static mut Intake,
+             link: &'static mut Link,
+             memo: &'static mut Memo| serve(core, presence, intake, link, memo),
+        );
+
+        assert!(bytes <= 4 << 10, "{bytes} bytes");
     }
 }

@@ -7,9 +7,11 @@ use crate::{
         clock::Clock,
         downlink::CONTINUE,
         link::Link,
+    },
+    lexicon::{
+        refusal::{Refusal, Refused},
         settings::{HEADERS_MAX, Settings},
     },
-    lexicon::refusal::{Refusal, Refused},
     wire::http1::{
         Framing, HttpError, Limits,
         chunked::{Chunked, Step},

@@ -25,10 +25,10 @@ impl Link {
     }
 
     /// Shake hands over a plain connection.
-    pub async fn secure(self, mut session: Session) -> io::Result<Self> {
+    pub async fn secure(self, mut session: Box<Session>) -> io::Result<Self> {
         let mut tcp = self.tcp;
         session.handshake(&mut tcp).await?;
-        Ok(Self { tcp, tls: Some(Box::new(session)) })
+        Ok(Self { tcp, tls: Some(session) })
     }
 
     pub fn tcp(&self) -> &TcpStream {

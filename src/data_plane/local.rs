@@ -11,7 +11,6 @@ use crate::{
     },
     lexicon::{
         ids::{ModelId, SubjectId},
-        receipt::Ending,
         refusal::Refusal,
     },
     snapshot::{Model, Snapshot},
@@ -44,7 +43,7 @@ pub async fn answer(
         downlink.out.extend_from_slice(&body);
         trail.bytes_out = body.len() as u64;
     }
-    trail.seal(Ending::Complete, status);
+    trail.forgo();
     downlink.send().await
 }
 

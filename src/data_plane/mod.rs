@@ -1,14 +1,15 @@
 //! One thread a core: from a client's bytes to a model's and back.
 //!
-//! Start at `exchange.rs`, the page that the rest serves. `stage/` holds its steps, `upstream/` the way
-//! to a target; `connection.rs` is what stands around an exchange, `core.rs` what stands around all.
+//! Start at `exchange.rs`, the page that the rest serves. `stage/` holds its steps, `upstream/`
+//! the way to a target; `connection.rs` is what stands around an exchange, `core.rs` what stands
+//! around all.
 //!
-//! **Invariants**: nothing here is `Send` after a core has begun, nothing is locked in steady state,
-//! nothing blocks, nothing calls a database or resolves a name. No floor above knows an I/O type.
+//! **Invariants**: nothing here is `Send` after a core has begun, nothing is locked in steady
+//! state, nothing blocks, nothing calls a database or resolves a name. No floor above knows an I/O
+//! type.
 
 pub mod body_memory;
 pub mod core;
-pub mod settings;
 pub mod tls;
 
 mod alarm;

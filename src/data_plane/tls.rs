@@ -1,7 +1,8 @@
 //! rustls over owned buffers: one read feeds one record layer, one write carries all records.
 //!
-//! Our own adapter, because it is a third cheaper than the published one: ciphertext is read into one
-//! kept buffer and written from one (measured 2026-11-21, see the project's performance notes).
+//! Our own adapter, because it is a third cheaper than the published one: ciphertext is read into
+//! one kept buffer and written from one (measured 2026-11-21, see the project's performance
+//! notes).
 
 use crate::{data_plane::link::read_spare, provider::target::TlsTrust};
 use monoio::{io::AsyncWriteRentExt, net::TcpStream};
@@ -30,21 +31,22 @@ pub struct Session {
 
 impl Session {
     /// Our side of a connection to a target.
-    pub fn client(config: Arc<ClientConfig>, host: &str) -> io::Result<Self> {
+    pub fn client(config: Arc<ClientConfig>, host: &str) -> io::Result<Box<Self>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         Ok(Self::new(Connection::Client(tls)))
     }
 
     /// Our side of a connection from a client.
-    pub fn server(config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub fn server(config: Arc<ServerConfig>) -> io::Result<Box<Self>> {
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
         Ok(Self::new(Connection::Server(tls)))
     }
 
-    fn new(mut tls: Connection) -> Self {
+    /// Boxed at once: a session is a kilobyte, and futures that hold it would be so too.
+    fn new(mut tls: Connection) -> Box<Self> {
         tls.set_buffer_limit(None);
-        Self { tls, incoming: Vec::new(), outgoing: Vec::new() }
+        Box::new(Self { tls, incoming: Vec::new(), outgoing: Vec::new() })
     }
 
     pub async fn handshake(&mut self, tcp: &mut TcpStream) -> io::Result<()> {
@@ -188,13 +190,15 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, Str
 }
 
 /// The system's roots.
+#[must_use]
 pub fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 
-/// `tls_settings.reject_unauthorized: false`: whoever answers is believed, signatures still checked.
+/// `tls_settings.reject_unauthorized: false`: whoever answers is believed, signatures still
+/// checked.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

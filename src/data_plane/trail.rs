@@ -5,12 +5,13 @@ use crate::{
         pulse::Pulse,
         receipts::writer::{Slot, Writer},
     },
-    data_plane::{clock::Clock, settings::ReceiptsFull},
+    data_plane::clock::Clock,
     lexicon::{
         fault::Fault,
         operation::Operation,
         receipt::{Ending, Opening, Outcome},
         refusal::Refusal,
+        settings::ReceiptsFull,
         time::{Moment, UnixMillis},
         usage::Usage,
     },
@@ -25,6 +26,7 @@ pub struct Ledger {
 }
 
 /// The facts of one exchange.
+#[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
 pub struct Trail<'a> {
     ledger: &'a Ledger,
     clock: &'a Clock,
@@ -32,8 +34,10 @@ pub struct Trail<'a> {
     started: Moment,
     started_wall: UnixMillis,
     slot: Option<Slot>,
-    /// The ring was full and the exchange was served all the same.
+    /// The ring was full.
     is_unrecorded: bool,
+    /// There is nothing to bill and nobody to name.
+    is_forgone: bool,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
@@ -69,6 +73,7 @@ impl<'a> Trail<'a> {
             started_wall: clock.wall(),
             slot: None,
             is_unrecorded: false,
+            is_forgone: false,
             operation: None,
             is_streaming: false,
             request_id: "",
@@ -122,6 +127,11 @@ impl<'a> Trail<'a> {
             }
         }
         Ok(())
+    }
+
+    /// No receipt: the gateway answers by itself, and no model is asked.
+    pub fn forgo(&mut self) {
+        self.is_forgone = true;
     }
 
     /// Content for the client came in.
@@ -180,6 +190,9 @@ impl<'a> Trail<'a> {
     }
 
     fn file(&mut self) {
+        if self.is_forgone {
+            return;
+        }
         if std::thread::panicking() {
             self.ending = Ending::Panicked;
             self.status = Refusal::Internal.row().status;

@@ -13,6 +13,7 @@ pub mod problem;
 pub mod receipt;
 pub mod refusal;
 pub mod secret;
+pub mod settings;
 pub mod subject;
 pub mod time;
 pub mod usage;

@@ -84,6 +84,7 @@ impl Bad {
         Self { line, found: found.into(), wanted: wanted.into() }
     }
 
+    #[expect(clippy::unnecessary_box_returns, reason = "it is the error of a Result")]
     fn problem(self, file: &str) -> Box<Problem> {
         Box::new(Problem {
             severity: Severity::Error,

@@ -73,7 +73,8 @@ mod tests {
         assert!(narrowed.allows(ADA, &[]));
         assert!(!narrowed.allows(BOB, &[CORE]));
 
-        let widened = Access { granted: core_only, narrowed: Some(Grant::new(true, vec![], vec![])) };
+        let widened =
+            Access { granted: core_only, narrowed: Some(Grant::new(true, vec![], vec![])) };
         assert!(widened.allows(BOB, &[CORE]));
         assert!(!widened.allows(BOB, &[]));
     }

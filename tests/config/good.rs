@@ -282,6 +282,6 @@ fn ten_thousand_documents_and_a_model_each_take_seconds_at_most() {
     assert_eq!(loaded.compiled.snapshot.tokens.len(), 9_000);
     assert_eq!(loaded.compiled.snapshot.models.len(), 5_000);
     assert_eq!(loaded.compiled.snapshot.endpoints.len(), 1);
-    // Quadratic work would take minutes; a slow machine without optimisation takes about one second.
+    // Quadratic work would take minutes; a slow machine without optimization takes a second.
     assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
 }

@@ -1,4 +1,5 @@
-//! Compressed request bodies: decoded, because they are spliced; bounded, because they may be bombs.
+//! Compressed request bodies: decoded, because they are spliced; bounded, because they may be
+//! bombs.
 
 use crate::{
     lexicon::refusal::{Refusal, Refused},

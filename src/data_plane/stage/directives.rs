@@ -5,14 +5,16 @@ use crate::{
     lexicon::refusal::{Refusal, Refused},
     policy::metadata::VALUE_CHARS_MAX,
     snapshot::Caller,
-    wire::json::{self, flat::FlatError},
+    wire::json::{
+        self,
+        flat::{FlatError, Pair},
+    },
 };
-use std::borrow::Cow;
 
 /// What the headers ask.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Directives<'b> {
-    metadata: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    metadata: Vec<Pair<'b>>,
     /// `x-tfy-request-timeout`: for one attempt.
     pub attempt_ms: Option<u64>,
     /// `x-tfy-ttft-timeout-ms`: until the first streamed token.
@@ -44,30 +46,30 @@ impl Directives<'_> {
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
         self.metadata.iter().map(|(key, value)| (&**key, &**value))
     }
-
-    /// The value of `x-tfy-applied-configurations`.
-    ///
-    /// **Shape**: `{}` or `{"metadata":{"overrides":["team"]}}`: the keys that operators decided.
-    pub fn applied(&self, caller: &Caller) -> Vec<u8> {
-        if caller.metadata.is_empty() {
-            return b"{}".to_vec();
-        }
-        let mut out = b"{\"metadata\":{\"overrides\":[".to_vec();
-        for (index, (key, _)) in caller.metadata.iter().enumerate() {
-            if caller.metadata[..index].iter().any(|(known, _)| known == key) {
-                continue;
-            }
-            if index > 0 {
-                out.push(b',');
-            }
-            json::value::push_json_string(&mut out, key);
-        }
-        out.extend_from_slice(b"]}}");
-        out
-    }
 }
 
-fn read_metadata(header: &[u8]) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Refused> {
+/// The value of `x-tfy-applied-configurations`.
+///
+/// **Shape**: `{}` or `{"metadata":{"overrides":["team"]}}`: the keys that operators decided.
+pub fn applied(caller: &Caller) -> Vec<u8> {
+    if caller.metadata.is_empty() {
+        return b"{}".to_vec();
+    }
+    let mut out = b"{\"metadata\":{\"overrides\":[".to_vec();
+    for (index, (key, _)) in caller.metadata.iter().enumerate() {
+        if caller.metadata[..index].iter().any(|(known, _)| known == key) {
+            continue;
+        }
+        if index > 0 {
+            out.push(b',');
+        }
+        json::value::push_json_string(&mut out, key);
+    }
+    out.extend_from_slice(b"]}}");
+    out
+}
+
+fn read_metadata(header: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {
     let metadata = json::flat::flat_strings(header)
         .map_err(|error| Refusal::InvalidMetadata.about("x-tfy-metadata", explain(&error)))?;
     for (key, value) in &metadata {

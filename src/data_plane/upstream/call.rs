@@ -1,19 +1,20 @@
 //! One call and the beginning of its answer.
 //!
-//! A connection that was kept may have been closed by the vendor while our bytes were on their way: if
-//! it ends without a byte of an answer, the call is sent again on another. A fresh one is not retried
-//! here; that is policy.
+//! A connection that was kept may have been closed by the vendor while our bytes were on their
+//! way: if it ends without a byte of an answer, the call is sent again on another. A fresh one is
+//! not retried here; that is policy.
 
 use crate::{
     data_plane::{
-        alarm::Ring, core::Core, downlink::Downlink, link::Link, settings::HEADERS_MAX,
-        stage::directives::Directives, trail::Trail, upstream::body::Body,
+        alarm::Ring, core::Core, downlink::Downlink, link::Link, stage::directives::Directives,
+        trail::Trail, upstream::body::Body,
     },
     dialect::openai_chat::request::Ask,
-    lexicon::{fault::Fault, ids::EndpointKey, time::Moment},
+    lexicon::{fault::Fault, ids::EndpointKey, settings::HEADERS_MAX, time::Moment},
     provider::target::Endpoint,
     wire::http1::{self, reply::ReplyHead},
 };
+use std::pin::pin;
 
 /// An answer's head beyond this is not an answer.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -156,7 +157,7 @@ async fn attempt(
     let timeouts = &core.settings.timeouts;
     let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
-    let bytes = match downlink.wait(deadline, link.write(bytes)).await {
+    let bytes = match downlink.wait(deadline, pin!(link.write(bytes))).await {
         // A vendor may answer and close before it has read all: what it said is still to be read.
         Ok((_, bytes)) => bytes,
         Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
@@ -169,7 +170,7 @@ async fn attempt(
     let mut head = ReplyHead::default();
     let mut buffer = core.buffers.take();
     let answered = loop {
-        let (read, back) = match downlink.wait(deadline, link.read(buffer)).await {
+        let (read, back) = match downlink.wait(deadline, pin!(link.read(buffer))).await {
             Ok(done) => done,
             Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), bytes),
             Err(_) => return (Err(Failure::ClientGone), bytes),
@@ -238,7 +239,7 @@ impl Answer {
         downlink: &mut Downlink<'_>,
     ) -> Result<bool, Failure> {
         let buffer = self.emptied();
-        match downlink.wait(deadline, self.link.read(buffer)).await {
+        match downlink.wait(deadline, pin!(self.link.read(buffer))).await {
             Ok((read, back)) => {
                 self.bytes = back;
                 Ok(read.is_ok_and(|read| read > 0))

@@ -14,7 +14,7 @@ use crate::{
 };
 use monoio::net::TcpStream;
 use rustls::{ClientConfig, RootCertStore};
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, pin::pin, sync::Arc};
 
 /// The least time that one of several addresses is given.
 const ADDRESS_MS_MIN: u64 = 250;
@@ -47,7 +47,7 @@ impl Connector {
             let share = deadline.since(now) / (addresses.len() - index) as u64 / 1_000_000;
             let until = deadline.min(now.plus_millis(share.max(ADDRESS_MS_MIN)));
             let connecting = self.connect_address(endpoint, *address);
-            match downlink.wait(until, connecting).await {
+            match downlink.wait(until, pin!(connecting)).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(fault)) => last = fault,
                 Err(Ring::Deadline) => last = Fault::ConnectTimeout,

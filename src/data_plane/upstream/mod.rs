@@ -1,7 +1,7 @@
 //! The way to a target: names to addresses, connections kept, one call and its answer.
 //!
-//! **Invariants**: no name is resolved here; a connection is given back only when its answer ended where
-//! it said it would, with nothing behind it.
+//! **Invariants**: no name is resolved here; a connection is given back only when its answer ended
+//! where it said it would, with nothing behind it.
 
 pub mod body;
 pub mod buffers;

@@ -1,8 +1,8 @@
 //! Connections that wait for their next call.
 
 use crate::{
-    data_plane::{link::Link, settings::Settings},
-    lexicon::{ids::EndpointKey, time::Moment},
+    data_plane::link::Link,
+    lexicon::{ids::EndpointKey, settings::Settings, time::Moment},
 };
 use std::{cell::RefCell, collections::HashMap};
 

@@ -43,8 +43,8 @@ impl Observer {
     }
 }
 
-/// The status of an error that came with 200: what the error's own `code` or `status` says where that
-/// is an error status, else 502.
+/// The status of an error that came with 200: what the error's own `code` or `status` says where
+/// that is an error status, else 502.
 #[must_use]
 pub fn error_status(body: &[u8]) -> u16 {
     let status = || {

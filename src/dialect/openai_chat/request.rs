@@ -198,10 +198,8 @@ fn read_stream_options(
     if json::value::is_null(usage.of(body)) {
         return Ok((false, UsageEdit::Value(usage)));
     }
-    match json::value::read_bool(usage.of(body)).ok_or_else(invalid)? {
-        true => Ok((true, UsageEdit::Nothing)),
-        false => Ok((false, UsageEdit::Value(usage))),
-    }
+    let is_wanted = json::value::read_bool(usage.of(body)).ok_or_else(invalid)?;
+    Ok((is_wanted, if is_wanted { UsageEdit::Nothing } else { UsageEdit::Value(usage) }))
 }
 
 /// Bodies are bounded far below 4 GiB.

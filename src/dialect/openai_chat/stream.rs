@@ -8,10 +8,11 @@
 //! ```
 //!
 //! Changed, and nothing else: the usage chunk is taken out where the client did not ask for it;
-//! `[DONE]` is added where the vendor finished without it; an error event is added where it did not.
+//! `[DONE]` is added where the vendor finished without it; an error event is added where it did
+//! not.
 //!
-//! Most events are only searched, not parsed: a key that is followed by a bare quote and a colon cannot
-//! stand inside a JSON string, where its quotes would be escaped.
+//! Most events are only searched, not parsed: a key that is followed by a bare quote and a colon
+//! cannot stand inside a JSON string, where its quotes would be escaped.
 
 use crate::{
     dialect::openai_chat::usage,
@@ -24,6 +25,7 @@ use memchr::memmem;
 pub const DONE_EVENT: &[u8] = b"data: [DONE]\n\n";
 
 /// Watches one stream.
+#[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Observer {
     /// The client asked for the usage chunk.
@@ -88,7 +90,8 @@ impl Observer {
     }
 }
 
-/// A quick look: may there be such a member whose value is not null? `tail` is the key and its quote.
+/// A quick look: may there be such a member whose value is not null? `tail` is the key and its
+/// quote.
 fn has_member(data: &[u8], tail: &[u8]) -> bool {
     memmem::find_iter(data, tail)
         .any(|at| value_behind(data, at + tail.len()).is_some_and(|value| !value.starts_with(b"n")))

@@ -9,7 +9,7 @@ use crate::{lexicon::usage::Usage, wire::json};
 
 /// Read a `usage` object; `None` where it is no object or counts nothing.
 ///
-/// DeepSeek says `prompt_cache_hit_tokens` for `cached_tokens`.
+/// `DeepSeek` says `prompt_cache_hit_tokens` for `cached_tokens`.
 /// **Source**: api-docs.deepseek.com/api/create-chat-completion, read 2026-11-21.
 #[must_use]
 pub fn read(value: &[u8]) -> Option<Usage> {

@@ -25,20 +25,19 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Relay an answer whose status is an error.
 ///
-/// The vendor's words pass where they have the client's shape; a refused credential of ours is told as
-/// `upstream_auth` without them; a page for browsers becomes `upstream_invalid_response`.
+/// The vendor's words pass where they have the client's shape; a refused credential of ours is
+/// told as `upstream_auth` without them; a page for browsers becomes `upstream_invalid_response`.
 pub async fn relay(
     core: &Core,
-    mut answer: Answer,
+    answer: &mut Answer,
     limits: Limits,
     applied: &[u8],
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
     let status = answer.head.status;
-    let body = collect(core, &mut answer, limits, downlink)
-        .await
-        .map_err(|failure| refuse(failure, trail))?;
+    let body =
+        collect(core, answer, limits, downlink).await.map_err(|failure| refuse(failure, trail))?;
     match trail.fault {
         Some(Fault::Auth) => Err(Refusal::UpstreamAuth.into()),
         Some(Fault::Status(_)) => {
@@ -53,7 +52,7 @@ pub async fn relay(
                 }
                 ErrorBody::Unfit => return Err(invalid(trail)),
             };
-            tell(core, answer, status, &reply, applied, downlink, trail).await
+            tell(answer, status, &reply, applied, downlink, trail).await
         }
         _ => Err(invalid(trail)),
     }
@@ -62,21 +61,20 @@ pub async fn relay(
 /// Relay JSON that came where a stream was asked for: an error as what it says it is.
 pub async fn relay_disguised(
     core: &Core,
-    mut answer: Answer,
+    answer: &mut Answer,
     limits: Limits,
     applied: &[u8],
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
-    let body = collect(core, &mut answer, limits, downlink)
-        .await
-        .map_err(|failure| refuse(failure, trail))?;
+    let body =
+        collect(core, answer, limits, downlink).await.map_err(|failure| refuse(failure, trail))?;
     if reply::judge_error(&body) != ErrorBody::AsIs {
         return Err(invalid(trail));
     }
     let status = reply::error_status(&body);
     trail.fault = Some(Fault::Status(status));
-    tell(core, answer, status, &body, applied, downlink, trail).await
+    tell(answer, status, &body, applied, downlink, trail).await
 }
 
 async fn collect(
@@ -109,8 +107,7 @@ fn foreign(message: &str, status: u16, request_id: &str) -> Vec<u8> {
 }
 
 async fn tell(
-    core: &Core,
-    answer: Answer,
+    answer: &mut Answer,
     status: u16,
     body: &[u8],
     applied: &[u8],
@@ -118,11 +115,10 @@ async fn tell(
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
     let length = Length::Known(body.len() as u64);
-    head::push(downlink, &answer, status, b"application/json", length, applied, trail);
+    head::push(downlink, answer, status, b"application/json", length, applied, trail);
     downlink.out.extend_from_slice(body);
     trail.bytes_out = body.len() as u64;
     trail.seal(Ending::Complete, status);
     downlink.send().await?;
-    answer.release(core);
     Ok(())
 }

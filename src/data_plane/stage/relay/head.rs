@@ -67,8 +67,8 @@ pub fn push(
 
 /// `server-timing: auth;dur=0.012, gateway;dur=0.050, model;dur=812.300, total;dur=812.400`
 ///
-/// **Units**: milliseconds. `gateway` is all we did before the call left, `auth` a part of it; `model`
-/// is from there to the answer's head.
+/// **Units**: milliseconds. `gateway` is all we did before the call left, `auth` a part of it;
+/// `model` is from there to the answer's head.
 fn push_timing(out: &mut Vec<u8>, trail: &Trail<'_>) {
     let model = trail.answered_us.saturating_sub(trail.sent_us);
     let millis = |micros: u32| (micros / 1_000, micros % 1_000);

@@ -31,7 +31,23 @@ enum Kind {
 /// Relay an answer to the client.
 pub async fn reply(
     core: &Core,
-    answer: Answer,
+    mut answer: Answer,
+    ask: &Ask<'_>,
+    limits: Limits,
+    applied: &[u8],
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Result<(), Stop> {
+    let relayed = relay(core, &mut answer, ask, limits, applied, downlink, trail).await;
+    if relayed.is_ok() {
+        answer.release(core);
+    }
+    relayed
+}
+
+async fn relay(
+    core: &Core,
+    answer: &mut Answer,
     ask: &Ask<'_>,
     limits: Limits,
     applied: &[u8],
@@ -48,7 +64,7 @@ pub async fn reply(
     if is_encoded || answer.head.status == 204 {
         return Err(invalid(trail));
     }
-    match (ask.is_streaming, kind(&answer)) {
+    match (ask.is_streaming, kind(answer)) {
         (true, Kind::Events) => {
             stream::relay(core, answer, ask, limits, applied, downlink, trail).await
         }

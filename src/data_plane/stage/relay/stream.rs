@@ -1,7 +1,8 @@
 //! Events, relayed as they come: whole ones only, those that came together in one write.
 //!
-//! The head leaves with the first bytes, so that what goes wrong before is told by a status. An event
-//! that was cut off is dropped; how the stream ended is said in its own language, never in silence.
+//! The head leaves with the first bytes, so that what goes wrong before is told by a status. An
+//! event that was cut off is dropped; how the stream ended is said in its own language, never in
+//! silence.
 
 use crate::{
     data_plane::{
@@ -52,7 +53,7 @@ struct Relay<'r> {
 /// Relay the stream.
 pub async fn relay(
     core: &Core,
-    mut answer: Answer,
+    answer: &mut Answer,
     ask: &Ask<'_>,
     limits: Limits,
     applied: &[u8],
@@ -74,7 +75,7 @@ pub async fn relay(
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
         let moved = taken.and_then(|()| relay.scan(core.clock.now(), trail));
         if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
-            relay.begin(&answer, downlink, trail);
+            relay.begin(answer, downlink, trail);
         }
         match moved {
             Ok(end) => relay.push(end, downlink),
@@ -94,9 +95,8 @@ pub async fn relay(
             Err(failure) => break Err(failure),
         }
     };
-    relay.end(ended, &answer, downlink, trail).await?;
+    relay.end(ended, answer, downlink, trail).await?;
     core.buffers.give(std::mem::take(&mut relay.pending));
-    answer.release(core);
     Ok(())
 }
 

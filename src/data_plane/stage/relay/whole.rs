@@ -20,7 +20,7 @@ use crate::{
 /// Relay the answer.
 pub async fn relay(
     core: &Core,
-    mut answer: Answer,
+    answer: &mut Answer,
     limits: Limits,
     applied: &[u8],
     downlink: &mut Downlink<'_>,
@@ -41,7 +41,7 @@ pub async fn relay(
         trail.bytes_out += payload.len() as u64;
         let is_done = answer.body.is_done();
         if length.is_none() && (is_done || !payload.is_empty()) {
-            let begun = begin(&answer, &payload, applied, downlink, trail)?;
+            let begun = begin(answer, &payload, applied, downlink, trail)?;
             length = Some(begun);
         }
         if let Some(length) = length {
@@ -69,7 +69,6 @@ pub async fn relay(
         }
     }
     core.buffers.give(payload);
-    answer.release(core);
     Ok(())
 }
 

@@ -49,6 +49,15 @@ pub enum ReceiptsFull {
     Drop,
 }
 
+/// Which I/O driver a core shall run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// `io_uring` where the kernel allows it, else epoll.
+    Auto,
+    IoUring,
+    Epoll,
+}
+
 /// Everything a core is told once, at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -1,0 +1,203 @@
+//! Builds the bridge, starts both planes, waits, drains.
+//!
+//! `serve` is `weir serve`; `quickstart.rs` makes the configuration and the vendor that `weir
+//! quickstart` needs, and serves the same way.
+//!
+//! **Invariants**: nothing is decided here about a request. What fails at start-up fails before the
+//! first connection is accepted, with words for a person.
+
+mod cores;
+pub mod quickstart;
+mod shutdown;
+
+use crate::{
+    bridge::{
+        phase::{self, Phase},
+        pulse::Pulse,
+        receipts::{data_dir::DataDir, writer::Writer},
+    },
+    control_plane::{
+        admin,
+        journal::{self, Journal, access_log::AccessLog, store::Limits},
+        load::{load, now},
+        publisher::Publisher,
+        secrets::SecretSource,
+        telemetry::{self, Telemetry},
+    },
+    lexicon::{
+        problem::Problem,
+        settings::{Driver, Settings},
+    },
+};
+use anyhow::{Context, anyhow};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+/// The last receipts may take this long to reach the store.
+const LAST_RECEIPTS: Duration = Duration::from_secs(5);
+
+/// Everything an operator may say to `weir serve`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub config: PathBuf,
+    pub secrets_dir: Option<PathBuf>,
+    pub data_dir: PathBuf,
+    pub listen: Vec<SocketAddr>,
+    pub admin_listen: SocketAddr,
+    pub cores: usize,
+    pub driver: Driver,
+    /// Certificate and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub drain_timeout: Duration,
+    pub ring_bytes: u64,
+    pub store: Limits,
+    pub access_log: bool,
+    pub settings: Settings,
+}
+
+/// How serving ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Asked to, and everything is in order.
+    Drained,
+    /// Asked twice.
+    Hurried,
+    /// The configuration cannot be obeyed: nothing was started.
+    Problems(Vec<Problem>),
+}
+
+/// What carries receipts, and what counts them.
+struct Books {
+    writers: Vec<Writer>,
+    journal: Journal,
+    telemetry: Arc<Telemetry>,
+    access_log_dropped: Option<Arc<AtomicU64>>,
+}
+
+/// Serve until told to stop. `ready` hears where.
+///
+/// # Errors
+/// Whatever keeps the gateway from starting, or a core that fails.
+pub fn serve(
+    options: &Options,
+    ready: impl FnOnce(SocketAddr, SocketAddr),
+) -> anyhow::Result<Ended> {
+    let secrets = SecretSource { folder: options.secrets_dir.clone() };
+    let loaded = match load(&options.config, &secrets, now()) {
+        Ok(loaded) => loaded,
+        Err(problems) => return Ok(Ended::Problems(problems)),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let publisher = Publisher::start(options.config.clone(), secrets, loaded).await;
+        live(options, publisher, ready).await
+    })
+}
+
+async fn live(
+    options: &Options,
+    publisher: Publisher,
+    ready: impl FnOnce(SocketAddr, SocketAddr),
+) -> anyhow::Result<Ended> {
+    // Listen first: of two gateways on one port the second must leave everything alone.
+    let doors = cores::open_doors(options)?;
+    let admin_listener = admin::bind(options.admin_listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
+    let (listen, admin_listen) = (doors.address, admin_listener.local_addr()?);
+    let dir = DataDir::lock(&options.data_dir)
+        .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
+    let books = open_books(options, &dir)?;
+
+    let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
+    let (phases, receivers) = phase::lane(options.cores)?;
+    let phases = Arc::new(phases);
+    let mut running = cores::start(options, doors, &publisher, books.writers, &pulses, receivers)?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let sources = telemetry::Sources {
+        pulses,
+        journal: books.journal.health(),
+        access_log_dropped: books.access_log_dropped,
+        config: numbers(&publisher),
+    };
+    let state = admin::AdminState {
+        readiness: readiness(&phases),
+        config_report: report(&publisher),
+        callers: admin::Callers::new(publisher.subscribe().0, None),
+        telemetry: books.telemetry,
+        sources,
+    };
+    let watching = tokio::spawn(watch(publisher, stopped.clone()));
+    let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
+    ready(listen, admin_listen);
+
+    let ended = shutdown::wait(&phases, &mut running, options.drain_timeout).await;
+    if matches!(ended, Ok(Ended::Hurried)) {
+        // What is open is found in the ring by the next start.
+        return ended;
+    }
+    phases.set(Phase::Closing);
+    running.join().await?;
+    // Every core has filed what it had: what the ring holds now is all there is.
+    let left = books.journal.stop(LAST_RECEIPTS);
+    if left > 0 {
+        tracing::error!(left, "receipts stay in the ring until the next start");
+    }
+    stop.send_replace(true);
+    let (watched, served) = tokio::join!(watching, serving);
+    watched?;
+    served??;
+    ended
+}
+
+fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
+    let keys = std::env::var("LLM_GATEWAY_METADATA_LOGGING_KEYS").ok();
+    let keys = keys.map_or(Ok(Vec::new()), |keys| telemetry::metadata_keys(&keys));
+    let telemetry = Telemetry::new(keys.map_err(|error| anyhow!(error))?);
+    let mut observers = vec![telemetry.observer()];
+    let mut access_log_dropped = None;
+    if options.access_log {
+        let log = AccessLog::start(std::io::stdout())?;
+        access_log_dropped = Some(log.dropped_total());
+        observers.push(Box::new(log));
+    }
+    let ring = (options.ring_bytes, u16::try_from(options.cores).context("--cores")?);
+    let (writers, journal) = journal::begin(dir, ring, options.store, observers)
+        .with_context(|| format!("the receipts in {}", dir.path().display()))?;
+    Ok(Books { writers, journal, telemetry, access_log_dropped })
+}
+
+fn readiness(phases: &Arc<phase::Sender>) -> Arc<dyn Fn() -> Option<String> + Send + Sync> {
+    let phases = Arc::clone(phases);
+    Arc::new(move || (phases.get() != Phase::Serving).then(|| "draining".to_owned()))
+}
+
+fn report(publisher: &Publisher) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let status = publisher.status();
+    Arc::new(move || serde_json::to_value(status.report()).unwrap_or_default())
+}
+
+fn numbers(publisher: &Publisher) -> Arc<dyn Fn() -> telemetry::ConfigNumbers + Send + Sync> {
+    let status = publisher.status();
+    Arc::new(move || {
+        let report = status.report();
+        telemetry::ConfigNumbers { version: report.version, failures_total: report.failures_total }
+    })
+}
+
+async fn watch(publisher: Publisher, stopped: tokio::sync::watch::Receiver<bool>) {
+    let hangups = shutdown::reload_on_hangup(publisher.trigger());
+    tokio::select! {
+        () = publisher.run(told(stopped)) => {}
+        () = hangups => {}
+    }
+}
+
+async fn told(mut stopped: tokio::sync::watch::Receiver<bool>) {
+    // An error means that the sender is gone: that is a stop too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

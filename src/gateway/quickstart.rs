@@ -1,0 +1,187 @@
+//! `weir quickstart`: a scripted vendor, a gateway in front, a key, and lines to paste.
+
+use crate::{
+    control_plane::journal::store::Limits,
+    gateway::Options,
+    lexicon::settings::{Driver, Settings},
+    provider::vendor::{QUICK, Quick},
+    rehearsal::{Vendor, script::Script},
+};
+use anyhow::Context;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+/// The scripted vendor's account and model.
+const MODEL: &str = "rehearsal/echo-1";
+const SUBJECT: &str = "user:you@example.com";
+
+/// All that a quickstart stands on; dropped with it.
+pub struct Scene {
+    pub options: Options,
+    token: String,
+    accounts: Vec<&'static Quick>,
+    _vendor: Vendor,
+    _folder: tempfile::TempDir,
+}
+
+/// Set the scene: start the vendor, make a token, write the configuration.
+///
+/// # Errors
+/// No temporary folder, or no port for the vendor.
+pub fn set(listen: SocketAddr, admin_listen: SocketAddr, cores: usize) -> anyhow::Result<Scene> {
+    let vendor = Vendor::start(TcpListener::bind(("127.0.0.1", 0))?, Script::human())?;
+    let folder = tempfile::Builder::new().prefix("weir-quickstart-").tempdir()?;
+    let token = new_token()?;
+    let accounts: Vec<_> = QUICK
+        .iter()
+        .filter(|quick| std::env::var(quick.env).is_ok_and(|key| !key.is_empty()))
+        .collect();
+    let config = folder.path().join("weir.yaml");
+    std::fs::write(&config, configuration(vendor.address(), &token, &accounts))
+        .with_context(|| config.display().to_string())?;
+    let options = Options {
+        config,
+        secrets_dir: None,
+        data_dir: folder.path().join("data"),
+        listen: vec![listen],
+        admin_listen,
+        cores,
+        driver: Driver::Auto,
+        tls: None,
+        drain_timeout: Duration::from_secs(2),
+        ring_bytes: 8 << 20,
+        store: Limits::default(),
+        access_log: false,
+        settings: Settings::default(),
+    };
+    Ok(Scene { options, token, accounts, _vendor: vendor, _folder: folder })
+}
+
+impl Scene {
+    /// Print what a person needs to go on.
+    pub fn introduce(&self, listen: SocketAddr, admin_listen: SocketAddr) {
+        let text = introduction(listen, admin_listen, &self.token, &self.accounts);
+        // Whoever does not listen needs not be told.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+}
+
+fn new_token() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    Ok(format!("weir_{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// **Shape**: the manifests that a person would write, in one file.
+fn configuration(vendor: SocketAddr, token: &str, accounts: &[&Quick]) -> String {
+    let hash = Sha256::digest(token.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let (account, model) = MODEL.split_once('/').unwrap_or((MODEL, ""));
+    let mut out = format!(
+        "\
+name: {account}
+type: provider-account/self-hosted-model
+collaborators:
+  - {{role_id: provider-account-access, subject: \"{SUBJECT}\"}}
+integrations:
+  - name: {model}
+    type: integration/model/self-hosted-model
+    hosted_model_name: {model}
+    url: http://{vendor}/v1
+    model_server: openai-compatible
+    model_types: [chat, completion, embedding]
+---
+name: quickstart
+type: personal-access-token
+subject: {SUBJECT}
+token_sha256: \"{hash}\"
+---
+name: settings
+type: gateway-global-settings
+admins: [\"{SUBJECT}\"]
+"
+    );
+    for quick in accounts {
+        push_account(&mut out, quick);
+    }
+    out
+}
+
+/// An account whose key is the environment variable that made us add it.
+fn push_account(out: &mut String, quick: &Quick) {
+    let models = quick.chat_models.iter().map(|model| (model, "chat"));
+    let models = models.chain(quick.embedding_models.iter().map(|model| (model, "embedding")));
+    let _ = write!(
+        out,
+        "---
+name: {}
+type: provider-account/openai
+base_url: {}
+auth_data: {{type: api-key, api_key: \"tfy-secret://local:env:{}\"}}
+collaborators:
+  - {{role_id: provider-account-access, subject: \"{SUBJECT}\"}}
+integrations:
+",
+        quick.name, quick.base_url, quick.env,
+    );
+    for (model, kind) in models {
+        let _ = writeln!(
+            out,
+            "  - {{name: \"{model}\", type: integration/model/openai, model_id: \"{model}\", \
+             model_types: [{kind}]}}"
+        );
+    }
+}
+
+fn introduction(
+    listen: SocketAddr,
+    admin_listen: SocketAddr,
+    token: &str,
+    accounts: &[&Quick],
+) -> String {
+    let mut out = format!(
+        "\
+weir: listening on http://{listen}
+weir: admin on http://{admin_listen}
+
+  base URL   http://{listen}/v1
+  API key    {token}
+  model      {MODEL}   (a scripted vendor inside this process: nothing leaves this machine)
+"
+    );
+    for quick in accounts {
+        let model = quick.chat_models.first().copied().unwrap_or_default();
+        let _ = writeln!(out, "             {}/{model} …   ({} is set)", quick.name, quick.env);
+    }
+    let _ = write!(
+        out,
+        "
+curl:
+
+  curl -N http://{listen}/v1/chat/completions \\
+    -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
+    -d '{{\"model\":\"{MODEL}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'
+
+Python (pip install openai):
+
+  from openai import OpenAI
+  client = OpenAI(base_url=\"http://{listen}/v1\", api_key=\"{token}\")
+  for chunk in client.chat.completions.create(
+      model=\"{MODEL}\", stream=True, messages=[{{\"role\": \"user\", \"content\": \"Hello\"}}]
+  ):
+      if chunk.choices and chunk.choices[0].delta.content:
+          print(chunk.choices[0].delta.content, end=\"\", flush=True)
+
+Metrics: http://{admin_listen}/metrics   Stop: Ctrl-C
+"
+    );
+    out
+}
