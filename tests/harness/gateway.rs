@@ -186,9 +186,29 @@ pub fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// Runs `weir ARGUMENTS`: exit code, output, log.
+/// Runs `weir ARGUMENTS` to its end: exit code, output, log. One that does not end is ended, and a
+/// failure.
 pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = binary().args(arguments).output().expect("the binary runs");
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let mut command = binary();
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let stdout = lines(child.stdout.take().expect("piped"));
+    let stderr = lines(child.stderr.take().expect("piped"));
+    let until = Instant::now() + DEADLINE;
+    let mut all = |lines: Receiver<String>| {
+        let mut text = String::new();
+        loop {
+            match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => text.extend([line.as_str(), "\n"]),
+                Err(RecvTimeoutError::Disconnected) => return text,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    panic!("{arguments:?} does not end; so far:\n{text}");
+                }
+            }
+        }
+    };
+    let (output, log) = (all(stdout), all(stderr));
+    (child.wait().expect("it is ours").code(), output, log)
 }
