@@ -98,17 +98,29 @@ impl Gateway {
         text
     }
 
-    /// Waits for a line of the log or the output that `wanted` holds of.
-    pub fn wait_for_line(&mut self, wanted: &str) -> bool {
+    /// Waits for the next line of the log or the output that holds `wanted`.
+    pub fn wait_for_line(&mut self, wanted: &str) -> Option<String> {
+        const TURN: Duration = Duration::from_millis(5);
         let until = Instant::now() + DEADLINE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.stderr.recv_timeout(left) {
-                Ok(line) if line.contains(wanted) => return true,
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+        while Instant::now() < until {
+            for lines in [&self.stderr, &self.stdout] {
+                if let Ok(line) = lines.recv_timeout(TURN)
+                    && line.contains(wanted)
+                {
+                    return Some(line);
+                }
             }
         }
+        None
+    }
+
+    /// Bytes of its own memory, without what is backed by files.
+    pub fn anonymous_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kibibytes.expect("the kernel says so") << 10
     }
 
     /// Asks the admin port.
