@@ -112,7 +112,7 @@ fn a_bad_change_is_refused_whole() {
     account["integrations"][1]["model_types"] = json!(["telepathy"]);
 
     manifest::write(house.gateway.manifests.path(), "account", &account);
-    assert!(house.gateway.wait_for_line("telepathy"), "the problem is logged");
+    assert!(house.gateway.wait_for_line("telepathy").is_some(), "the problem is logged");
 
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
     assert_eq!(house.ask(&Ask::chat("second")).status, 404);
@@ -207,4 +207,58 @@ fn a_data_directory_has_one_gateway() {
     let (code, _, log) = gateway::run(&[&serve[..], &listen[..]].concat());
 
     assert_eq!(code, Some(1), "{log}");
+}
+
+/// Many at once, on two cores, whole and streamed, some left by their clients: one receipt each.
+#[test]
+fn every_exchange_of_a_crowd_leaves_one_receipt() {
+    const CLIENTS: usize = 12;
+    const ROUNDS: usize = 10;
+    let models = ["plain", "e429", "cut", "paced200x50"];
+    let house = House::open_with(&models, &["--cores", "2"]);
+    let address = house.gateway.address;
+
+    thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            scope.spawn(move || {
+                let mut client = Client::connect(address);
+                for round in 0..ROUNDS {
+                    let id = format!("crowd-{number}-{round}");
+                    let ask = match (number + round) % 4 {
+                        0 => Ask::chat("plain"),
+                        1 => Ask::stream("plain"),
+                        2 => Ask::chat("e429"),
+                        _ => Ask::stream("cut"),
+                    };
+                    client.send(&ask.header("x-request-id", &id).bytes());
+                    let reply = client.reply();
+                    assert_eq!(reply.header("x-request-id"), Some(id.as_str()));
+                    if !reply.is_whole || reply.header("connection") == Some("close") {
+                        client = Client::connect(address);
+                    }
+                }
+                let leaving = Ask::stream("paced200x50").header("x-request-id", "leaving");
+                client.send(&leaving.bytes());
+                client.head();
+            });
+        }
+    });
+
+    let receipts = house.receipts(CLIENTS * (ROUNDS + 1));
+    let mut ids: Vec<String> = receipts.iter().map(|one| one.text("request_id")).collect();
+    let left = receipts.iter().filter(|one| one.status() == 499).count();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), left), (CLIENTS * ROUNDS + 1, CLIENTS));
+}
+
+#[test]
+fn the_access_log_is_a_json_line_an_exchange() {
+    let mut house = House::open_with(&["plain"], &["--access-log"]);
+
+    house.ask(&Ask::chat("plain").header("x-request-id", "logged-1"));
+
+    let line = house.gateway.wait_for_line("logged-1").expect("it is printed");
+    let json: serde_json::Value = serde_json::from_str(&line).expect("a JSON line");
+    assert_eq!((&json["request_id"], &json["status"]), (&json!("logged-1"), &json!(200)));
 }

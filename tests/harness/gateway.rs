@@ -98,17 +98,29 @@ impl Gateway {
         text
     }
 
-    /// Waits for a line of the log or the output that `wanted` holds of.
-    pub fn wait_for_line(&mut self, wanted: &str) -> bool {
+    /// Waits for the next line of the log or the output that holds `wanted`.
+    pub fn wait_for_line(&mut self, wanted: &str) -> Option<String> {
+        const TURN: Duration = Duration::from_millis(5);
         let until = Instant::now() + DEADLINE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.stderr.recv_timeout(left) {
-                Ok(line) if line.contains(wanted) => return true,
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+        while Instant::now() < until {
+            for lines in [&self.stderr, &self.stdout] {
+                if let Ok(line) = lines.recv_timeout(TURN)
+                    && line.contains(wanted)
+                {
+                    return Some(line);
+                }
             }
         }
+        None
+    }
+
+    /// Bytes of its own memory, without what is backed by files.
+    pub fn anonymous_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kibibytes.expect("the kernel says so") << 10
     }
 
     /// Asks the admin port.
@@ -186,9 +198,29 @@ pub fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// Runs `weir ARGUMENTS`: exit code, output, log.
+/// Runs `weir ARGUMENTS` to its end: exit code, output, log. One that does not end is ended, and a
+/// failure.
 pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = binary().args(arguments).output().expect("the binary runs");
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let mut command = binary();
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let stdout = lines(child.stdout.take().expect("piped"));
+    let stderr = lines(child.stderr.take().expect("piped"));
+    let until = Instant::now() + DEADLINE;
+    let mut all = |lines: Receiver<String>| {
+        let mut text = String::new();
+        loop {
+            match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => text.extend([line.as_str(), "\n"]),
+                Err(RecvTimeoutError::Disconnected) => return text,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    panic!("{arguments:?} does not end; so far:\n{text}");
+                }
+            }
+        }
+    };
+    let (output, log) = (all(stdout), all(stderr));
+    (child.wait().expect("it is ours").code(), output, log)
 }
