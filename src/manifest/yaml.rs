@@ -38,7 +38,7 @@ pub struct Source {
 
 /// The documents in `text`; empty ones are left out.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Source>, Box<Problem>> {
-    let trees = assemble(text).map_err(|bad| bad.problem(file))?;
+    let trees = assemble(text).map_err(|bad| Box::new(bad.problem(file)))?;
     let mut documents = Vec::new();
     for tree in trees {
         match tree.value {
@@ -49,7 +49,8 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Source>, Box<Problem>> {
     }
     if documents.len() > DOCUMENTS_MAX {
         let found = format!("{} documents", documents.len());
-        return Err(Bad::new(0, found, format!("at most {DOCUMENTS_MAX} in a file")).problem(file));
+        let bad = Bad::new(0, found, format!("at most {DOCUMENTS_MAX} in a file"));
+        return Err(Box::new(bad.problem(file)));
     }
     let is_only = documents.len() == 1;
     let origin =
@@ -84,9 +85,8 @@ impl Bad {
         Self { line, found: found.into(), wanted: wanted.into() }
     }
 
-    #[expect(clippy::unnecessary_box_returns, reason = "it is the error of a Result")]
-    fn problem(self, file: &str) -> Box<Problem> {
-        Box::new(Problem {
+    fn problem(self, file: &str) -> Problem {
+        Problem {
             severity: Severity::Error,
             document: file.to_owned(),
             line: self.line,
@@ -94,7 +94,7 @@ impl Bad {
             found: self.found,
             wanted: self.wanted,
             hint: String::new(),
-        })
+        }
     }
 }
 
