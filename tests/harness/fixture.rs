@@ -29,6 +29,16 @@ pub struct Recording {
     pub kind: String,
     pub body: Vec<u8>,
     pub request: Option<Vec<u8>>,
+    /// What the answer means, computed from the vendor's own events.
+    expected: Option<Value>,
+}
+
+impl Recording {
+    /// Tokens in and out, where the vendor said them.
+    pub fn expected_tokens(&self) -> Option<(u64, u64)> {
+        let usage = &self.expected.as_ref()?["usage"];
+        Some((usage["prompt_tokens"].as_u64()?, usage["completion_tokens"].as_u64()?))
+    }
 }
 
 /// Every recording of a chat in OpenAI's shape; `None`, said in one line, where there are none.
@@ -70,6 +80,9 @@ fn read(folder: &Path) -> Option<Recording> {
     Some(Recording {
         name: folder.file_name()?.to_string_lossy().into_owned(),
         request: std::fs::read(folder.join("request.json")).ok(),
+        expected: std::fs::read(folder.join("expected.json"))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok()),
         status,
         body,
         kind,
