@@ -56,7 +56,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
             drop(out);
             let scene =
                 quickstart::set(flags.listen, flags.admin_listen, usize::from(flags.cores))?;
-            ended(gateway::serve(&scene.options, |listen, admin| scene.introduce(listen, admin))?)
+            ended(gateway::serve(&scene.options, |listen, admin| {
+                scene.introduce(listen[0], admin);
+            })?)
         }
     }
 }
@@ -66,7 +68,9 @@ fn serve(options: &Options) -> anyhow::Result<u8> {
     ended(gateway::serve(options, |listen, admin| {
         let mut out = std::io::stdout().lock();
         // Whoever does not listen needs not be told.
-        let _ = writeln!(out, "weir: listening on {scheme}://{listen}");
+        for address in listen {
+            let _ = writeln!(out, "weir: listening on {scheme}://{address}");
+        }
         let _ = writeln!(out, "weir: admin on http://{admin}");
         let _ = out.flush();
     })?)

@@ -23,8 +23,8 @@ use crate::{
 const INBOX_BYTES: usize = 2 << 10;
 /// An inbox that grew beyond this is given back after the request.
 const INBOX_KEPT_BYTES: usize = 64 << 10;
-/// The most that one read of a body asks for.
-const READ_BYTES_MAX: usize = 256 << 10;
+/// A client that has sent this much of a body is believed about its length.
+const PROOF_BYTES: usize = 256 << 10;
 
 /// Why no request came.
 #[derive(Debug, PartialEq, Eq)]
@@ -220,15 +220,16 @@ impl Intake {
     }
 
     /// How much room the next read of the body wants.
+    ///
+    /// It doubles, so that a client that only claims a length gets no memory for it; one that has
+    /// sent `PROOF_BYTES` gets room for the rest at once, so that a large body is copied once.
     fn room_wanted(&self, bytes_max: usize) -> usize {
-        let left = match self.head.framing {
-            Framing::Length(length) => (self.head.head_len + bytes_max)
-                .min(self.head.head_len + usize::try_from(length).unwrap_or(bytes_max))
-                .saturating_sub(self.inbox.len()),
-            _ => self.inbox.len().max(INBOX_BYTES),
-        };
-        // Doubling keeps it linear; a client that only claims a length gets no memory for it.
-        left.min(self.inbox.len().max(INBOX_BYTES)).clamp(1, READ_BYTES_MAX)
+        let here = self.inbox.len();
+        let doubled = here.clamp(INBOX_BYTES, PROOF_BYTES);
+        let Framing::Length(length) = self.head.framing else { return doubled };
+        let length = usize::try_from(length).unwrap_or(bytes_max).min(bytes_max);
+        let left = (self.head.head_len + length).saturating_sub(here).max(1);
+        if here < PROOF_BYTES { left.min(doubled) } else { left }
     }
 
     /// Decode a compressed body, so that it can be read and spliced.
@@ -247,7 +248,7 @@ impl Intake {
     /// Read once into room for `room` bytes more.
     async fn fill(&mut self, link: &mut Link, room: usize) -> std::io::Result<usize> {
         let mut inbox = std::mem::take(&mut self.inbox);
-        if inbox.capacity() == inbox.len() || inbox.capacity() - inbox.len() < room / 2 {
+        if inbox.capacity() - inbox.len() < room.div_ceil(2) {
             inbox.reserve_exact(room);
         }
         let (read, inbox) = link.read(inbox).await;

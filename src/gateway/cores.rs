@@ -22,8 +22,8 @@ use tokio::sync::mpsc;
 
 /// Where clients come in.
 pub struct Doors {
-    /// The first address, with the port that the kernel chose where 0 was asked for.
-    pub address: SocketAddr,
+    /// With the ports that the kernel chose where 0 was asked for.
+    pub addresses: Vec<SocketAddr>,
     /// By core.
     listeners: Vec<Vec<TcpListener>>,
     tls: Option<Arc<ServerConfig>>,
@@ -45,19 +45,16 @@ pub fn open_doors(options: &Options) -> anyhow::Result<Doors> {
         None => None,
     };
     let mut listeners: Vec<_> = (0..options.cores).map(|_| Vec::new()).collect();
-    let mut first = None;
+    let mut addresses = Vec::with_capacity(options.listen.len());
     for address in &options.listen {
         let bound = data_plane::listener::bind(*address, options.cores)
             .with_context(|| format!("cannot listen on {address}"))?;
+        addresses.push(bound.first().context("--cores 0")?.local_addr()?);
         for (core, listener) in listeners.iter_mut().zip(bound) {
-            if first.is_none() {
-                first = Some(listener.local_addr()?);
-            }
             core.push(listener);
         }
     }
-    let address = first.context("no address to listen on")?;
-    Ok(Doors { address, listeners, tls })
+    Ok(Doors { addresses, listeners, tls })
 }
 
 /// Start every core.

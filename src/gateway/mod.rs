@@ -84,7 +84,7 @@ struct Books {
 /// Whatever keeps the gateway from starting, or a core that fails.
 pub fn serve(
     options: &Options,
-    ready: impl FnOnce(SocketAddr, SocketAddr),
+    ready: impl FnOnce(&[SocketAddr], SocketAddr),
 ) -> anyhow::Result<Ended> {
     let secrets = SecretSource { folder: options.secrets_dir.clone() };
     let loaded = match load(&options.config, &secrets, now()) {
@@ -101,14 +101,14 @@ pub fn serve(
 async fn live(
     options: &Options,
     publisher: Publisher,
-    ready: impl FnOnce(SocketAddr, SocketAddr),
+    ready: impl FnOnce(&[SocketAddr], SocketAddr),
 ) -> anyhow::Result<Ended> {
     // Listen first: of two gateways on one port the second must leave everything alone.
     let doors = cores::open_doors(options)?;
     let admin_listener = admin::bind(options.admin_listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
-    let (listen, admin_listen) = (doors.address, admin_listener.local_addr()?);
+    let (listen, admin_listen) = (doors.addresses.clone(), admin_listener.local_addr()?);
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
     let books = open_books(options, &dir)?;
@@ -133,7 +133,7 @@ async fn live(
     };
     let watching = tokio::spawn(watch(publisher, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
-    ready(listen, admin_listen);
+    ready(&listen, admin_listen);
 
     let ended = shutdown::wait(&phases, &mut running, options.drain_timeout).await;
     if matches!(ended, Ok(Ended::Hurried)) {

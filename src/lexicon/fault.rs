@@ -23,7 +23,7 @@ pub enum Fault {
     Auth,
     /// The vendor answered with this error status.
     Status(u16),
-    /// The vendor put an error object into a stream it had begun with 200.
+    /// The vendor put an error object into an answer it had begun with 200.
     ErrorEvent,
     SecretUnavailable,
 }

@@ -212,8 +212,8 @@ impl Relay<'_> {
             self.begin(answer, downlink, trail);
         }
         self.push_last(fault, downlink, trail);
-        downlink.send().await?;
-        if fault.is_some() { Err(Stop::Broken) } else { Ok(()) }
+        // Told or not, the body has ended as its framing says: the connection can go on.
+        downlink.send().await
     }
 
     fn account(&mut self, trail: &mut Trail<'_>) {
@@ -254,7 +254,6 @@ impl Relay<'_> {
             trail.refusal = Some(refusal);
             last.clear();
             error::push_event(&mut last, &refusal.into(), trail.request_id);
-            downlink.keep_alive = false;
             Ending::Broken
         } else if self.observer.has_error {
             trail.fault = Some(Fault::ErrorEvent);

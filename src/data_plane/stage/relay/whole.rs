@@ -13,7 +13,7 @@ use crate::{
         upstream::call::{Answer, Failure, Limits},
     },
     dialect::openai_chat::reply::Observer,
-    lexicon::{receipt::Ending, refusal::Refusal},
+    lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
     wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
 
@@ -49,6 +49,9 @@ pub async fn relay(
         }
         if is_done {
             trail.report(observer.usage());
+            if observer.has_error() {
+                trail.fault = Some(Fault::ErrorEvent);
+            }
             trail.seal(Ending::Complete, status);
             downlink.send().await?;
             break;
