@@ -26,10 +26,18 @@ impl Drop for Running {
 
 /// A `quickstart` on free ports, with nothing of this machine in its environment.
 fn quickstart(home: &tempfile::TempDir) -> (Running, Receiver<String>) {
+    quickstart_with(home, &[])
+}
+
+fn quickstart_with(
+    home: &tempfile::TempDir,
+    variables: &[(&str, &str)],
+) -> (Running, Receiver<String>) {
     let mut command = gateway::binary();
     command.arg("quickstart").env_clear().env("HOME", home.path());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("WEIR_LISTEN", "127.0.0.1:0").env("WEIR_ADMIN_LISTEN", "127.0.0.1:0");
+    command.envs(variables.iter().copied());
     command.env("WEIR_CORES", "1").stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the binary runs");
     let output = gateway::lines(child.stdout.take().expect("piped"));
@@ -65,6 +73,27 @@ fn the_curl_line_that_quickstart_prints_works_when_pasted() {
     let said = String::from_utf8_lossy(&pasted.stdout);
     assert!(pasted.status.success(), "{line}\n{}", String::from_utf8_lossy(&pasted.stderr));
     assert!(said.contains("chat.completion"), "{line}\n{said}");
+}
+
+#[test]
+fn quickstart_adds_the_vendors_whose_keys_are_set_and_never_prints_a_key() {
+    let home = manifest::folder();
+    let keys = [("OPENAI_API_KEY", "sk-of-openai"), ("GROQ_API_KEY", "gsk-of-groq")];
+    let (_running, output) = quickstart_with(&home, &keys);
+
+    let line = printed(&output, "curl ");
+    let (base, rest) = line.split_once("/chat/completions").expect("the line names the API");
+    let url = format!("{}/models", base.rsplit(' ').next().expect("a URL"));
+    let key = rest.split("Bearer ").nth(1).and_then(|key| key.split('\'').next()).expect("a key");
+    let header = format!("Authorization: Bearer {key}");
+    let listed = Command::new("curl").args(["-s", &url, "-H", &header]).output().expect("curl");
+
+    let models = String::from_utf8_lossy(&listed.stdout);
+    assert!(models.contains("\"rehearsal/") && models.contains("\"openai/gpt-"), "{models}");
+    assert!(models.contains("\"groq/") && !models.contains("\"mistral/"), "{models}");
+    for (_, secret) in keys {
+        assert!(!line.contains(secret) && !models.contains(secret));
+    }
 }
 
 #[test]
