@@ -161,24 +161,25 @@ weir: admin on http://{admin_listen}
         let model = quick.chat_models.first().copied().unwrap_or_default();
         let _ = writeln!(out, "             {}/{model} …   ({} is set)", quick.name, quick.env);
     }
+    // No indentation: Python refuses it when whole lines are pasted.
     let _ = write!(
         out,
         "
 curl:
 
-  curl -N http://{listen}/v1/chat/completions \\
-    -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
-    -d '{{\"model\":\"{MODEL}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'
+curl -N http://{listen}/v1/chat/completions \\
+  -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
+  -d '{{\"model\":\"{MODEL}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'
 
 Python (pip install openai):
 
-  from openai import OpenAI
-  client = OpenAI(base_url=\"http://{listen}/v1\", api_key=\"{token}\")
-  for chunk in client.chat.completions.create(
-      model=\"{MODEL}\", stream=True, messages=[{{\"role\": \"user\", \"content\": \"Hello\"}}]
-  ):
-      if chunk.choices and chunk.choices[0].delta.content:
-          print(chunk.choices[0].delta.content, end=\"\", flush=True)
+from openai import OpenAI
+client = OpenAI(base_url=\"http://{listen}/v1\", api_key=\"{token}\")
+for chunk in client.chat.completions.create(
+    model=\"{MODEL}\", stream=True, messages=[{{\"role\": \"user\", \"content\": \"Hello\"}}]
+):
+    if chunk.choices and chunk.choices[0].delta.content:
+        print(chunk.choices[0].delta.content, end=\"\", flush=True)
 
 Metrics: http://{admin_listen}/metrics   Stop: Ctrl-C
 "

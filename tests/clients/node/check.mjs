@@ -93,13 +93,17 @@ const checks = {
   async models() {
     const ids = (await drain(await client.models.list())).map((one) => one.id);
     assert(ids.length > 0 && (!viaWeir || ids.includes(model("plain"))), ids.join());
+    if (viaWeir) assert.equal((await client.models.retrieve(model("plain"))).id, model("plain"));
   },
   async errors() {
     for (const [name, kind, status] of [
       ["e400", OpenAI.BadRequestError, 400],
       ["e404", OpenAI.NotFoundError, 404],
+      ["e409", OpenAI.ConflictError, 409],
+      ["e422", OpenAI.UnprocessableEntityError, 422],
       ["e429", OpenAI.RateLimitError, 429],
       ["e500", OpenAI.InternalServerError, 500],
+      ["e503", OpenAI.InternalServerError, 503],
     ]) {
       const error = await raises(kind, () => ask(name));
       assert.equal(error.status, status);
@@ -128,6 +132,15 @@ const checks = {
     const events = await ask("paced1000x50", { stream: true });
     for await (const _ of events) break;
     await until(abandoned, "the vendor streams on for a client that left");
+  },
+  async abortByController() {
+    const [controller, before] = [new AbortController(), (await seen()).length];
+    const never = { model: model("never"), messages };
+    const whole = client.chat.completions.create(never, { signal: controller.signal });
+    await until(async () => (await seen()).length > before, "the vendor is asked");
+    controller.abort();
+    await raises(OpenAI.APIUserAbortError, () => whole);
+    await until(abandoned, "the vendor works on for a client that aborted");
   },
   async midStreamErrors() {
     const names = viaWeir ? ["errchunk", "errevent", "cut", "reset"] : ["errchunk", "errevent"];

@@ -153,8 +153,12 @@ def errors():
     for name, kind, status in [
         ("e400", openai.BadRequestError, 400),
         ("e404", openai.NotFoundError, 404),
+        ("e409", openai.ConflictError, 409),
+        ("e418", openai.APIStatusError, 418),
+        ("e422", openai.UnprocessableEntityError, 422),
         ("e429", openai.RateLimitError, 429),
         ("e500", openai.InternalServerError, 500),
+        ("e502", openai.InternalServerError, 502),
         ("e503", openai.InternalServerError, 503),
     ]:
         error = raises(kind, ask(name))
@@ -174,7 +178,20 @@ def errors_of_the_gateway():
     assert raises(openai.NotFoundError, ask(KEY, "nonesuch")).code == "model_not_found"
     outsider = os.environ["WEIR_OUTSIDER_KEY"]
     assert raises(openai.PermissionDeniedError, ask(outsider, "plain")).code == "model_access_denied"
-    assert raises(openai.InternalServerError, ask(KEY, "e401")).code == "upstream_auth"
+    for refused in ["e401", "e403"]:
+        assert raises(openai.InternalServerError, ask(KEY, refused)).code == "upstream_auth", refused
+    odd = client.with_options(default_headers={"x-tfy-metadata": '{"team": 1}'})
+    error = raises(
+        openai.BadRequestError, lambda: odd.chat.completions.create(model=model("plain"), messages=SAY)
+    )
+    assert "team" in error.message and error.request_id, "the key is named"
+    raises(openai.NotFoundError, lambda: client.models.retrieve(model("nonesuch")))
+    raises(openai.NotFoundError, lambda: client.images.generate(prompt="a weir"))
+
+
+def nobody_listens():
+    free = OpenAI(base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)
+    raises(openai.APIConnectionError, lambda: free.chat.completions.create(model=model("plain"), messages=SAY))
 
 
 def retries():
@@ -214,6 +231,21 @@ def abort_async():
     until(lambda: seen()[-1]["abandoned"], "the vendor streams on for a client that left")
 
 
+def twenty_streams_at_once():
+    async def one(asynchronous, options):
+        parts = await asynchronous.chat.completions.create(
+            model=model("plain"), messages=SAY, stream=True, **options
+        )
+        return "".join([part.choices[0].delta.content or "" async for part in parts if part.choices])
+
+    async def run():
+        async with AsyncOpenAI(base_url=BASE, api_key=KEY, max_retries=0) as asynchronous:
+            return await asyncio.gather(*[one(asynchronous, {}) for _ in range(20)])
+
+    texts = asyncio.run(run())
+    assert all("weir" in text for text in texts), texts
+
+
 def mid_stream_errors():
     for broken in ["errchunk", "errevent"]:
         raises(
@@ -249,7 +281,7 @@ def langchain():
 CHECKS = [
     chat, chat_with_raw_headers, stream, stream_with_usage, stream_helper, odd_streams, tools,
     parallel_tool_stream, json_mode, embeddings, completions, models, errors, errors_of_the_gateway,
-    retries, timeouts, abort, abort_async, mid_stream_errors, langchain,
+    nobody_listens, retries, timeouts, abort, abort_async, twenty_streams_at_once, mid_stream_errors, langchain,
 ]  # fmt: skip
 
 
