@@ -124,7 +124,7 @@ fn bytes_behind_a_goodbye_do_not_stop_the_core() {
     rude.tls.send_close_notify();
     let mut bytes = rude.records(&[], 1);
     bytes.extend_from_slice(&[0x17, 3, 3, 0, 32]);
-    bytes.extend_from_slice(&[7; 20_000]);
+    bytes.resize(bytes.len() + 20_000, 7);
 
     rude.tcp.write_all(&bytes).expect("the gateway reads");
 
