@@ -171,7 +171,7 @@ pub struct TimeoutFlags {
     /// For a request's head from its first byte; then 408
     #[arg(long, env = "WEIR_HEAD_TIMEOUT", value_name = "TIME", default_value = "15s")]
     pub head_timeout: Span,
-    /// Between two bytes of a request's body; then 408
+    /// Between two bytes of a request's body, and for all of it at 500 bytes a second; then 408
     #[arg(long, env = "WEIR_BODY_TIMEOUT", value_name = "TIME", default_value = "30s")]
     pub body_timeout: Span,
     /// For a client connection without a request; then it is closed
@@ -212,7 +212,7 @@ pub struct BoundFlags {
     /// All bodies of all cores together; then 503 `body_memory_full`
     #[arg(long, env = "WEIR_BODY_MEMORY", value_name = "BYTES", default_value = "512MiB")]
     pub body_memory: Bytes,
-    /// Client connections of one core; more are closed at once
+    /// Client connections of one core; then 503 `connections_full`
     #[arg(long, env = "WEIR_CONNECTIONS_MAX", value_name = "N", default_value_t = 20_000)]
     pub connections_max: usize,
     /// Unused upstream connections kept for one endpoint on one core

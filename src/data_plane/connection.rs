@@ -18,8 +18,10 @@ use monoio::net::TcpStream;
 use rustls::ServerConfig;
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
-/// How long a client may take to read a last refusal before we close on it.
-const LINGER_MS: u64 = 250;
+/// How long a client that was told its last may send nothing before we close on it.
+const LINGER_PAUSE_MS: u64 = 500;
+/// How long it may go on sending what it had begun to send.
+const LINGER_MS_MAX: u64 = 5_000;
 
 /// May the connection carry another request?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,16 @@ pub async fn serve(
         core.pulse.panics_total.add(1);
     }
     core.depart(&presence);
+}
+
+/// Tell a connection that is one too many so. It needs not send a request for that.
+pub async fn refuse(core: Rc<Core>, tcp: TcpStream) {
+    let presence = core.arrive();
+    if let Ok(mut link) = Link::plain(tcp) {
+        turn_away(&core, &presence, &mut link, Refusal::ConnectionsFull.into()).await;
+    }
+    core.depart(&presence);
+    core.refused.set(core.refused.get() - 1);
 }
 
 async fn converse(
@@ -82,8 +94,11 @@ async fn converse(
             Err(_) => {
                 core.pulse.panics_total.add(1);
                 if !presence.has_replied.get() {
-                    say_no(core, presence, &mut link, Refusal::Internal.into(), "").await;
+                    let known = core.ledger.panicked.take();
+                    let request_id = if known.is_empty() { core.new_request_id() } else { known };
+                    say_no(core, presence, &mut link, Refusal::Internal.into(), &request_id).await;
                 }
+                linger(core, presence, &mut link).await;
                 break;
             }
         }
@@ -126,11 +141,16 @@ async fn say_no(
 /// Close so that the client can read what we said last: a close with bytes unread would reset the
 /// connection and take our words with it.
 async fn linger(core: &Core, presence: &Presence, link: &mut Link) {
-    link.finish().await;
-    let deadline = core.clock.now().plus_millis(LINGER_MS);
+    let pause = || core.clock.now().plus_millis(LINGER_PAUSE_MS);
+    let end = core.clock.now().plus_millis(LINGER_MS_MAX);
+    // Even a goodbye (of TLS) can wait for ever where nobody reads.
+    if presence.alarm.guard(pause(), link.finish()).await.is_err() {
+        return;
+    }
     let mut buffer = core.buffers.take();
     loop {
         buffer.clear();
+        let deadline = pause().min(end);
         match presence.alarm.guard(deadline, link.read(buffer)).await {
             Ok((Ok(read), back)) if read > 0 => buffer = back,
             Ok((_, back)) => return core.buffers.give(back),

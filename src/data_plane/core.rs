@@ -35,6 +35,8 @@ use std::{
 
 /// The ticker's pace while nothing runs: coarse enough to cost nothing.
 const IDLE_TICK_MS: u64 = 250;
+/// How many connections that are too many are told so at one time; others are just closed.
+const REFUSED_MAX: usize = 64;
 /// How long an accept that failed (no descriptors left) waits before the next.
 const ACCEPT_PAUSE_MS: u64 = 20;
 
@@ -65,6 +67,8 @@ pub struct Core {
     pub connector: Connector,
     pub buffers: Buffers,
     pub body_memory: BodyMemory,
+    /// Connections that are being told that they are too many.
+    pub refused: Cell<usize>,
     snapshots: RefCell<Newest<Snapshot>>,
     weather: RefCell<Newest<Weather>>,
     wheel: Rc<Wheel>,
@@ -168,8 +172,13 @@ async fn accept(core: Rc<Core>, listener: Rc<TcpListener>, tls: Option<Arc<Serve
     while !core.is_draining() {
         match listener.accept().await {
             Ok((tcp, peer)) => {
-                if core.presences.borrow().len() < core.settings.bounds.connections_max {
+                let refused = core.refused.get();
+                let served = core.presences.borrow().len() - refused;
+                if served < core.settings.bounds.connections_max {
                     monoio::spawn(connection::serve(Rc::clone(&core), tcp, peer, tls.clone()));
+                } else if refused < REFUSED_MAX && tls.is_none() {
+                    core.refused.set(refused + 1);
+                    monoio::spawn(connection::refuse(Rc::clone(&core), tcp));
                 }
             }
             Err(_) if core.is_draining() => break,
@@ -218,12 +227,14 @@ impl Core {
             ledger: Ledger {
                 writer: RefCell::new(setup.receipts),
                 when_full: setup.settings.receipts_full,
+                panicked: RefCell::default(),
             },
             settings: setup.settings,
             pools: Pools::default(),
             connector: Connector::new(setup.roots),
             buffers: Buffers::default(),
             body_memory: setup.body_memory,
+            refused: Cell::new(0),
             snapshots: RefCell::new(Newest::new(setup.snapshots)),
             weather: RefCell::new(Newest::new(setup.weather)),
             wheel,

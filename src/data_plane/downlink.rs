@@ -66,7 +66,8 @@ impl<'a> Downlink<'a> {
             write_idle_ms: core.settings.timeouts.write_idle_ms,
             is_http10: head.is_http10,
             is_head: head.method == Method::Head,
-            keep_alive: head.keep_alive && !core.is_draining(),
+            // A client of HTTP/1.0 would have to be told that we keep it, and few still ask.
+            keep_alive: head.keep_alive && !head.is_http10 && !core.is_draining(),
             out: core.buffers.take(),
         }
     }
@@ -150,5 +151,7 @@ impl Drop for Downlink<'_> {
         if let Some(watch) = self.watch.take() {
             self.departures.unwatch(self.link.tcp(), watch);
         }
+        // It rang for this exchange; whoever half-closed may have sent the next one already.
+        self.alarm.hush();
     }
 }

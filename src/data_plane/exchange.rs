@@ -175,7 +175,12 @@ async fn conclude(
             trail.refusal = Some(refused.refusal);
             let next = downlink.next();
             downlink.out.clear();
-            respond::push_refusal(&mut downlink.out, &refused, trail.request_id, next);
+            let out = &mut downlink.out;
+            let body_at = respond::push_refusal(out, &refused, trail.request_id, next);
+            if downlink.is_head {
+                // Its length is told; the body itself would be read as the next reply.
+                downlink.out.truncate(body_at);
+            }
             trail.seal(Ending::Refused, refused.refusal.row().status);
             match downlink.send().await {
                 Ok(()) => next,

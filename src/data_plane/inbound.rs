@@ -23,8 +23,11 @@ use crate::{
 const INBOX_BYTES: usize = 2 << 10;
 /// An inbox that grew beyond this is given back after the request.
 const INBOX_KEPT_BYTES: usize = 64 << 10;
-/// A client that has sent this much of a body is believed about its length.
-const PROOF_BYTES: usize = 256 << 10;
+/// The most that one read of a chunked body asks for.
+const READ_BYTES_MAX: usize = 256 << 10;
+/// A body that comes more slowly than this, and has had its timeout once, holds its place only to
+/// hold it.
+const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 
 /// Why no request came.
 #[derive(Debug, PartialEq, Eq)]
@@ -171,20 +174,26 @@ impl Intake {
             return Err(too_large(bytes_max).into());
         }
         if !self.body_is_read && self.head.expects_continue && !self.has_more() {
-            let (written, _) = link.write(CONTINUE.to_vec()).await;
-            written.map_err(|_| Missed::Closed)?;
+            let deadline = clock.now().plus_millis(settings.timeouts.write_idle_ms);
+            match alarm.guard(deadline, link.write(CONTINUE.to_vec())).await {
+                Ok((Ok(()), _)) => {}
+                _ => return Err(Missed::Closed),
+            }
         }
+        let begun = clock.now().plus_millis(settings.timeouts.body_idle_ms);
         let mut chunks = Chunks::default();
         while !self.body_is_read {
             if self.advance(&mut chunks, bytes_max)? {
                 break;
             }
-            let room = self.room_wanted(bytes_max);
+            let room = self.room_wanted(bytes_max, chunks.body.len());
             if !self.lease.grow_to(self.inbox.len() + chunks.body.len() + room) {
                 return Err(Refusal::BodyMemoryFull.into());
             }
-            let deadline = clock.now().plus_millis(settings.timeouts.body_idle_ms);
-            match alarm.guard(deadline, self.fill(link, room)).await {
+            let here = (self.inbox.len() + chunks.body.len()) as u64;
+            let pace = begun.plus_millis(here * 1_000 / BODY_BYTES_PER_SECOND_MIN);
+            let idle = clock.now().plus_millis(settings.timeouts.body_idle_ms);
+            match alarm.guard(idle.min(pace), self.fill(link, room)).await {
                 Ok(Ok(read)) if read > 0 => {}
                 Err(Ring::Deadline) => return Err(Refusal::RequestTimeout.into()),
                 _ => return Err(Missed::Closed),
@@ -219,17 +228,16 @@ impl Intake {
         Ok(self.body_is_read)
     }
 
-    /// How much room the next read of the body wants.
-    ///
-    /// It doubles, so that a client that only claims a length gets no memory for it; one that has
-    /// sent `PROOF_BYTES` gets room for the rest at once, so that a large body is copied once.
-    fn room_wanted(&self, bytes_max: usize) -> usize {
-        let here = self.inbox.len();
-        let doubled = here.clamp(INBOX_BYTES, PROOF_BYTES);
-        let Framing::Length(length) = self.head.framing else { return doubled };
-        let length = usize::try_from(length).unwrap_or(bytes_max).min(bytes_max);
-        let left = (self.head.head_len + length).saturating_sub(here).max(1);
-        if here < PROOF_BYTES { left.min(doubled) } else { left }
+    /// How much room the next read of the body wants, where `decoded` bytes are not in the inbox.
+    fn room_wanted(&self, bytes_max: usize, decoded: usize) -> usize {
+        let left = match self.head.framing {
+            Framing::Length(length) => (self.head.head_len + bytes_max)
+                .min(self.head.head_len + usize::try_from(length).unwrap_or(bytes_max))
+                .saturating_sub(self.inbox.len()),
+            _ => return decoded.clamp(INBOX_BYTES, READ_BYTES_MAX),
+        };
+        // Doubling keeps it linear; a client that only claims a length gets no memory for it.
+        left.min(self.inbox.len().max(INBOX_BYTES)).max(1)
     }
 
     /// Decode a compressed body, so that it can be read and spliced.

@@ -3,12 +3,13 @@
 //! Buffers are owned by the operation that fills or empties them, as io_uring wants it; a read or a
 //! write that is given up takes its bytes with it, so the connection is dead then.
 
-use crate::data_plane::tls::Session;
+use crate::data_plane::{descriptor, tls::Session};
 use monoio::{
     buf::IoBufMut,
     io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt},
     net::TcpStream,
 };
+use rustix::net::RecvFlags;
 use std::io;
 
 /// One connection.
@@ -33,6 +34,14 @@ impl Link {
 
     pub fn tcp(&self) -> &TcpStream {
         &self.tcp
+    }
+
+    /// Does the other side say nothing and stay, as it must between two answers?
+    pub fn is_quiet(&mut self) -> bool {
+        let is_clear = self.tls.as_mut().is_none_or(|session| session.is_clear());
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let waiting = rustix::net::recv(descriptor::lend(&self.tcp), &mut [0_u8; 1], flags);
+        is_clear && waiting.is_err_and(|error| error == rustix::io::Errno::AGAIN)
     }
 
     /// Read into the spare capacity of `buffer`, at least one byte unless the other side has ended.

@@ -21,11 +21,16 @@ use std::{
 
 /// Room for two records of ciphertext.
 const CIPHERTEXT_BYTES: usize = 34 << 10;
+/// With more plaintext than this in hand the record layer takes no more ciphertext.
+/// **Source**: rustls 0.23, `DEFAULT_RECEIVED_PLAINTEXT_LIMIT`.
+const PLAINTEXT_BYTES: usize = 16 << 10;
 
 /// One TLS connection's state.
 pub struct Session {
     tls: Connection,
+    /// Ciphertext as it was read; the record layer has it up to `fed`.
     incoming: Vec<u8>,
+    fed: usize,
     outgoing: Vec<u8>,
 }
 
@@ -46,7 +51,7 @@ impl Session {
     /// Boxed at once: a session is a kilobyte, and futures that hold it would be so too.
     fn new(mut tls: Connection) -> Box<Self> {
         tls.set_buffer_limit(None);
-        Box::new(Self { tls, incoming: Vec::new(), outgoing: Vec::new() })
+        Box::new(Self { tls, incoming: Vec::new(), fed: 0, outgoing: Vec::new() })
     }
 
     pub async fn handshake(&mut self, tcp: &mut TcpStream) -> io::Result<()> {
@@ -57,6 +62,13 @@ impl Session {
             }
         }
         self.flush(tcp).await
+    }
+
+    /// Was everything taken that came?
+    pub fn is_clear(&mut self) -> bool {
+        let taken = self.tls.reader().fill_buf().map(<[u8]>::len);
+        let is_open = taken.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        is_open && self.fed == self.incoming.len()
     }
 
     pub async fn read(
@@ -99,36 +111,65 @@ impl Session {
         let _ = self.flush(tcp).await;
     }
 
-    /// Copy what is decrypted into the room of `buffer`.
+    /// Copy what is decrypted into the room of `buffer`: all records that fit.
     fn take_plaintext(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let before = buffer.len();
         let mut reader = self.tls.reader();
-        let chunk = reader.fill_buf()?;
-        let taken = chunk.len().min(buffer.capacity() - buffer.len());
-        buffer.extend_from_slice(&chunk[..taken]);
-        reader.consume(taken);
-        Ok(taken)
+        loop {
+            let chunk = match reader.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if buffer.len() == before => return Err(error),
+                // What was taken comes first; the error is told by the next call.
+                Err(_) => break,
+            };
+            let taken = chunk.len().min(buffer.capacity() - buffer.len());
+            if taken == 0 {
+                break;
+            }
+            buffer.extend_from_slice(&chunk[..taken]);
+            reader.consume(taken);
+        }
+        Ok(buffer.len() - before)
     }
 
-    /// One read of ciphertext into the record layer.
+    /// Feed the record layer with what is left of the last read of ciphertext, else with one more
+    /// read; 0 where nothing more comes.
     async fn receive(&mut self, tcp: &mut TcpStream) -> io::Result<usize> {
+        if self.fed == self.incoming.len() && self.read_ciphertext(tcp).await? == 0 {
+            self.tls.read_tls(&mut io::empty())?; // Tells it of the end.
+            return Ok(0);
+        }
+        let from = self.fed;
+        loop {
+            let taken = self.tls.read_tls(&mut &self.incoming[self.fed..])?;
+            self.fed += taken;
+            let state = match self.tls.process_new_packets() {
+                Ok(state) => state,
+                Err(error) => {
+                    // The alert that tells the other side why.
+                    let _ = self.flush(tcp).await;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            };
+            if taken == 0 {
+                // What stands behind a close_notify is nobody's.
+                self.fed = self.incoming.len();
+            }
+            let is_full = state.plaintext_bytes_to_read() > PLAINTEXT_BYTES;
+            if is_full || self.fed == self.incoming.len() {
+                return Ok(self.fed - from);
+            }
+        }
+    }
+
+    async fn read_ciphertext(&mut self, tcp: &mut TcpStream) -> io::Result<usize> {
         let mut incoming = std::mem::take(&mut self.incoming);
         incoming.clear();
         incoming.reserve(CIPHERTEXT_BYTES);
+        self.fed = 0;
         let (read, incoming) = read_spare(tcp, incoming).await;
         self.incoming = incoming;
-        let read = read?;
-        let mut ciphertext = &self.incoming[..read];
-        loop {
-            self.tls.read_tls(&mut ciphertext)?;
-            if let Err(error) = self.tls.process_new_packets() {
-                // The alert that tells the other side why.
-                let _ = self.flush(tcp).await;
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-            }
-            if ciphertext.is_empty() {
-                return Ok(read);
-            }
-        }
+        read
     }
 
     /// One write of all records that wait.

@@ -23,6 +23,8 @@ use std::{borrow::Cow, cell::RefCell};
 pub struct Ledger {
     pub writer: RefCell<Writer>,
     pub when_full: ReceiptsFull,
+    /// The request id of the exchange that panicked last, for whoever tells its client.
+    pub panicked: RefCell<String>,
 }
 
 /// The facts of one exchange.
@@ -194,6 +196,7 @@ impl<'a> Trail<'a> {
             return;
         }
         if std::thread::panicking() {
+            self.request_id.clone_into(&mut self.ledger.panicked.borrow_mut());
             self.ending = Ending::Panicked;
             self.status = Refusal::Internal.row().status;
             self.refusal = Some(Refusal::Internal);

@@ -9,7 +9,7 @@ use crate::{
         core::{self, Setup},
         tls,
     },
-    gateway::Options,
+    gateway::{Options, descriptors},
 };
 use anyhow::{Context, anyhow};
 use rustls::ServerConfig;
@@ -69,6 +69,9 @@ pub fn start(
     let (sender, ended) = mpsc::unbounded_channel();
     let body_memory = BodyMemory::new(options.settings.bounds.body_memory_bytes_max);
     let roots = Arc::new(tls::system_roots());
+    let mut settings = options.settings.clone();
+    let wanted = settings.bounds.connections_max;
+    settings.bounds.connections_max = descriptors::connections_max(wanted, options.cores);
     let parts = doors.listeners.into_iter().zip(writers).zip(phases).zip(pulses).enumerate();
     let mut threads = Vec::with_capacity(options.cores);
     for (index, (((listeners, receipts), phase), pulse)) in parts {
@@ -76,7 +79,7 @@ pub fn start(
         let setup = Setup {
             index,
             driver: options.driver,
-            settings: options.settings.clone(),
+            settings: settings.clone(),
             listeners,
             tls: doors.tls.clone(),
             roots: Arc::clone(&roots),

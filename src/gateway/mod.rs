@@ -7,6 +7,7 @@
 //! first connection is accepted, with words for a person.
 
 mod cores;
+mod descriptors;
 pub mod quickstart;
 mod shutdown;
 

@@ -67,6 +67,18 @@ impl House {
         }
     }
 
+    /// Waits until `count` receipts are as wanted, where others may come before and between.
+    pub fn receipts_where(&self, count: usize, is_wanted: impl Fn(&Receipt) -> bool) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let found = all(self.gateway.data()).iter().filter(|one| is_wanted(one)).count();
+            if found == count {
+                return;
+            }
+            assert!(found < count && Instant::now() < until, "{found} of {count} are as wanted");
+        }
+    }
+
     /// The one receipt of a test that made one exchange.
     pub fn receipt(&self) -> Receipt {
         self.receipts(1).remove(0)

@@ -7,8 +7,8 @@ use crate::{
     wire::http1,
 };
 
-/// Append a whole refusal.
-pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next: Next) {
+/// Append a whole refusal; where in `out` its body starts.
+pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next: Next) -> usize {
     let row = refused.refusal.row();
     let mut body = Vec::with_capacity(256);
     openai_chat::error::push(&mut body, refused, request_id);
@@ -30,7 +30,9 @@ pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next
         _ => {}
     }
     push_own(out, body.len(), request_id, next);
+    let body_at = out.len();
     out.extend_from_slice(&body);
+    body_at
 }
 
 /// Append the head of a JSON reply of our own.

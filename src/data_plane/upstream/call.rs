@@ -242,7 +242,8 @@ impl Answer {
         match downlink.wait(deadline, pin!(self.link.read(buffer))).await {
             Ok((read, back)) => {
                 self.bytes = back;
-                Ok(read.is_ok_and(|read| read > 0))
+                // A reset is no end, not even where the body ends with its connection.
+                read.map(|read| read > 0).map_err(|_| Failure::Fault(Fault::Truncated))
             }
             Err(Ring::Deadline) => Err(Failure::Fault(fault)),
             Err(_) => Err(Failure::ClientGone),

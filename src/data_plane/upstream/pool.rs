@@ -17,8 +17,18 @@ pub struct Pools(RefCell<HashMap<EndpointKey, Vec<Idle>>>);
 
 impl Pools {
     /// A connection that was used before, if one waits.
+    ///
+    /// One that has ended, or on which something came that nobody asked for (a farewell as 408, or
+    /// more than the last answer), is closed: its bytes would be taken for the next answer.
     pub fn take(&self, endpoint: EndpointKey) -> Option<Link> {
-        self.0.borrow_mut().get_mut(&endpoint)?.pop().map(|idle| idle.link)
+        let mut pools = self.0.borrow_mut();
+        let pool = pools.get_mut(&endpoint)?;
+        while let Some(Idle { mut link, .. }) = pool.pop() {
+            if link.is_quiet() {
+                return Some(link);
+            }
+        }
+        None
     }
 
     /// Keep a connection, unless enough are kept.

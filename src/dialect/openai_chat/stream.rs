@@ -34,6 +34,8 @@ pub struct Observer {
     pub has_finished: bool,
     pub is_done: bool,
     pub has_error: bool,
+    /// The last event held a choice, though a finish reason was seen before.
+    pub goes_on: bool,
     /// Events with data so far.
     pub events: u32,
 }
@@ -57,9 +59,12 @@ impl Observer {
         self.events = self.events.saturating_add(1);
         if data == b"[DONE]" {
             self.is_done = true;
+            self.goes_on = false;
             return Verdict::Pass;
         }
-        if !self.has_finished {
+        if self.has_finished {
+            self.goes_on = !self.is_done && has_choice(data);
+        } else {
             self.has_finished = has_finish_reason(data);
         }
         if has_member(data, b"error\"") && top_level(data, "error").is_some() {
@@ -97,8 +102,22 @@ fn has_member(data: &[u8], tail: &[u8]) -> bool {
         .any(|at| value_behind(data, at + tail.len()).is_some_and(|value| !value.starts_with(b"n")))
 }
 
+/// Some vendors say `""` for as long as there is no reason.
 fn has_finish_reason(data: &[u8]) -> bool {
-    has_member(data, b"finish_reason\"")
+    let tail = b"finish_reason\"";
+    memmem::find_iter(data, tail).any(|at| {
+        value_behind(data, at + tail.len())
+            .is_some_and(|value| !value.starts_with(b"n") && !value.starts_with(b"\"\""))
+    })
+}
+
+fn has_choice(data: &[u8]) -> bool {
+    let tail = b"choices\"";
+    memmem::find_iter(data, tail).any(|at| {
+        value_behind(data, at + tail.len())
+            .and_then(|value| value.strip_prefix(b"["))
+            .is_some_and(|inside| !inside.trim_ascii_start().starts_with(b"]"))
+    })
 }
 
 /// What stands behind the colon at `from`, if there is a colon.
@@ -150,10 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_finish_reason_is_none() {
+        let mut observer = Observer::new(false);
+        observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#);
+        assert!(!observer.has_finished);
+    }
+
+    #[test]
     fn a_finish_an_error_and_the_end_are_seen() {
         let mut observer = Observer::new(false);
         observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#);
         assert!(observer.has_finished && !observer.is_done);
+        assert!(!observer.goes_on);
+        observer.see(br#"{"choices":[{"index":1,"delta":{"content":"x"}}]}"#);
+        assert!(observer.goes_on, "another choice is not finished");
+        observer.see(br#"{"choices":[ ]}"#);
+        assert!(!observer.goes_on, "a heartbeat says nothing");
         observer.see(br#"{"error":{"message":"x"}}"#);
         assert!(observer.has_error);
         observer.see(b"[DONE]");

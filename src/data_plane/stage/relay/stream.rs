@@ -78,7 +78,7 @@ pub async fn relay(
             relay.begin(answer, downlink, trail);
         }
         match moved {
-            Ok(end) => relay.push(end, downlink),
+            Ok(end) => relay.push(end, downlink, trail),
             Err(fault) => break Err(Failure::Fault(fault)),
         }
         if answer.body.is_done() {
@@ -113,7 +113,8 @@ impl Relay<'_> {
             if event.data != Data::None {
                 trail.content(now);
             }
-            if self.observer.is_complete() && !was_complete {
+            // One choice of several may finish long before the others.
+            if self.observer.is_complete() && (!was_complete || self.observer.goes_on) {
                 self.finished_at = Some(now);
             }
         }
@@ -141,8 +142,9 @@ impl Relay<'_> {
     }
 
     /// Move the events up to `end` into what is sent next, as one chunk.
-    fn push(&mut self, end: usize, downlink: &mut Downlink<'_>) {
+    fn push(&mut self, end: usize, downlink: &mut Downlink<'_>, trail: &mut Trail<'_>) {
         let dropped: usize = self.taken_out.iter().map(Range::len).sum();
+        trail.bytes_out += (end - dropped) as u64;
         let out = &mut downlink.out;
         if end > dropped {
             if self.length == Some(Length::Chunked) {
@@ -264,6 +266,7 @@ impl Relay<'_> {
             }
             Ending::Complete
         };
+        trail.bytes_out += last.len() as u64;
         if self.length == Some(Length::Chunked) {
             if !last.is_empty() {
                 push_chunk_head(&mut downlink.out, last.len());

@@ -17,6 +17,9 @@ use crate::{
     wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
 
+/// More blank lines than these before a document are no answer.
+const BLANK_BYTES_MAX: usize = 64 << 10;
+
 /// Relay the answer.
 pub async fn relay(
     core: &Core,
@@ -31,18 +34,19 @@ pub async fn relay(
     let mut payload = core.buffers.take();
     let mut length = None;
     loop {
+        let held = payload.len();
         if let Err(fault) = answer.take(|bytes| payload.extend_from_slice(bytes)) {
             return Err(broken(Failure::Fault(fault), downlink, trail));
         }
-        observer.see(&payload);
-        if !payload.is_empty() {
-            trail.content(core.clock.now());
-        }
-        trail.bytes_out += payload.len() as u64;
+        observer.see(&payload[held..]);
+        trail.bytes_out += (payload.len() - held) as u64;
         let is_done = answer.body.is_done();
-        if length.is_none() && (is_done || !payload.is_empty()) {
+        if length.is_none() && (is_done || !is_blank(&payload)) {
             let begun = begin(answer, &payload, applied, downlink, trail)?;
             length = Some(begun);
+        }
+        if length.is_some() && payload.len() > held {
+            trail.content(core.clock.now());
         }
         if let Some(length) = length {
             push_piece(&mut downlink.out, &payload, length, is_done);
@@ -56,23 +60,45 @@ pub async fn relay(
             downlink.send().await?;
             break;
         }
-        payload.clear();
+        if length.is_some() {
+            payload.clear();
+        }
         downlink.send().await?;
 
         let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
         let (deadline, fault) = limits.until_done(own);
-        match answer.read(deadline, fault, downlink).await {
-            Ok(true) => {}
-            Ok(false) => {
-                if let Err(fault) = answer.body.end() {
-                    return Err(broken(Failure::Fault(fault), downlink, trail));
-                }
-            }
-            Err(failure) => return Err(broken(failure, downlink, trail)),
+        let read = answer.read(deadline, fault, downlink).await;
+        if let Err(failure) = go_on(read, answer, &observer, length.is_some()) {
+            return Err(broken(failure, downlink, trail));
         }
     }
     core.buffers.give(payload);
     Ok(())
+}
+
+/// Has the document not begun yet? Some vendors send blank lines while the model thinks.
+fn is_blank(payload: &[u8]) -> bool {
+    payload.len() <= BLANK_BYTES_MAX && payload.trim_ascii_start().is_empty()
+}
+
+/// What a read, or the end of the connection, means for the answer.
+fn go_on(
+    read: Result<bool, Failure>,
+    answer: &mut Answer,
+    observer: &Observer,
+    has_begun: bool,
+) -> Result<(), Failure> {
+    match read {
+        Ok(true) => return Ok(()),
+        // A connection that breaks behind the whole document took nothing along.
+        Err(Failure::Fault(Fault::Truncated)) if observer.is_whole() => {}
+        Ok(false) => {}
+        Err(failure) => return Err(failure),
+    }
+    answer.body.end().map_err(Failure::Fault)?;
+    // Where only the connection's end ends the body, the document itself must say that it is whole.
+    let is_cut = has_begun && !observer.is_whole();
+    if is_cut { Err(Failure::Fault(Fault::Truncated)) } else { Ok(()) }
 }
 
 /// Write the head; an answer that is whole at once is told with its length, however it came.
