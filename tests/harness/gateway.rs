@@ -170,15 +170,6 @@ impl Gateway {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
-    /// Its memory that is not backed by a file, in bytes.
-    pub fn anonymous_bytes(&self) -> usize {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        kibibytes.map_or(0, |kibibytes: usize| kibibytes << 10)
-    }
-
     pub fn data(&self) -> &Path {
         self.data.as_ref().expect("it was not taken").path()
     }
