@@ -392,3 +392,27 @@ fn an_absolute_target_of_ours_is_served_and_another_is_not() {
     ask.path = "http://elsewhere.test/v1/chat/completions".into();
     assert_eq!(house.ask(&ask).status, 400);
 }
+
+/// Row 60: whose time is over while the gateway drains is told so, and the receipt says it too.
+#[test]
+fn a_stream_that_outlasts_the_drain_ends_with_words() {
+    let mut house = House::open_with(&["stall", "never"], &["--drain-timeout", "1s"]);
+    let (mut streaming, mut waiting) = (house.client(), house.client());
+    streaming.send(&Ask::stream("stall").bytes());
+    let mut begun = streaming.head();
+    streaming.body(&mut begun, 10);
+    waiting.send(&Ask::chat("never").bytes());
+    assert!(house.vendor.wait_until(DEADLINE, |log| log.len() == 2));
+
+    house.gateway.terminate();
+
+    streaming.body(&mut begun, usize::MAX);
+    let last = begun.events().pop().expect("an event");
+    assert!(begun.is_whole && last.contains("request_deadline"), "{last}");
+    let refused = waiting.reply();
+    assert_eq!((refused.status, refused.refusal().as_str()), (504, "request_deadline"));
+    house.gateway.exit();
+    for receipt in house.receipts(2) {
+        assert_eq!(receipt.text("fault"), "total_timeout", "{receipt:?}");
+    }
+}

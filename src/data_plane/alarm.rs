@@ -80,6 +80,13 @@ impl Alarm {
         }
     }
 
+    /// The core closes, and who waited knows it: what is written now shall not be interrupted.
+    pub fn allow_last_words(&self) {
+        if self.bell.rung.get() == Some(Ring::Closing) {
+            self.bell.rung.set(None);
+        }
+    }
+
     /// Await `io`, at most until `deadline`.
     pub fn guard<F: Future>(&self, deadline: Moment, io: F) -> Guard<'_, F> {
         self.set(deadline.0);

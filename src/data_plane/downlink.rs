@@ -20,6 +20,9 @@ use std::{cell::Cell, pin::Pin};
 /// **Source**: RFC 9110 §15.2.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// How long a client may take to read why the core closes on it.
+const LAST_WORDS_MS: u64 = 500;
+
 /// The client of one exchange.
 #[expect(clippy::struct_excessive_bools, reason = "facts of one client, independent of each other")]
 pub struct Downlink<'a> {
@@ -34,6 +37,8 @@ pub struct Downlink<'a> {
     /// What may be sent at any time to see whether the client is still there; empty is nothing.
     pub probe: &'static [u8],
     was_probed: bool,
+    /// The core closes: only last words are said.
+    is_closing: bool,
     write_idle_ms: u64,
     pub is_http10: bool,
     /// The request was HEAD: the reply has no body.
@@ -63,6 +68,7 @@ impl<'a> Downlink<'a> {
             watch_from: Some(now.plus_millis(WATCH_AFTER_MS)),
             probe: if head.is_http10 { b"" } else { CONTINUE },
             was_probed: false,
+            is_closing: false,
             write_idle_ms: core.settings.timeouts.write_idle_ms,
             is_http10: head.is_http10,
             is_head: head.method == Method::Head,
@@ -104,6 +110,24 @@ impl<'a> Downlink<'a> {
     ///
     /// The future is pinned by the caller, for it must live on when the watch begins.
     pub async fn wait<F: Future>(
+        &mut self,
+        deadline: Moment,
+        io: Pin<&mut F>,
+    ) -> Result<F::Output, Ring> {
+        if self.is_closing {
+            return Err(Ring::Closing);
+        }
+        let waited = self.wait_or_watch(deadline, io).await;
+        if matches!(waited, Err(Ring::Closing)) {
+            self.is_closing = true;
+            self.keep_alive = false;
+            self.write_idle_ms = self.write_idle_ms.min(LAST_WORDS_MS);
+            self.alarm.allow_last_words();
+        }
+        waited
+    }
+
+    async fn wait_or_watch<F: Future>(
         &mut self,
         deadline: Moment,
         mut io: Pin<&mut F>,

@@ -161,7 +161,7 @@ async fn attempt(
         // A vendor may answer and close before it has read all: what it said is still to be read.
         Ok((_, bytes)) => bytes,
         Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
-        Err(_) => return (Err(Failure::ClientGone), Vec::new()),
+        Err(why) => return (Err(interrupted(why)), Vec::new()),
     };
     trail.sent_us = trail.elapsed_us();
 
@@ -173,7 +173,7 @@ async fn attempt(
         let (read, back) = match downlink.wait(deadline, pin!(link.read(buffer))).await {
             Ok(done) => done,
             Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), bytes),
-            Err(_) => return (Err(Failure::ClientGone), bytes),
+            Err(why) => return (Err(interrupted(why)), bytes),
         };
         buffer = back;
         match read {
@@ -194,6 +194,15 @@ async fn attempt(
     trail.answered_us = trail.elapsed_us();
     let body = Body::new(head.framing);
     (Ok(Answer { link, endpoint, head, body, bytes: buffer }), bytes)
+}
+
+/// What it is to be interrupted by other than a deadline of one's own.
+pub fn interrupted(why: Ring) -> Failure {
+    match why {
+        Ring::Departed => Failure::ClientGone,
+        // The time that draining allows is over.
+        Ring::Closing | Ring::Deadline => Failure::Fault(Fault::TotalTimeout),
+    }
 }
 
 /// Is the head there? Interim answers (1xx) are dropped.
@@ -246,7 +255,7 @@ impl Answer {
                 read.map(|read| read > 0).map_err(|_| Failure::Fault(Fault::Truncated))
             }
             Err(Ring::Deadline) => Err(Failure::Fault(fault)),
-            Err(_) => Err(Failure::ClientGone),
+            Err(why) => Err(interrupted(why)),
         }
     }
 

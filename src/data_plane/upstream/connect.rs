@@ -7,7 +7,7 @@ use crate::{
         downlink::Downlink,
         link::Link,
         tls::{Session, client_config},
-        upstream::call::Failure,
+        upstream::call::{Failure, interrupted},
     },
     lexicon::{fault::Fault, ids::EndpointKey, time::Moment},
     provider::target::{Endpoint, TlsTrust},
@@ -51,7 +51,7 @@ impl Connector {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(fault)) => last = fault,
                 Err(Ring::Deadline) => last = Fault::ConnectTimeout,
-                Err(Ring::Departed | Ring::Closing) => return Err(Failure::ClientGone),
+                Err(why) => return Err(interrupted(why)),
             }
         }
         Err(Failure::Fault(last))
