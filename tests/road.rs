@@ -260,6 +260,20 @@ fn a_reply_says_what_served_it() {
     assert!(stream.header("server-timing").is_none(), "its phases are not over");
 }
 
+/// What a refused request said of itself is known too.
+#[test]
+fn a_refusal_leaves_a_receipt_with_its_metadata_and_its_size() {
+    let house = House::open(&["plain"]);
+
+    let ask = Ask::chat("nowhere").header("x-tfy-metadata", r#"{"ticket":"T-1"}"#);
+    let reply = house.ask(&ask);
+
+    let receipt = house.receipt();
+    assert_eq!((receipt.status(), receipt.text("code").as_str()), (404, "model_not_found"));
+    assert_eq!(receipt.0["metadata"]["ticket"], "T-1");
+    assert_eq!(receipt.number("bytes_out"), reply.body.len() as u64);
+}
+
 #[test]
 fn an_exchange_leaves_one_receipt_with_its_facts() {
     let house = House::open(&["plain"]);

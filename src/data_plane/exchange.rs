@@ -130,8 +130,8 @@ async fn converse<'s>(
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
-    let plan = route::plan(snapshot, subject, &ask)?;
     trail.admit(&metadata)?;
+    let plan = route::plan(snapshot, subject, &ask)?;
     core.rehearse_panic(&ask.model);
 
     let mut last = Fault::SecretUnavailable;
@@ -181,6 +181,7 @@ async fn conclude(
                 // Its length is told; the body itself would be read as the next reply.
                 downlink.out.truncate(body_at);
             }
+            trail.bytes_out = downlink.out.len().saturating_sub(body_at) as u64;
             trail.seal(Ending::Refused, refused.refusal.row().status);
             match downlink.send().await {
                 Ok(()) => next,
