@@ -43,6 +43,18 @@ impl Observer {
     }
 }
 
+/// The tokens that a document reports, where all of it is here: cheaper than in pieces.
+#[must_use]
+pub fn usage_of(document: &[u8]) -> Option<Usage> {
+    let Ok(object) = json::object::scan_object(document, &["usage"]) else {
+        // The stricter look refuses what passes in pieces; how it came must make no difference.
+        let mut observer = Observer::default();
+        observer.see(document);
+        return observer.usage();
+    };
+    object.values[0].and_then(|span| usage::read(span.of(document)))
+}
+
 /// The status of an error that came with 200: what the error's own `code` or `status` says where
 /// that is an error status, else 502.
 #[must_use]
@@ -105,7 +117,7 @@ pub const fn fault_of(status: u16) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorBody, Observer, error_status, judge_error};
+    use super::{ErrorBody, Observer, error_status, judge_error, usage_of};
 
     #[test]
     fn usage_is_seen_whatever_the_pieces() {
@@ -118,6 +130,9 @@ mod tests {
             assert_eq!(observer.usage().map(|usage| usage.input_tokens), Some(3), "cut at {cut}");
             assert!(!observer.has_error());
         }
+        assert_eq!(usage_of(body).map(|usage| usage.input_tokens), Some(3));
+        let twice = br#"{"usage":null,"usage":{"prompt_tokens":4}}"#;
+        assert_eq!(usage_of(twice).map(|usage| usage.input_tokens), Some(4));
     }
 
     #[test]

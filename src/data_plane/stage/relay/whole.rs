@@ -12,7 +12,7 @@ use crate::{
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::openai_chat::reply::Observer,
+    dialect::openai_chat::reply::{self, Observer},
     lexicon::{receipt::Ending, refusal::Refusal},
     wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
@@ -34,12 +34,15 @@ pub async fn relay(
         if let Err(fault) = answer.take(|bytes| payload.extend_from_slice(bytes)) {
             return Err(broken(Failure::Fault(fault), downlink, trail));
         }
-        observer.see(&payload);
+        let is_done = answer.body.is_done();
+        let is_all_at_once = is_done && length.is_none();
+        if !is_all_at_once {
+            observer.see(&payload);
+        }
         if !payload.is_empty() {
             trail.content(core.clock.now());
         }
         trail.bytes_out += payload.len() as u64;
-        let is_done = answer.body.is_done();
         if length.is_none() && (is_done || !payload.is_empty()) {
             let begun = begin(answer, &payload, applied, downlink, trail)?;
             length = Some(begun);
@@ -48,7 +51,8 @@ pub async fn relay(
             push_piece(&mut downlink.out, &payload, length, is_done);
         }
         if is_done {
-            trail.report(observer.usage());
+            let usage = if is_all_at_once { reply::usage_of(&payload) } else { observer.usage() };
+            trail.report(usage);
             trail.seal(Ending::Complete, status);
             downlink.send().await?;
             break;
