@@ -103,9 +103,9 @@ async fn shake_hands(
 
 /// Bytes that never became a request: they have a receipt too.
 async fn turn_away(core: &Core, presence: &Presence, link: &mut Link, refused: Refused) {
-    let request_id = core.new_request_id();
-    exchange::record_refusal(core, &request_id, refused.refusal);
-    say_no(core, presence, link, refused, &request_id).await;
+    let request_id = core.new_request_id(core.clock.wall());
+    exchange::record_refusal(core, request_id.as_str(), refused.refusal);
+    say_no(core, presence, link, refused, request_id.as_str()).await;
     linger(core, presence, link).await;
 }
 
