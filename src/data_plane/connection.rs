@@ -95,8 +95,9 @@ async fn converse(
                 core.pulse.panics_total.add(1);
                 if !presence.has_replied.get() {
                     let known = core.ledger.panicked.take();
-                    let request_id = if known.is_empty() { core.new_request_id() } else { known };
-                    say_no(core, presence, &mut link, Refusal::Internal.into(), &request_id).await;
+                    let fresh = core.new_request_id(core.clock.wall());
+                    let request_id = if known.is_empty() { fresh.as_str() } else { &known };
+                    say_no(core, presence, &mut link, Refusal::Internal.into(), request_id).await;
                 }
                 linger(core, presence, &mut link).await;
                 break;
@@ -118,9 +119,9 @@ async fn shake_hands(
 
 /// Bytes that never became a request: they have a receipt too.
 async fn turn_away(core: &Core, presence: &Presence, link: &mut Link, refused: Refused) {
-    let request_id = core.new_request_id();
-    exchange::record_refusal(core, &request_id, refused.refusal);
-    say_no(core, presence, link, refused, &request_id).await;
+    let request_id = core.new_request_id(core.clock.wall());
+    exchange::record_refusal(core, request_id.as_str(), refused.refusal);
+    say_no(core, presence, link, refused, request_id.as_str()).await;
     linger(core, presence, link).await;
 }
 

@@ -18,7 +18,10 @@ use crate::{
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
-    lexicon::settings::{Driver, Settings},
+    lexicon::{
+        settings::{Driver, Settings},
+        time::UnixMillis,
+    },
     snapshot::Snapshot,
 };
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder, net::TcpListener};
@@ -86,6 +89,17 @@ pub struct Core {
 struct Newest<T> {
     receiver: lane::Receiver<T>,
     value: Rc<Arc<T>>,
+}
+
+/// A request id of ours: 32 hexadecimal digits.
+#[derive(Clone, Copy)]
+pub struct RequestId([u8; 32]);
+
+impl RequestId {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
+    }
 }
 
 /// What the core keeps of a connection: how to interrupt it, and whether it only waits.
@@ -278,15 +292,21 @@ impl Core {
         );
     }
 
-    /// 32 hexadecimal digits, not to be guessed from outside, unique.
-    pub fn new_request_id(&self) -> String {
+    /// Not to be guessed from outside, unique.
+    pub fn new_request_id(&self, now: UnixMillis) -> RequestId {
         let [mut counter, key] = self.request_ids.get();
         counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.request_ids.set([counter, key]);
         let mut mixed = counter ^ key;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        format!("{:016x}{:016x}", mixed ^ (mixed >> 31), self.clock.wall().0 ^ key)
+        let id = u128::from(mixed ^ (mixed >> 31)) << 64 | u128::from(now.0 ^ key);
+        let nibbles = |byte: u8| [byte >> 4, byte & 15].map(usize::from);
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(id.to_be_bytes()) {
+            pair.copy_from_slice(&nibbles(byte).map(|nibble| b"0123456789abcdef"[nibble]));
+        }
+        RequestId(digits)
     }
 
     /// A connection is here.

@@ -10,6 +10,7 @@ use crate::{
         exchange::Stop,
         inbound::{Intake, Missed},
         link::Link,
+        upstream::buffers::Buffers,
     },
     lexicon::time::Moment,
     wire::http1::request::{Method, RequestHead},
@@ -30,6 +31,7 @@ pub struct Downlink<'a> {
     alarm: &'a Alarm,
     clock: &'a Clock,
     departures: &'a Departures,
+    buffers: &'a Buffers,
     has_replied: &'a Cell<bool>,
     watch: Option<Watch>,
     /// When the exchange is old enough for a watch; `None` once that was tried.
@@ -63,6 +65,7 @@ impl<'a> Downlink<'a> {
             alarm: &presence.alarm,
             clock: &core.clock,
             departures: &core.departures,
+            buffers: &core.buffers,
             has_replied: &presence.has_replied,
             watch: None,
             watch_from: Some(now.plus_millis(WATCH_AFTER_MS)),
@@ -172,6 +175,7 @@ impl<'a> Downlink<'a> {
 
 impl Drop for Downlink<'_> {
     fn drop(&mut self) {
+        self.buffers.give(std::mem::take(&mut self.out));
         if let Some(watch) = self.watch.take() {
             self.departures.unwatch(self.link.tcp(), watch);
         }

@@ -6,7 +6,7 @@
 use crate::{
     data_plane::{
         connection::Next,
-        core::{Core, Presence},
+        core::{Core, Presence, RequestId},
         downlink::Downlink,
         inbound::{Intake, Missed, Request},
         keys::Memo,
@@ -25,8 +25,8 @@ use crate::{
     },
     policy::metadata,
     snapshot::Snapshot,
+    wire::headers,
 };
-use std::borrow::Cow;
 
 /// Why an exchange goes no further.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub async fn serve(
     memo: &mut Memo,
 ) -> Next {
     let snapshot = core.snapshot();
-    #[expect(clippy::needless_late_init, reason = "the trail borrows it to the end")]
-    let request_id: Cow<'_, str>;
+    // Before the trail, which borrows it to the end.
+    let own_id: RequestId;
     let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
     core.wake_ticker();
     let mut downlink = Downlink::begin(core, presence, link, &intake.head, trail.started());
@@ -63,8 +63,12 @@ pub async fn serve(
     let received = receive(core, &snapshot, intake, memo, &mut downlink, &mut trail).await;
     let is_drained = intake.is_drained();
     let request = intake.request();
-    request_id = identify(core, &request);
-    trail.request_id = &request_id;
+    trail.request_id = if let Some(id) = sane_id(&request) {
+        id
+    } else {
+        own_id = core.new_request_id(trail.started_wall());
+        own_id.as_str()
+    };
     let ended = match received {
         Ok(received) => {
             converse(core, &snapshot, &request, received, &mut downlink, &mut trail).await
@@ -191,14 +195,10 @@ async fn conclude(
     }
 }
 
-/// The client's own request id where it is sane, else one of ours.
-fn identify<'b>(core: &Core, request: &Request<'b>) -> Cow<'b, str> {
-    let own =
-        request.header("x-request-id").filter(|id| crate::wire::headers::is_sane_request_id(id));
-    match own.and_then(|id| std::str::from_utf8(id).ok()) {
-        Some(id) => Cow::Borrowed(id),
-        None => Cow::Owned(core.new_request_id()),
-    }
+/// The client's own request id where it is sane; else it gets one of ours.
+fn sane_id<'b>(request: &Request<'b>) -> Option<&'b str> {
+    let id = request.header("x-request-id").filter(|id| headers::is_sane_request_id(id))?;
+    std::str::from_utf8(id).ok()
 }
 
 /// The receipt of bytes that never became a request.

@@ -190,11 +190,17 @@ impl<M: Memory> Writer<M> {
 
     /// Stores `scratch` as payload from word `start` on.
     fn write(&self, chain: &Chain, start: usize) {
-        for (at, word) in self.scratch.chunks_exact(8).enumerate() {
-            let at = start + at;
-            let block = chain.blocks[at / BLOCK_PAYLOAD_WORDS];
-            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-            self.memory.store(self.word(block, 1 + at % BLOCK_PAYLOAD_WORDS), word);
+        let (mut words, _) = self.scratch.as_chunks();
+        let mut at = start;
+        while !words.is_empty() {
+            let within = at % BLOCK_PAYLOAD_WORDS;
+            let here = words.len().min(BLOCK_PAYLOAD_WORDS - within);
+            let first = self.word(chain.blocks[at / BLOCK_PAYLOAD_WORDS], 1 + within);
+            for (index, word) in words[..here].iter().enumerate() {
+                self.memory.store(first + index, u64::from_le_bytes(*word));
+            }
+            words = &words[here..];
+            at += here;
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
         flat::{FlatError, Pair},
     },
 };
+use std::borrow::Cow;
 
 /// What the headers ask.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,9 +52,9 @@ impl Directives<'_> {
 /// The value of `x-tfy-applied-configurations`.
 ///
 /// **Shape**: `{}` or `{"metadata":{"overrides":["team"]}}`: the keys that operators decided.
-pub fn applied(caller: &Caller) -> Vec<u8> {
+pub fn applied(caller: &Caller) -> Cow<'static, [u8]> {
     if caller.metadata.is_empty() {
-        return b"{}".to_vec();
+        return Cow::Borrowed(b"{}");
     }
     let mut out = b"{\"metadata\":{\"overrides\":[".to_vec();
     for (index, (key, _)) in caller.metadata.iter().enumerate() {
@@ -66,7 +67,7 @@ pub fn applied(caller: &Caller) -> Vec<u8> {
         json::value::push_json_string(&mut out, key);
     }
     out.extend_from_slice(b"]}}");
-    out
+    Cow::Owned(out)
 }
 
 fn read_metadata(header: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {

@@ -37,9 +37,10 @@ pub fn call(mut out: Vec<u8>, target: &Target, ask: &Ask<'_>, from: &Request<'_>
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.
-    let mut digits = Vec::with_capacity(LENGTH_DIGITS);
-    http1::push_decimal(&mut digits, length as u64);
-    let end = length_at + LENGTH_DIGITS;
-    out[end - digits.len()..end].copy_from_slice(&digits);
+    let digits_at = out.len();
+    http1::push_decimal(&mut out, length as u64);
+    let digits = out.len() - digits_at;
+    out.copy_within(digits_at.., length_at + LENGTH_DIGITS - digits);
+    out.truncate(digits_at);
     out
 }

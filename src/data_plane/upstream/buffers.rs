@@ -5,9 +5,9 @@ use std::cell::RefCell;
 /// The size of a fresh buffer: one TLS record, most answers whole.
 pub const BUFFER_BYTES: usize = 16 << 10;
 /// A buffer that grew beyond this is not kept.
-const KEPT_BYTES_MAX: usize = 256 << 10;
-/// How many are kept.
-const KEPT_MAX: usize = 64;
+const KEPT_BYTES_MAX: usize = 64 << 10;
+/// How many are kept: enough for 32 exchanges that each wait for a model with three.
+const KEPT_MAX: usize = 128;
 
 /// A core's free list.
 #[derive(Default)]

@@ -21,6 +21,8 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// The least room that a read of a body is given.
 const READ_BYTES_MIN: usize = 4 << 10;
+/// The room that a vendor gets who fills what he is given: each read less is a write less too.
+const READ_BYTES_MAX: usize = 64 << 10;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,8 +264,10 @@ impl Answer {
     /// The buffer with nothing but the head in it, and room to read.
     fn emptied(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.bytes);
+        let was_filled = buffer.len() == buffer.capacity();
         buffer.truncate(self.head.head_len);
-        buffer.reserve(READ_BYTES_MIN);
+        let room = if was_filled { 2 * buffer.capacity() } else { READ_BYTES_MIN };
+        buffer.reserve(room.min(READ_BYTES_MAX));
         buffer
     }
 

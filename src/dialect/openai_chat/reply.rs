@@ -30,16 +30,38 @@ impl Observer {
         self.finder.is_complete() && self.finder.starts_with_object()
     }
 
-    /// The tokens it reports, if it does.
+    /// What was seen so far.
     #[must_use]
-    pub fn usage(&self) -> Option<Usage> {
-        self.finder.value(0).and_then(usage::read)
+    pub fn seen(&self) -> Seen {
+        Seen {
+            usage: self.finder.value(0).and_then(usage::read),
+            is_error: self.finder.value(1).is_some_and(|error| !json::value::is_null(error)),
+        }
     }
+}
 
-    /// Does it hold an `error` that is not null?
-    #[must_use]
-    pub fn has_error(&self) -> bool {
-        self.finder.value(1).is_some_and(|error| !json::value::is_null(error))
+/// What an answer says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The tokens it reports, if it does.
+    pub usage: Option<Usage>,
+    /// It holds an `error` that is not null.
+    pub is_error: bool,
+}
+
+/// The same of a document that is all here: cheaper than in pieces.
+#[must_use]
+pub fn seen(document: &[u8]) -> Seen {
+    let Ok(object) = json::object::scan_object(document, &["usage", "error"]) else {
+        // The stricter look refuses what passes in pieces; how it came must make no difference.
+        let mut observer = Observer::default();
+        observer.see(document);
+        return observer.seen();
+    };
+    let [usage, error] = object.values.map(|value| value.map(|span| span.of(document)));
+    Seen {
+        usage: usage.and_then(usage::read),
+        is_error: error.is_some_and(|error| !json::value::is_null(error)),
     }
 }
 
@@ -105,7 +127,7 @@ pub const fn fault_of(status: u16) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorBody, Observer, error_status, judge_error};
+    use super::{ErrorBody, Observer, error_status, judge_error, seen};
 
     #[test]
     fn usage_is_seen_whatever_the_pieces() {
@@ -115,9 +137,13 @@ mod tests {
             observer.see(&body[..cut]);
             observer.see(&body[cut..]);
             assert!(observer.is_whole(), "cut at {cut}");
-            assert_eq!(observer.usage().map(|usage| usage.input_tokens), Some(3), "cut at {cut}");
-            assert!(!observer.has_error());
+            assert_eq!(observer.seen(), seen(body), "cut at {cut}");
         }
+        let input_tokens = |body: &[u8]| seen(body).usage.map(|usage| usage.input_tokens);
+        assert_eq!(input_tokens(body), Some(3));
+        assert!(!seen(body).is_error);
+        let twice = br#"{"usage":null,"usage":{"prompt_tokens":4}}"#;
+        assert_eq!(input_tokens(twice), Some(4));
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //! not.
 //!
 //! Most events are only searched, not parsed: a key that is followed by a bare quote and a colon
-//! cannot stand inside a JSON string, where its quotes would be escaped.
+//! cannot stand inside a JSON string, where its quotes would be escaped. And they are searched
+//! together, as they come in: most pieces hold none of the keys with a value that is not null.
 
 use crate::{
     dialect::openai_chat::usage,
@@ -20,9 +21,22 @@ use crate::{
     wire::json::{self, value::is_null},
 };
 use memchr::memmem;
+use std::sync::LazyLock;
 
 /// The end of a stream as bytes.
 pub const DONE_EVENT: &[u8] = b"data: [DONE]\n\n";
+
+/// The keys that are searched, each with the quote behind it.
+const TAILS: [&str; 3] = ["finish_reason\"", "error\"", "usage\""];
+const FINISH: usize = 0;
+const ERROR: usize = 1;
+const USAGE: usize = 2;
+/// What of a key may lie before the end of a piece, its rest in the next.
+const TAIL_BYTES_MAX: usize = 14;
+
+/// A searcher costs more to make than an event to search.
+static SEARCHERS: LazyLock<[memmem::Finder<'static>; 3]> =
+    LazyLock::new(|| TAILS.map(memmem::Finder::new));
 
 /// Watches one stream.
 #[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
@@ -38,6 +52,8 @@ pub struct Observer {
     pub goes_on: bool,
     /// Events with data so far.
     pub events: u32,
+    /// For each of the keys: up to where it does not stand with a value other than null.
+    absent_to: [usize; 3],
 }
 
 /// What becomes of an event.
@@ -54,8 +70,29 @@ impl Observer {
         Self { wants_usage, ..Self::default() }
     }
 
-    /// See the data of one event.
-    pub fn see(&mut self, data: &[u8]) -> Verdict {
+    /// Search what has come in behind `from`, in `pending`: all that is not yet seen. Not needed,
+    /// but it spares nearly each event its own search.
+    pub fn search(&mut self, pending: &[u8], from: usize) {
+        let start = from.saturating_sub(TAIL_BYTES_MAX);
+        let piece = pending.get(start..).unwrap_or_default();
+        for (absent_to, key) in self.absent_to.iter_mut().zip(FINISH..) {
+            if *absent_to < from {
+                continue; // It stands in what came before.
+            }
+            // A key whose value is cut off, or on another line, may be anything.
+            let is_null = |value: Option<&[u8]>| value.is_some_and(|value| value.starts_with(b"n"));
+            let found = values(piece, key).find(|(_, value)| !is_null(*value));
+            *absent_to = found.map_or(pending.len(), |(at, _)| start + at);
+        }
+    }
+
+    /// `length` bytes were taken from the front of what is pending.
+    pub fn consumed(&mut self, length: usize) {
+        self.absent_to = self.absent_to.map(|end| end.saturating_sub(length));
+    }
+
+    /// See the data of one event, which ends at `end` of what is pending.
+    pub fn see(&mut self, data: &[u8], end: usize) -> Verdict {
         self.events = self.events.saturating_add(1);
         if data == b"[DONE]" {
             self.is_done = true;
@@ -64,13 +101,19 @@ impl Observer {
         }
         if self.has_finished {
             self.goes_on = !self.is_done && has_choice(data);
-        } else {
+        } else if self.may_have(FINISH, data, end) {
             self.has_finished = has_finish_reason(data);
         }
-        if has_member(data, b"error\"") && top_level(data, "error").is_some() {
+        if self.may_have(ERROR, data, end) && top_level(data, "error").is_some() {
             self.has_error = true;
         }
-        if has_member(data, b"usage\"") { self.see_usage(data) } else { Verdict::Pass }
+        if self.may_have(USAGE, data, end) { self.see_usage(data) } else { Verdict::Pass }
+    }
+
+    /// A quick look: may there be this key with a value that is not null?
+    fn may_have(&self, key: usize, data: &[u8], end: usize) -> bool {
+        let is_null = |value: Option<&[u8]>| value.is_none_or(|value| value.starts_with(b"n"));
+        end > self.absent_to[key] && !values(data, key).all(|(_, value)| is_null(value))
     }
 
     /// Is the answer complete, as far as its own words say?
@@ -95,22 +138,13 @@ impl Observer {
     }
 }
 
-/// A quick look: may there be such a member whose value is not null? `tail` is the key and its
-/// quote.
-fn has_member(data: &[u8], tail: &[u8]) -> bool {
-    memmem::find_iter(data, tail)
-        .any(|at| value_behind(data, at + tail.len()).is_some_and(|value| !value.starts_with(b"n")))
-}
-
 /// Some vendors say `""` for as long as there is no reason.
 fn has_finish_reason(data: &[u8]) -> bool {
-    let tail = b"finish_reason\"";
-    memmem::find_iter(data, tail).any(|at| {
-        value_behind(data, at + tail.len())
-            .is_some_and(|value| !value.starts_with(b"n") && !value.starts_with(b"\"\""))
-    })
+    let is_reason = |value: &[u8]| !value.starts_with(b"n") && !value.starts_with(b"\"\"");
+    values(data, FINISH).any(|(_, value)| value.is_some_and(is_reason))
 }
 
+/// Asked only of what comes behind a finish reason, which is little.
 fn has_choice(data: &[u8]) -> bool {
     let tail = b"choices\"";
     memmem::find_iter(data, tail).any(|at| {
@@ -118,6 +152,12 @@ fn has_choice(data: &[u8]) -> bool {
             .and_then(|value| value.strip_prefix(b"["))
             .is_some_and(|inside| !inside.trim_ascii_start().starts_with(b"]"))
     })
+}
+
+/// Where this key may be, and its value; `None` where no value stands behind it.
+fn values(data: &[u8], key: usize) -> impl Iterator<Item = (usize, Option<&[u8]>)> {
+    let value = move |at| value_behind(data, at + TAILS[key].len());
+    SEARCHERS[key].find_iter(data).map(move |at| (at, value(at)))
 }
 
 /// What stands behind the colon at `from`, if there is a colon.
@@ -145,7 +185,7 @@ mod tests {
         let chunk = br#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
         for (wants_usage, expected) in [(false, Verdict::TakeOut), (true, Verdict::Pass)] {
             let mut observer = Observer::new(wants_usage);
-            assert_eq!(observer.see(chunk), expected);
+            assert_eq!(observer.see(chunk, 1), expected);
             assert_eq!(observer.usage.map(|usage| usage.input_tokens), Some(9));
         }
     }
@@ -153,7 +193,7 @@ mod tests {
     #[test]
     fn usage_in_a_chunk_with_content_is_counted_and_stays() {
         let mut observer = Observer::new(false);
-        let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#);
+        let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#, 1);
         assert_eq!(verdict, Verdict::Pass);
         assert!(observer.usage.is_some());
     }
@@ -162,8 +202,7 @@ mod tests {
     fn words_about_usage_and_finish_reason_in_a_text_are_not_usage_nor_a_finish() {
         let mut observer = Observer::new(false);
         let verdict = observer.see(
-            br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#,
-        );
+            br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#, 1);
         assert_eq!(verdict, Verdict::Pass);
         assert_eq!(observer, Observer { events: 1, ..Observer::new(false) });
     }
@@ -171,23 +210,40 @@ mod tests {
     #[test]
     fn an_empty_finish_reason_is_none() {
         let mut observer = Observer::new(false);
-        observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#);
+        observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#, 1);
         assert!(!observer.has_finished);
+    }
+
+    #[test]
+    fn a_search_ahead_misses_nothing_however_the_pieces_are_cut() {
+        let stream = br#"{"a":1,"finish_reason":null,"usage":null}
+{"choices":[],"usage" : {"prompt_tokens":9},"error":{"message":"x"},"finish_reason":"stop"}"#;
+        let line = stream.iter().position(|byte| *byte == b'\n').expect("two events");
+        for cut in 0..=stream.len() {
+            let (mut plain, mut ahead) = (Observer::new(false), Observer::new(false));
+            ahead.search(&stream[..cut], 0);
+            ahead.search(stream, cut);
+            for (event, end) in [(&stream[..line], line), (&stream[line + 1..], stream.len())] {
+                assert_eq!(ahead.see(event, end), plain.see(event, end), "cut at {cut}");
+            }
+            assert_eq!(Observer { absent_to: [0; 3], ..ahead }, plain, "cut at {cut}");
+            assert!(ahead.has_finished && ahead.has_error && ahead.usage.is_some());
+        }
     }
 
     #[test]
     fn a_finish_an_error_and_the_end_are_seen() {
         let mut observer = Observer::new(false);
-        observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#);
+        observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#, 1);
         assert!(observer.has_finished && !observer.is_done);
         assert!(!observer.goes_on);
-        observer.see(br#"{"choices":[{"index":1,"delta":{"content":"x"}}]}"#);
+        observer.see(br#"{"choices":[{"index":1,"delta":{"content":"x"}}]}"#, 1);
         assert!(observer.goes_on, "another choice is not finished");
-        observer.see(br#"{"choices":[ ]}"#);
+        observer.see(br#"{"choices":[ ]}"#, 1);
         assert!(!observer.goes_on, "a heartbeat says nothing");
-        observer.see(br#"{"error":{"message":"x"}}"#);
+        observer.see(br#"{"error":{"message":"x"}}"#, 1);
         assert!(observer.has_error);
-        observer.see(b"[DONE]");
+        observer.see(b"[DONE]", 1);
         assert!(observer.is_done);
     }
 }

@@ -106,6 +106,7 @@ impl ReplyHead {
     ) -> Result<(), HttpError> {
         let mut facts = Facts::default();
         self.headers.clear();
+        self.headers.reserve(lines.len());
         for line in lines {
             let (name, value) = (line.name.as_bytes(), line.value);
             facts.note(name, value, true)?;

@@ -117,6 +117,7 @@ impl RequestHead {
         let mut hosts = 0;
         self.expects_continue = false;
         self.headers.clear();
+        self.headers.reserve(lines.len());
         for line in lines {
             let (name, value) = (line.name.as_bytes(), line.value);
             facts.note(name, value, false)?;

@@ -44,11 +44,12 @@ pub fn scan_object<const N: usize>(bytes: &[u8], keys: &[&str; N]) -> Result<Obj
 /// Which of the keys a raw one is.
 pub(super) fn index_of(raw: &[u8], keys: &[&str]) -> Option<usize> {
     let text = raw.get(1..raw.len().saturating_sub(1))?;
-    if text.contains(&b'\\') {
+    let plain = keys.iter().position(|wanted| wanted.as_bytes() == text);
+    if plain.is_none() && text.contains(&b'\\') {
         let key = read_str(raw)?;
         return keys.iter().position(|wanted| *wanted == key);
     }
-    keys.iter().position(|wanted| wanted.as_bytes() == text)
+    plain
 }
 
 /// The members of an object one by one, in the order they are written.

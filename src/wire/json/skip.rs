@@ -6,24 +6,40 @@
 use crate::wire::json::JsonError;
 
 /// Keys and short values end within these, and are found sooner than a block is set up.
-const SHORT_BYTES: usize = 16;
+const SHORT_WORDS: usize = 2;
 
 /// The offset behind the string whose opening quote is at `start`.
 ///
 /// **Errors**: `Malformed` for control characters, escapes that JSON does not have, and no end.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
     let inside = bytes.get(start + 1..).unwrap_or_default();
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-    if let Some(length) = inside.iter().take(SHORT_BYTES).position(special)
-        && inside[length] == b'"'
-    {
-        return Ok(start + length + 2);
+    let (words, _) = inside.as_chunks();
+    for (index, word) in words.iter().take(SHORT_WORDS).enumerate() {
+        if let Some(at) = first_special(u64::from_le_bytes(*word)) {
+            match word[at] {
+                b'"' => return Ok(start + 1 + index * 8 + at + 1),
+                _ => break,
+            }
+        }
     }
     #[cfg(target_arch = "x86_64")]
     if let Some(blocks) = super::blocks::Blocks::detect() {
         return blocks.string_end(bytes, start);
     }
     string_end_by_bytes(bytes, start)
+}
+
+/// The first of eight bytes, the lowest being the first, that is a quote, a backslash or a control
+/// character.
+///
+/// Taking one from each byte borrows from the next only where a byte was zero, so each of the three
+/// tests is exact up to its first hit, and so is the first hit of all.
+fn first_special(word: u64) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    let found = (is(b'"') | is(b'\\') | below(word, b' ')) & (EACH << 7);
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 /// The offset behind the container whose opening bracket is at `start`.
@@ -168,7 +184,7 @@ fn nested_string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
 mod tests {
     use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
 
-    use super::{container_end_by_bytes, string_end_by_bytes};
+    use super::{container_end_by_bytes, first_special, string_end_by_bytes};
     use crate::wire::json::blocks::Blocks;
 
     /// Bytes that mean something, often enough to nest, escape and end.
@@ -181,6 +197,15 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn the_first_special_of_a_word_is_the_first_of_its_bytes(bytes: [u8; 8]) {
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+            prop_assert_eq!(
+                first_special(u64::from_le_bytes(bytes)),
+                bytes.iter().position(special)
+            );
+        }
 
         #[test]
         fn blocks_skip_what_bytes_skip(

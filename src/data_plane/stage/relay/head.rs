@@ -4,9 +4,8 @@ use crate::{
     data_plane::{
         connection::Next, downlink::Downlink, stage::respond, trail::Trail, upstream::call::Answer,
     },
-    wire::headers,
+    wire::{headers, http1},
 };
-use std::io::Write;
 
 /// How the reply's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +69,17 @@ pub fn push(
 /// **Units**: milliseconds. `gateway` is all we did before the call left, `auth` a part of it;
 /// `model` is from there to the answer's head.
 fn push_timing(out: &mut Vec<u8>, trail: &Trail<'_>) {
-    let model = trail.answered_us.saturating_sub(trail.sent_us);
-    let millis = |micros: u32| (micros / 1_000, micros % 1_000);
-    let (auth, gateway) = (millis(trail.authenticated_us), millis(trail.sent_us));
-    let (model, total) = (millis(model), millis(trail.elapsed_us()));
-    // Writing into memory does not fail.
-    let _ = write!(
-        out,
-        "server-timing: auth;dur={}.{:03}, gateway;dur={}.{:03}, model;dur={}.{:03}, \
-         total;dur={}.{:03}\r\n",
-        auth.0, auth.1, gateway.0, gateway.1, model.0, model.1, total.0, total.1,
-    );
+    let spans: [(&[u8], u32); 4] = [
+        (b"server-timing: auth;dur=", trail.authenticated_us),
+        (b", gateway;dur=", trail.sent_us),
+        (b", model;dur=", trail.answered_us.saturating_sub(trail.sent_us)),
+        (b", total;dur=", trail.elapsed_us()),
+    ];
+    for (name, micros) in spans {
+        out.extend_from_slice(name);
+        http1::push_decimal(out, u64::from(micros / 1_000));
+        let digit = |unit: u32| b"0123456789"[(micros / unit % 10) as usize];
+        out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+    }
+    out.extend_from_slice(b"\r\n");
 }

@@ -12,7 +12,7 @@ use crate::{
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::openai_chat::reply::Observer,
+    dialect::openai_chat::reply::{self, Observer},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
     wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
@@ -38,9 +38,12 @@ pub async fn relay(
         if let Err(fault) = answer.take(|bytes| payload.extend_from_slice(bytes)) {
             return Err(broken(Failure::Fault(fault), downlink, trail));
         }
-        observer.see(&payload[held..]);
         trail.bytes_out += (payload.len() - held) as u64;
         let is_done = answer.body.is_done();
+        let is_all_at_once = is_done && held == 0 && length.is_none();
+        if !is_all_at_once {
+            observer.see(&payload[held..]);
+        }
         if length.is_none() && (is_done || !is_blank(&payload)) {
             let begun = begin(answer, &payload, applied, downlink, trail)?;
             length = Some(begun);
@@ -52,8 +55,9 @@ pub async fn relay(
             push_piece(&mut downlink.out, &payload, length, is_done);
         }
         if is_done {
-            trail.report(observer.usage());
-            if observer.has_error() {
+            let seen = if is_all_at_once { reply::seen(&payload) } else { observer.seen() };
+            trail.report(seen.usage);
+            if seen.is_error {
                 trail.fault = Some(Fault::ErrorEvent);
             }
             trail.seal(Ending::Complete, status);
