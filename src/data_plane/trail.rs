@@ -228,4 +228,4 @@ impl Drop for Trail<'_> {
 }
 
 // The promise of the design: the Trail stays small enough to live in an exchange's future.
-const _: () = assert!(size_of::<Trail<'_>>() <= 312);
+const _: () = assert!(size_of::<Trail<'_>>() <= 256);
