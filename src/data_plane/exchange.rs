@@ -149,9 +149,11 @@ async fn converse<'s>(
         let limits = call::Limits::of(core, &directives, &ask, trail);
         let bytes = translate::call(core.buffers.take(), target, &ask, request);
         match call::send(core, endpoint, bytes, limits, downlink, trail).await {
-            Ok(answer) => {
+            Ok(mut answer) => {
                 let applied = directives::applied(snapshot.caller(subject));
-                return relay::reply(core, answer, &ask, limits, &applied, downlink, trail).await;
+                relay::reply(core, &mut answer, &ask, limits, &applied, downlink, trail).await?;
+                answer.release(core);
+                return Ok(());
             }
             Err(call::Failure::Fault(fault)) => last = fault,
             Err(call::Failure::ClientGone) => return Err(Stop::ClientGone),
@@ -244,6 +246,6 @@ mod tests {
              memo: &'static mut Memo| serve(core, presence, intake, link, memo),
         );
 
-        assert!(bytes <= 4 << 10, "{bytes} bytes");
+        assert!(bytes <= 3_300, "{bytes} bytes");
     }
 }

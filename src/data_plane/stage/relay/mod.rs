@@ -31,22 +31,6 @@ enum Kind {
 /// Relay an answer to the client.
 pub async fn reply(
     core: &Core,
-    mut answer: Answer,
-    ask: &Ask<'_>,
-    limits: Limits,
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
-) -> Result<(), Stop> {
-    let relayed = relay(core, &mut answer, ask, limits, applied, downlink, trail).await;
-    if relayed.is_ok() {
-        answer.release(core);
-    }
-    relayed
-}
-
-async fn relay(
-    core: &Core,
     answer: &mut Answer,
     ask: &Ask<'_>,
     limits: Limits,
