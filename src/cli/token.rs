@@ -1,21 +1,15 @@
 //! `weir token new`: a token, and the manifest that knows it by its hash.
 
 use crate::{
+    control_plane::token::{fresh, sha256_hex},
     lexicon::subject::{Subject, SubjectKind},
     snapshot::doors::parse_date,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
 use std::io::{self, Write};
-
-/// What every token begins with, so that scanners for leaked secrets can know it.
-const PREFIX: &str = "weir_";
 
 /// Prints a new token, once, and after `---` the manifest to put among the others, which holds only
 /// its hash. Returns the exit code. The whole output is no manifest, on purpose: who keeps it as
 /// one is told so, and the token does not stay in a file by accident.
-///
-/// **Shape** of a token: `weir_` and 32 random bytes in base64url, 48 characters.
 pub fn new(subject: &str, expires: Option<&str>, out: &mut impl Write) -> io::Result<u8> {
     let subject = match subject.parse::<Subject>() {
         Ok(subject) if subject.kind != SubjectKind::Team => subject,
@@ -25,9 +19,7 @@ pub fn new(subject: &str, expires: Option<&str>, out: &mut impl Write) -> io::Re
     if expires.is_some_and(|text| parse_date(text).is_none()) {
         return refuse(out, "--expires wants a date: yyyy-mm-dd, or ISO-8601 with time");
     }
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+    let token = fresh()?;
     writeln!(out, "{token}")?;
     writeln!(out, "{}", manifest(&subject, expires, &token))?;
     Ok(0)
@@ -36,7 +28,7 @@ pub fn new(subject: &str, expires: Option<&str>, out: &mut impl Write) -> io::Re
 /// The manifest that knows `token` by its hash.
 #[must_use]
 pub fn manifest(subject: &Subject, expires: Option<&str>, token: &str) -> String {
-    let hash = format!("{:x}", Sha256::digest(token));
+    let hash = sha256_hex(token);
     let expires =
         expires.map_or_else(String::new, |it| format!("\nexpiration_date: {}", quoted(it)));
     let name = quoted(&subject.name);

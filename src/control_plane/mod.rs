@@ -4,7 +4,7 @@
 //! `load.rs` makes both a snapshot, `watch.rs` hears of changes, `resolver.rs` asks for addresses,
 //! and `publisher.rs` sends the outcome down the lanes; `status.rs` is what it can be asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
-//! `admin.rs` answers operators.
+//! `admin.rs` answers operators. `token.rs` makes what they hand out.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
 //! not at all; a refused change leaves the last good snapshot where it is.
@@ -18,4 +18,5 @@ pub mod secrets;
 pub mod source;
 pub mod status;
 pub mod telemetry;
+pub mod token;
 pub mod watch;

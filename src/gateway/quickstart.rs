@@ -1,15 +1,16 @@
 //! `weir quickstart`: a scripted vendor, a gateway in front, a key, and lines to paste.
 
 use crate::{
-    control_plane::journal::store::Limits,
+    control_plane::{
+        journal::store::Limits,
+        token::{fresh, sha256_hex},
+    },
     gateway::Options,
     lexicon::settings::{Driver, Settings},
     provider::vendor::{QUICK, Quick},
     rehearsal::{Vendor, script::Script},
 };
 use anyhow::Context;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
 use std::{
     fmt::Write as _,
     io::Write as _,
@@ -37,7 +38,7 @@ pub struct Scene {
 pub fn set(listen: SocketAddr, admin_listen: SocketAddr, cores: usize) -> anyhow::Result<Scene> {
     let vendor = Vendor::start(TcpListener::bind(("127.0.0.1", 0))?, Script::human())?;
     let folder = tempfile::Builder::new().prefix("weir-quickstart-").tempdir()?;
-    let token = new_token()?;
+    let token = fresh()?;
     let accounts: Vec<_> = QUICK
         .iter()
         .filter(|quick| std::env::var(quick.env).is_ok_and(|key| !key.is_empty()))
@@ -72,18 +73,9 @@ impl Scene {
     }
 }
 
-fn new_token() -> anyhow::Result<String> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-    Ok(format!("weir_{}", URL_SAFE_NO_PAD.encode(bytes)))
-}
-
 /// **Shape**: the manifests that a person would write, in one file.
 fn configuration(vendor: SocketAddr, token: &str, accounts: &[&Quick]) -> String {
-    let hash = Sha256::digest(token.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let hash = sha256_hex(token);
     let (account, model) = MODEL.split_once('/').unwrap_or((MODEL, ""));
     let mut out = format!(
         "\
