@@ -13,7 +13,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The wheel's resolution. Every timeout is late by at most this.
+/// The wheel's resolution: a timeout is late by at most this while an exchange runs. Between
+/// exchanges the wheel turns more slowly (`core.rs`), and a connection's own timeouts may be late
+/// by that.
 pub const TICK_MS: u64 = 10;
 const TICK_NS: u64 = TICK_MS * 1_000_000;
 /// Slots; a deadline further away than this many ticks is looked at once a turn (10 s).

@@ -16,7 +16,7 @@ use crate::{
 };
 use monoio::net::TcpStream;
 use rustls::ServerConfig;
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 /// How long a client that was told its last may send nothing before we close on it.
 const LINGER_PAUSE_MS: u64 = 500;
@@ -31,12 +31,7 @@ pub enum Next {
 }
 
 /// Serve one connection to its end.
-pub async fn serve(
-    core: Rc<Core>,
-    tcp: TcpStream,
-    _peer: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
-) {
+pub async fn serve(core: Rc<Core>, tcp: TcpStream, tls: Option<Arc<ServerConfig>>) {
     let presence = core.arrive();
     let served = catch(converse(&core, &presence, tcp, tls)).await;
     if served.is_err() {

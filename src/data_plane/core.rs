@@ -45,7 +45,6 @@ const ACCEPT_PAUSE_MS: u64 = 20;
 
 /// All that a core is given at its start.
 pub struct Setup {
-    pub index: usize,
     pub driver: Driver,
     pub settings: Settings,
     pub listeners: Vec<net::TcpListener>,
@@ -185,11 +184,11 @@ async fn live(setup: Setup) -> io::Result<()> {
 async fn accept(core: Rc<Core>, listener: Rc<TcpListener>, tls: Option<Arc<ServerConfig>>) {
     while !core.is_draining() {
         match listener.accept().await {
-            Ok((tcp, peer)) => {
+            Ok((tcp, _)) => {
                 let refused = core.refused.get();
                 let served = core.presences.borrow().len() - refused;
                 if served < core.settings.bounds.connections_max {
-                    monoio::spawn(connection::serve(Rc::clone(&core), tcp, peer, tls.clone()));
+                    monoio::spawn(connection::serve(Rc::clone(&core), tcp, tls.clone()));
                 } else if refused < REFUSED_MAX && tls.is_none() {
                     core.refused.set(refused + 1);
                     monoio::spawn(connection::refuse(Rc::clone(&core), tcp));

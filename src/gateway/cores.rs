@@ -77,7 +77,6 @@ pub fn start(
     for (index, (((listeners, receipts), phase), pulse)) in parts {
         let (snapshots, weather) = publisher.subscribe();
         let setup = Setup {
-            index,
             driver: options.driver,
             settings: settings.clone(),
             listeners,

@@ -161,12 +161,6 @@ impl Refusal {
             Self::TotalTimeout => row(504, "request_deadline", TIMEOUT, "The answer was not complete within the time allowed."),
         }
     }
-
-    /// The refusal of this code, as written in a receipt.
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|refusal| refusal.row().code == code)
-    }
 }
 
 /// A refusal with what makes it particular: text of ours or of the same client, never from inside.
@@ -208,7 +202,6 @@ mod tests {
             assert!(codes.insert(row.code), "{} twice", row.code);
             assert!(row.sentence.ends_with('.') && row.sentence.len() > 30, "{}", row.code);
             assert!((400..600).contains(&row.status));
-            assert_eq!(Refusal::from_code(row.code), Some(refusal));
         }
     }
 }

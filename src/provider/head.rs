@@ -3,6 +3,7 @@
 use crate::{
     lexicon::{operation::Operation, secret::Secret},
     provider::base_url::BaseUrl,
+    wire::headers,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -43,24 +44,10 @@ pub const HEADERS_MAX: usize = 64;
 /// The longest value: the usual bound of servers for a whole head is 8 KiB.
 pub const VALUE_BYTES_MAX: usize = 8 << 10;
 
-/// Names that operators may not set: they frame the message, are hop by hop (RFC 9110 §7.6.1), or
-/// are said by the gateway in each call.
-const RESERVED: &[&str] = &[
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Names that operators may not set, beside those of one hop: they frame the message, or are said
+/// by the gateway in each call.
+const RESERVED: &[&str] =
+    &["accept-encoding", "content-encoding", "content-length", "content-type", "expect", "host"];
 
 /// May this header be added to calls?
 pub fn check(name: &str, value: &Secret) -> Result<(), BadHeader> {
@@ -68,7 +55,8 @@ pub fn check(name: &str, value: &Secret) -> Result<(), BadHeader> {
     if name.is_empty() || name.len() > 256 || !name.bytes().all(is_token) {
         return Err(BadHeader::Name);
     }
-    if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+    let is_reserved = RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
+    if is_reserved || headers::is_hop_by_hop(name.as_bytes()) {
         return Err(BadHeader::Reserved);
     }
     check_value(value)
