@@ -64,6 +64,7 @@ fn each_rule_of_the_floors_can_fail() {
         ("src/main.rs", "use weir::bridge::lane;", "main may not import bridge::lane"),
         ("src/attic/a.rs", "", "attic is on no floor"),
         ("src/control_plane/a.rs", "use monoio::net;", "monoio belongs to"),
+        ("src/data_plane/link.rs", "use h2::Reason;", "h2 belongs to"),
         ("src/data_plane/a.rs", "fn a() { tokio::spawn(b); }", "tokio belongs to"),
         ("src/bridge/a.rs", "use rusqlite::Connection;", "rusqlite belongs to"),
         ("src/policy/a.rs", "use std::{fs, io};", "fs below floor 6"),
@@ -113,6 +114,7 @@ fn what_is_lawful_is_not_accused() {
         ("src/control_plane/a.rs", "use crate::provider::auth::Token;\nuse tokio::net;"),
         ("src/rehearsal/line.rs", "// SAFETY: it holds.\nunsafe { b() }"),
         ("src/main.rs", "use weir::{cli, gateway};"),
+        ("src/data_plane/http2/a.rs", "use h2::client;\nuse http::Request;"),
     ] {
         assert_eq!(judge(path, text), "", "{path}: {text}");
     }

@@ -88,6 +88,12 @@ pub enum ReceiptsFull {
     Drop,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
 /// A number of bytes, as `512MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub usize);
@@ -128,6 +134,9 @@ pub struct Serve {
     /// The private key of --tls-cert (PEM)
     #[arg(long, env = "WEIR_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Whether clients may speak HTTP/2: by ALPN with TLS, by prior knowledge without
+    #[arg(long, env = "WEIR_HTTP2", value_enum, value_name = "SWITCH", default_value = "on")]
+    pub http2: Switch,
     /// How the cores do I/O
     #[arg(long, env = "WEIR_DRIVER", value_enum, default_value = "auto")]
     pub driver: Driver,
@@ -212,7 +221,7 @@ pub struct BoundFlags {
     /// All bodies of all cores together; then 503 `body_memory_full`
     #[arg(long, env = "WEIR_BODY_MEMORY", value_name = "BYTES", default_value = "512MiB")]
     pub body_memory: Bytes,
-    /// Client connections of one core; then 503 `connections_full`
+    /// Client connections of one core; then 503 `connections_full`. As many streams of HTTP/2
     #[arg(long, env = "WEIR_CONNECTIONS_MAX", value_name = "N", default_value_t = 20_000)]
     pub connections_max: usize,
     /// Unused upstream connections kept for one endpoint on one core

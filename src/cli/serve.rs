@@ -18,6 +18,7 @@ impl Serve {
                 flags::ReceiptsFull::Refuse => ReceiptsFull::Refuse,
                 flags::ReceiptsFull::Drop => ReceiptsFull::Drop,
             },
+            http2: self.http2 == flags::Switch::On,
             panic_on_model: self.panic_on_model.clone(),
         }
     }

@@ -5,7 +5,7 @@ use crate::{
         alarm::Ring,
         catch::catch,
         core::{Core, Presence},
-        exchange,
+        exchange, http2,
         inbound::{Intake, Missed},
         keys::Memo,
         link::Link,
@@ -60,9 +60,13 @@ async fn converse(
     if let Some(config) = tls {
         let Some(secured) = shake_hands(core, presence, link, config).await else { return };
         link = secured;
+        if link.negotiated_http2() {
+            return Box::pin(http2::client::serve(core, presence, link, Vec::new())).await;
+        }
     }
     let mut intake = Intake::new(&core.body_memory);
     let mut memo = Memo::default();
+    let mut is_first = true;
     loop {
         presence.is_idle.set(!intake.has_more());
         if presence.is_idle.get() && core.is_draining() {
@@ -74,11 +78,19 @@ async fn converse(
         match arrived {
             Ok(()) => {}
             Err(Missed::Closed) => break,
+            // Seen only where HTTP/1 ends, so that it costs HTTP/1 nothing.
+            Err(Missed::Refused(_))
+                if is_first && core.settings.http2 && intake.is_http2_preface() =>
+            {
+                let first = intake.into_bytes();
+                return Box::pin(http2::client::serve(core, presence, link, first)).await;
+            }
             Err(Missed::Refused(refused)) => {
                 turn_away(core, presence, &mut link, refused).await;
                 break;
             }
         }
+        is_first = false;
         let exchange = exchange::serve(core, presence, &mut intake, &mut link, &mut memo);
         match catch(exchange).await {
             Ok(Next::KeepAlive) => intake.next(),
@@ -87,13 +99,7 @@ async fn converse(
                 break;
             }
             Err(_) => {
-                core.pulse.panics_total.add(1);
-                if !presence.has_replied.get() {
-                    let known = core.ledger.panicked.take();
-                    let fresh = core.new_request_id(core.clock.wall());
-                    let request_id = if known.is_empty() { fresh.as_str() } else { &known };
-                    say_no(core, presence, &mut link, Refusal::Internal.into(), request_id).await;
-                }
+                tell_of_panic(core, presence, &mut link).await;
                 linger(core, presence, &mut link).await;
                 break;
             }
@@ -112,12 +118,27 @@ async fn shake_hands(
     presence.alarm.guard(deadline, link.secure(session)).await.ok()?.ok()
 }
 
-/// Bytes that never became a request: they have a receipt too.
 async fn turn_away(core: &Core, presence: &Presence, link: &mut Link, refused: Refused) {
+    refuse_bytes(core, presence, link, refused).await;
+    linger(core, presence, link).await;
+}
+
+/// Bytes that never became a request: they have a receipt too.
+pub async fn refuse_bytes(core: &Core, presence: &Presence, link: &mut Link, refused: Refused) {
     let request_id = core.new_request_id(core.clock.wall());
     exchange::record_refusal(core, request_id.as_str(), refused.refusal);
     say_no(core, presence, link, refused, request_id.as_str()).await;
-    linger(core, presence, link).await;
+}
+
+/// An exchange panicked: whoever waits for its reply is told so.
+pub async fn tell_of_panic(core: &Core, presence: &Presence, link: &mut Link) {
+    core.pulse.panics_total.add(1);
+    if !presence.has_replied.get() {
+        let known = core.ledger.panicked.take();
+        let fresh = core.new_request_id(core.clock.wall());
+        let request_id = if known.is_empty() { fresh.as_str() } else { &known };
+        say_no(core, presence, link, Refusal::Internal.into(), request_id).await;
+    }
 }
 
 async fn say_no(

@@ -15,6 +15,7 @@ use crate::{
         connection,
         departures::Departures,
         descriptor,
+        http2::vendor::Uplinks,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
@@ -75,6 +76,8 @@ pub struct Core {
     weather: RefCell<Newest<Weather>>,
     wheel: Rc<Wheel>,
     presences: RefCell<HashMap<u64, Known>>,
+    /// How many of them are streams of a connection.
+    streams: Cell<usize>,
     arrivals: Cell<u64>,
     request_ids: Cell<[u64; 2]>,
     is_draining: Cell<bool>,
@@ -114,6 +117,7 @@ pub struct Presence {
     /// Bytes of the present reply have left.
     pub has_replied: Cell<bool>,
     number: u64,
+    is_stream: bool,
 }
 
 /// Run a core until it is told to close. `started` hears which driver runs, and why.
@@ -186,7 +190,7 @@ async fn accept(core: Rc<Core>, listener: Rc<TcpListener>, tls: Option<Arc<Serve
         match listener.accept().await {
             Ok((tcp, _)) => {
                 let refused = core.refused.get();
-                let served = core.presences.borrow().len() - refused;
+                let served = core.connections() - refused;
                 if served < core.settings.bounds.connections_max {
                     monoio::spawn(connection::serve(Rc::clone(&core), tcp, tls.clone()));
                 } else if refused < REFUSED_MAX && tls.is_none() {
@@ -233,6 +237,7 @@ impl Core {
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let [low, high] =
             [0, 8].map(|at| u64::from_le_bytes(*seed[at..].first_chunk().expect("16 bytes")));
+        let uplinks = Rc::<Uplinks>::default();
         let core = Self {
             clock,
             departures: Rc::new(Departures::new()?),
@@ -243,8 +248,8 @@ impl Core {
                 panicked: RefCell::default(),
             },
             settings: setup.settings,
-            pools: Pools::default(),
-            connector: Connector::new(setup.roots),
+            pools: Pools::new(Rc::clone(&uplinks)),
+            connector: Connector::new(setup.roots, uplinks),
             buffers: Buffers::default(),
             body_memory: setup.body_memory,
             refused: Cell::new(0),
@@ -252,6 +257,7 @@ impl Core {
             weather: RefCell::new(Newest::new(setup.weather)),
             wheel,
             presences: RefCell::new(HashMap::new()),
+            streams: Cell::new(0),
             arrivals: Cell::new(0),
             request_ids: Cell::new([low, high]),
             is_draining: Cell::new(false),
@@ -310,24 +316,45 @@ impl Core {
 
     /// A connection is here.
     pub fn arrive(&self) -> Presence {
+        let presence = self.welcome(false);
+        self.pulse.connections_total.add(1);
+        self.pulse.connections.set(self.connections() as u64);
+        presence
+    }
+
+    /// A stream of a connection is here. `None` where there are as many as connections may be.
+    pub fn attend(&self) -> Option<Presence> {
+        let streams = self.streams.get();
+        (streams < self.settings.bounds.connections_max).then(|| {
+            self.streams.set(streams + 1);
+            self.welcome(true)
+        })
+    }
+
+    /// Connections, without the streams of those that have some.
+    fn connections(&self) -> usize {
+        self.presences.borrow().len() - self.streams.get()
+    }
+
+    fn welcome(&self, is_stream: bool) -> Presence {
         let number = self.arrivals.get();
         self.arrivals.set(number + 1);
         let alarm = Alarm::new(Rc::clone(&self.wheel));
         let is_idle = Rc::new(Cell::new(false));
         let known = Known { bell: Rc::clone(alarm.bell()), is_idle: Rc::clone(&is_idle) };
-        let mut presences = self.presences.borrow_mut();
-        presences.insert(number, known);
-        self.pulse.connections_total.add(1);
-        self.pulse.connections.set(presences.len() as u64);
-        Presence { alarm, is_idle, has_replied: Cell::new(false), number }
+        self.presences.borrow_mut().insert(number, known);
+        Presence { alarm, is_idle, has_replied: Cell::new(false), number, is_stream }
     }
 
-    /// A connection is no more.
+    /// A connection, or a stream, is no more.
     pub fn depart(&self, presence: &Presence) {
-        let mut presences = self.presences.borrow_mut();
-        presences.remove(&presence.number);
-        self.pulse.connections.set(presences.len() as u64);
-        if presences.is_empty()
+        self.presences.borrow_mut().remove(&presence.number);
+        if presence.is_stream {
+            self.streams.set(self.streams.get() - 1);
+        } else {
+            self.pulse.connections.set(self.connections() as u64);
+        }
+        if self.presences.borrow().is_empty()
             && let Some(waker) = self.last_one_out.borrow_mut().take()
         {
             waker.wake();

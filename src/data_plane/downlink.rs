@@ -154,7 +154,8 @@ impl<'a> Downlink<'a> {
         self.alarm.hush();
         let Some(watch) = self.watch.as_ref().filter(|_| !self.was_probed) else { return false };
         self.was_probed = true;
-        self.departures.expect_reset(self.link.tcp(), watch);
+        let Some(tcp) = self.link.tcp() else { return false };
+        self.departures.expect_reset(tcp, watch);
         if self.probe.is_empty() {
             return true;
         }
@@ -165,7 +166,9 @@ impl<'a> Downlink<'a> {
 
     fn begin_watch(&mut self) {
         self.watch_from = None;
-        self.watch = self.departures.watch(self.link.tcp(), self.alarm.bell());
+        // A stream's own task watches for its end.
+        let tcp = self.link.tcp();
+        self.watch = tcp.and_then(|tcp| self.departures.watch(tcp, self.alarm.bell()));
     }
 
     pub fn next(&self) -> Next {
@@ -176,8 +179,8 @@ impl<'a> Downlink<'a> {
 impl Drop for Downlink<'_> {
     fn drop(&mut self) {
         self.buffers.give(std::mem::take(&mut self.out));
-        if let Some(watch) = self.watch.take() {
-            self.departures.unwatch(self.link.tcp(), watch);
+        if let (Some(watch), Some(tcp)) = (self.watch.take(), self.link.tcp()) {
+            self.departures.unwatch(tcp, watch);
         }
         // It rang for this exchange; whoever half-closed may have sent the next one already.
         self.alarm.hush();

@@ -29,6 +29,11 @@ const READ_BYTES_MAX: usize = 256 << 10;
 /// hold it.
 const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 
+/// How a client of HTTP/2 begins. **Source**: RFC 9113 §3.4.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// From so many of its bytes on it is no request of HTTP/1: a method, and a target that is none.
+const HTTP2_PREFACE_BYTES_MIN: usize = b"PRI *".len();
+
 /// Why no request came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Missed {
@@ -103,6 +108,17 @@ impl Intake {
     /// Are the first bytes of a next request here already?
     pub fn has_more(&self) -> bool {
         self.inbox.len() > self.consumed
+    }
+
+    /// Is what came the beginning of HTTP/2?
+    pub fn is_http2_preface(&self) -> bool {
+        let here = self.inbox.len().min(HTTP2_PREFACE.len());
+        here >= HTTP2_PREFACE_BYTES_MIN && self.inbox[..here] == HTTP2_PREFACE[..here]
+    }
+
+    /// All that came.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.inbox
     }
 
     /// Wait for a request's head.

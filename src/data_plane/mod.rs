@@ -20,6 +20,7 @@ mod departures;
 mod descriptor;
 mod downlink;
 mod exchange;
+mod http2;
 mod inbound;
 mod keys;
 mod link;

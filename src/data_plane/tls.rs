@@ -25,6 +25,9 @@ const CIPHERTEXT_BYTES: usize = 34 << 10;
 /// **Source**: rustls 0.23, `DEFAULT_RECEIVED_PLAINTEXT_LIMIT`.
 const PLAINTEXT_BYTES: usize = 16 << 10;
 
+/// How HTTP/2 is called while hands are shaken. **Source**: RFC 9113 §3.2.
+pub const ALPN_HTTP2: &[u8] = b"h2";
+
 /// One TLS connection's state.
 pub struct Session {
     tls: Connection,
@@ -62,6 +65,19 @@ impl Session {
             }
         }
         self.flush(tcp).await
+    }
+
+    /// Did both sides choose HTTP/2?
+    #[must_use]
+    pub fn chose_http2(&self) -> bool {
+        self.tls.alpn_protocol() == Some(ALPN_HTTP2)
+    }
+
+    /// The record layer, and the ciphertext that it has not seen yet.
+    #[must_use]
+    pub fn into_parts(mut self) -> (Connection, Vec<u8>) {
+        self.incoming.drain(..self.fed);
+        (self.tls, self.incoming)
     }
 
     /// Was everything taken that came?
@@ -214,7 +230,11 @@ pub fn client_config(trust: &TlsTrust, roots: &RootCertStore) -> Result<ClientCo
 }
 
 /// The certificate that clients see.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, String> {
+pub fn server_config(
+    certificate: &Path,
+    key: &Path,
+    offers_http2: bool,
+) -> Result<ServerConfig, String> {
     let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -226,7 +246,10 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, Str
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|error| named(certificate, &error))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if offers_http2 {
+        config.alpn_protocols.push(ALPN_HTTP2.to_vec());
+    }
+    config.alpn_protocols.push(b"http/1.1".to_vec());
     Ok(config)
 }
 

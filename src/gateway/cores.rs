@@ -39,9 +39,10 @@ pub struct Running {
 /// Bind every address, once for each core.
 pub fn open_doors(options: &Options) -> anyhow::Result<Doors> {
     let tls = match &options.tls {
-        Some((certificate, key)) => {
-            Some(Arc::new(tls::server_config(certificate, key).map_err(|error| anyhow!(error))?))
-        }
+        Some((certificate, key)) => Some(Arc::new(
+            tls::server_config(certificate, key, options.settings.http2)
+                .map_err(|error| anyhow!(error))?,
+        )),
         None => None,
     };
     let mut listeners: Vec<_> = (0..options.cores).map(|_| Vec::new()).collect();

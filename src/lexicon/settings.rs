@@ -64,6 +64,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     pub bounds: Bounds,
     pub receipts_full: ReceiptsFull,
+    /// Do clients get HTTP/2 where they ask for it?
+    pub http2: bool,
     /// For rehearsals: an exchange that names this model panics.
     pub panic_on_model: Option<String>,
 }
@@ -106,6 +108,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             bounds: Bounds::default(),
             receipts_full: ReceiptsFull::Refuse,
+            http2: true,
             panic_on_model: None,
         }
     }

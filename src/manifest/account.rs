@@ -21,6 +21,8 @@ pub struct ProviderAccount {
     pub base_url: Option<String>,
     pub headers: Option<BTreeMap<String, String>>,
     pub tls_settings: Option<TlsSettings>,
+    /// Ours: the reference has no word for it.
+    pub http_version: Option<HttpVersion>,
     pub integrations: Vec<ModelIntegration>,
     pub collaborators: Option<Vec<Collaborator>>,
     #[serde(rename = "ownedBy")]
@@ -47,6 +49,7 @@ pub struct ModelIntegration {
     pub model_server: Option<ModelServer>,
     pub headers: Option<BTreeMap<String, String>>,
     pub tls_settings: Option<TlsSettings>,
+    pub http_version: Option<HttpVersion>,
     pub authorized_subjects: Option<Vec<String>>,
     pub cost: Option<serde_json::Value>,
     pub tfy_application_id: Option<serde_json::Value>,
@@ -85,6 +88,16 @@ pub enum ModelServer {
     CohereRerank,
 }
 
+/// What to speak to a vendor: `"1.1"` or `"2"`, also as a number.
+///
+/// With `https://` the newer one is offered and the vendor chooses; with `http://` it is spoken at
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    One,
+    Two,
+}
+
 /// How the other side's certificate is judged.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TlsSettings {
@@ -103,6 +116,18 @@ pub struct Collaborator {
 /// A model type by its name in manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrittenModelType(pub ModelType);
+
+impl<'de> Deserialize<'de> for HttpVersion {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = serde_json::Value::deserialize(deserializer)?;
+        // Whoever leaves the quotes out has written a number.
+        match written.as_str().map_or_else(|| written.to_string(), ToOwned::to_owned).as_str() {
+            "1.1" => Ok(Self::One),
+            "2" | "2.0" => Ok(Self::Two),
+            other => Err(serde::de::Error::unknown_variant(other, &["1.1", "2"])),
+        }
+    }
+}
 
 const MODEL_TYPES: [&str; ModelType::ALL.len()] = {
     let mut labels = [""; ModelType::ALL.len()];

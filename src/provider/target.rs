@@ -14,6 +14,8 @@ pub struct Endpoint {
     pub port: u16,
     /// None is plain TCP.
     pub tls: Option<TlsTrust>,
+    /// `http_version: "2"`: offered with TLS, spoken at once without.
+    pub wants_http2: bool,
 }
 
 /// How the other side's certificate is judged.
@@ -28,10 +30,10 @@ pub struct TlsTrust {
 impl Endpoint {
     /// The endpoint behind a base URL. `trust` counts only with https.
     #[must_use]
-    pub fn new(url: &BaseUrl, trust: TlsTrust) -> Self {
+    pub fn new(url: &BaseUrl, trust: TlsTrust, wants_http2: bool) -> Self {
         let tls = url.is_tls.then_some(trust);
-        let key = endpoint_key(&url.host, url.port, tls.as_ref());
-        Self { key, host: url.host.clone(), port: url.port, tls }
+        let key = endpoint_key(&url.host, url.port, tls.as_ref(), wants_http2);
+        Self { key, host: url.host.clone(), port: url.port, tls, wants_http2 }
     }
 }
 
@@ -39,7 +41,7 @@ impl Endpoint {
 /// health outlive a snapshot by it. Each field is ended by its length, so that no two run together.
 ///
 /// **Source**: draft-eastlake-fnv-21, 64-bit offset basis and prime.
-fn endpoint_key(host: &str, port: u16, tls: Option<&TlsTrust>) -> EndpointKey {
+fn endpoint_key(host: &str, port: u16, tls: Option<&TlsTrust>, wants_http2: bool) -> EndpointKey {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let mut hash = BASIS;
@@ -54,6 +56,9 @@ fn endpoint_key(host: &str, port: u16, tls: Option<&TlsTrust>) -> EndpointKey {
     if let Some(trust) = tls {
         feed(&[u8::from(trust.accepts_any_certificate), u8::from(trust.ca_pem.is_some())]);
         feed(trust.ca_pem.as_deref().unwrap_or_default().as_bytes());
+    }
+    if wants_http2 {
+        feed(b"2");
     }
     EndpointKey(hash)
 }
@@ -92,10 +97,11 @@ mod tests {
 
     #[test]
     fn an_endpoint_key_is_stable_and_tells_places_apart() {
-        let endpoint = |url: &str, any: bool, ca: Option<&str>| {
+        let versioned = |url: &str, any: bool, ca: Option<&str>, wants_http2: bool| {
             let trust = TlsTrust { accepts_any_certificate: any, ca_pem: ca.map(Into::into) };
-            Endpoint::new(&url.parse().expect(url), trust)
+            Endpoint::new(&url.parse().expect(url), trust, wants_http2)
         };
+        let endpoint = |url: &str, any: bool, ca: Option<&str>| versioned(url, any, ca, false);
         let places = [
             endpoint("https://api.openai.com/v1", false, None),
             endpoint("http://api.openai.com:443/v1", false, None),
@@ -103,6 +109,7 @@ mod tests {
             endpoint("https://api.openai.com/v1", true, None),
             endpoint("https://api.openai.com/v1", false, Some("")),
             endpoint("https://api.openai.com/v1", false, Some("PEM")),
+            versioned("https://api.openai.com/v1", false, None, true),
         ];
 
         let keys: HashSet<_> = places.iter().map(|place| place.key).collect();

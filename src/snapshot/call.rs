@@ -3,7 +3,7 @@
 use crate::{
     lexicon::{operation::Operation, secret::Secret},
     manifest::{
-        account::{AuthData, AuthKind, ModelIntegration, TlsSettings},
+        account::{AuthData, AuthKind, HttpVersion, ModelIntegration, TlsSettings},
         path::Path,
         read::Document,
     },
@@ -86,10 +86,11 @@ pub(super) fn of(
         proof.is_secret_missing = true;
         TlsTrust::default()
     });
+    let version = model.http_version.or(account.http_version);
     let name = model.model_id.as_deref().unwrap_or(&model.name);
     let model_json = serde_json::Value::from(name).to_string().into_bytes().into();
     Call {
-        endpoint: Endpoint::new(&url, trust),
+        endpoint: Endpoint::new(&url, trust, version == Some(HttpVersion::Two)),
         heads: head::write(&url, &proof.credential, &proof.headers),
         model_json,
         is_secret_missing: proof.is_secret_missing,

@@ -110,10 +110,12 @@ pub async fn send(
             Some(link) => link,
             None => connect(core, endpoint, limits, downlink).await?,
         };
+        // A stream's vendor says when a call may be sent again; believed once.
+        let may_resend = was_kept || (link.is_stream() && trail.retries == 0);
         let (answered, back) =
             attempt(core, endpoint.key, link, bytes, limits, downlink, trail).await;
         match answered {
-            Err(Failure::Fault(Fault::ClosedEarly)) if was_kept => {
+            Err(Failure::Fault(Fault::ClosedEarly)) if may_resend => {
                 bytes = back;
                 trail.retries += 1;
             }
@@ -138,7 +140,7 @@ async fn connect(
     let connecting = core.connector.connect(endpoint, addresses, deadline, &core.clock, downlink);
     match connecting.await {
         Ok(link) => {
-            core.pulse.upstream_connections_opened_total.add(1);
+            core.pulse.upstream_connections_opened_total.add(u64::from(link.is_new_connection()));
             Ok(link)
         }
         Err(Failure::Fault(Fault::ConnectTimeout)) => Err(Failure::Fault(fault)),

@@ -5,8 +5,9 @@ use crate::{
         alarm::Ring,
         clock::Clock,
         downlink::Downlink,
+        http2::vendor::Uplinks,
         link::Link,
-        tls::{Session, client_config},
+        tls::{ALPN_HTTP2, Session, client_config},
         upstream::call::{Failure, interrupted},
     },
     lexicon::{fault::Fault, ids::EndpointKey, time::Moment},
@@ -14,7 +15,7 @@ use crate::{
 };
 use monoio::net::TcpStream;
 use rustls::{ClientConfig, RootCertStore};
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, pin::pin, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 /// The least time that one of several addresses is given.
 const ADDRESS_MS_MIN: u64 = 250;
@@ -24,15 +25,45 @@ pub struct Connector {
     roots: Arc<RootCertStore>,
     /// One configuration an endpoint, so that sessions are resumed.
     configs: RefCell<HashMap<EndpointKey, Arc<ClientConfig>>>,
+    uplinks: Rc<Uplinks>,
 }
 
 impl Connector {
-    pub fn new(roots: Arc<RootCertStore>) -> Self {
-        Self { roots, configs: RefCell::new(HashMap::new()) }
+    pub fn new(roots: Arc<RootCertStore>, uplinks: Rc<Uplinks>) -> Self {
+        Self { roots, configs: RefCell::new(HashMap::new()), uplinks }
     }
 
-    /// Connect to one of the endpoint's addresses.
+    /// Connect to one of the endpoint's addresses, or share what another call connected meanwhile.
     pub async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        addresses: &[SocketAddr],
+        deadline: Moment,
+        clock: &Clock,
+        downlink: &mut Downlink<'_>,
+    ) -> Result<Link, Failure> {
+        if !endpoint.wants_http2 {
+            return self.connect_one(endpoint, addresses, deadline, clock, downlink).await;
+        }
+        // Boxed, for it is rare and the future of an exchange is not.
+        Box::pin(async {
+            let turn = self.uplinks.turn(endpoint.key);
+            let turn = downlink.wait(deadline, pin!(turn)).await;
+            let _turn = turn.map_err(|why| match why {
+                Ring::Deadline => Failure::Fault(Fault::ConnectTimeout),
+                why => interrupted(why),
+            })?;
+            if let Some(shared) = self.uplinks.take(endpoint.key) {
+                return Ok(shared);
+            }
+            let link = self.connect_one(endpoint, addresses, deadline, clock, downlink).await?;
+            let adopted = self.uplinks.adopt(link, endpoint).await;
+            adopted.map_err(|_| Failure::Fault(Fault::ConnectFailed))
+        })
+        .await
+    }
+
+    async fn connect_one(
         &self,
         endpoint: &Endpoint,
         addresses: &[SocketAddr],
@@ -65,18 +96,21 @@ impl Connector {
         let tcp = TcpStream::connect_addr(address).await.map_err(|_| Fault::ConnectFailed)?;
         let link = Link::plain(tcp).map_err(|_| Fault::ConnectFailed)?;
         let Some(trust) = &endpoint.tls else { return Ok(link) };
-        let config = self.config(endpoint.key, trust)?;
+        let config = self.config(endpoint, trust)?;
         let session = Session::client(config, &endpoint.host).map_err(|_| Fault::TlsFailed)?;
         link.secure(session).await.map_err(|_| Fault::TlsFailed)
     }
 
-    fn config(&self, key: EndpointKey, trust: &TlsTrust) -> Result<Arc<ClientConfig>, Fault> {
-        if let Some(config) = self.configs.borrow().get(&key) {
+    fn config(&self, endpoint: &Endpoint, trust: &TlsTrust) -> Result<Arc<ClientConfig>, Fault> {
+        if let Some(config) = self.configs.borrow().get(&endpoint.key) {
             return Ok(Arc::clone(config));
         }
-        let config = client_config(trust, &self.roots).map_err(|_| Fault::TlsFailed)?;
+        let mut config = client_config(trust, &self.roots).map_err(|_| Fault::TlsFailed)?;
+        if endpoint.wants_http2 {
+            config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
+        }
         let config = Arc::new(config);
-        self.configs.borrow_mut().insert(key, Arc::clone(&config));
+        self.configs.borrow_mut().insert(endpoint.key, Arc::clone(&config));
         Ok(config)
     }
 }
