@@ -12,7 +12,10 @@
 
 pub mod client;
 pub mod fixture;
+pub mod frames;
 pub mod gateway;
+pub mod h2;
+pub mod h2_vendor;
 pub mod manifest;
 pub mod receipt;
 
