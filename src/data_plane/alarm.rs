@@ -11,12 +11,14 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-/// The wheel's resolution: a timeout is late by at most this while an exchange runs. Between
-/// exchanges the wheel turns more slowly (`core.rs`), and a connection's own timeouts may be late
-/// by that.
+/// The wheel's resolution: a timeout is late by at most this. Between exchanges the wheel turns
+/// only when something is due, or by `IDLE_TICKS`.
 pub const TICK_MS: u64 = 10;
+/// The pace while nothing runs and nothing is due: 250 ms is coarse enough to cost nothing.
+const IDLE_TICKS: u64 = 25;
 const TICK_NS: u64 = TICK_MS * 1_000_000;
 /// Slots; a deadline further away than this many ticks is looked at once a turn (10 s).
 const SLOTS: u64 = 1_024;
@@ -166,12 +168,54 @@ pub struct Wheel {
     tick: Cell<u64>,
     /// The core's time at that tick, in nanoseconds.
     now: Cell<u64>,
+    /// Whoever turns it, while it sleeps; and until which tick.
+    ticker: RefCell<Option<Waker>>,
+    sleeps_until: Cell<u64>,
 }
 
 impl Wheel {
     pub fn new(now: Moment) -> Self {
         let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        Self { slots: RefCell::new(slots), tick: Cell::new(now.0 / TICK_NS), now: Cell::new(now.0) }
+        Self {
+            slots: RefCell::new(slots),
+            tick: Cell::new(now.0 / TICK_NS),
+            now: Cell::new(now.0),
+            ticker: RefCell::new(None),
+            sleeps_until: Cell::new(0),
+        }
+    }
+
+    /// Sleep until the wheel must be turned.
+    pub async fn pause(&self, is_busy: bool, now: Moment) {
+        let ticks = if is_busy { 1 } else { self.ticks_to_next(now) };
+        self.sleeps_until.set(if is_busy { 0 } else { now.0 / TICK_NS + ticks });
+        let mut sleep = std::pin::pin!(monoio::time::sleep(Duration::from_millis(ticks * TICK_MS)));
+        let mut was_polled = false;
+        std::future::poll_fn(|context| {
+            if !is_busy && !was_polled {
+                *self.ticker.borrow_mut() = Some(context.waker().clone());
+            }
+            let is_woken = was_polled && !is_busy && self.ticker.borrow().is_none();
+            was_polled = true;
+            if is_woken { Poll::Ready(()) } else { sleep.as_mut().poll(context) }
+        })
+        .await;
+        self.sleeps_until.set(0);
+        self.ticker.borrow_mut().take();
+    }
+
+    /// Turn again at once.
+    pub fn wake_ticker(&self) {
+        if let Some(waker) = self.ticker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// How long an idle wheel may rest.
+    fn ticks_to_next(&self, now: Moment) -> u64 {
+        let (slots, tick) = (self.slots.borrow(), now.0 / TICK_NS);
+        let is_due = |ahead: &u64| !slots[slot(tick + ahead)].is_empty();
+        (1..IDLE_TICKS).find(is_due).unwrap_or(IDLE_TICKS)
     }
 
     fn schedule(&self, bell: &Rc<Bell>) {
@@ -182,6 +226,9 @@ impl Wheel {
         }
         bell.scheduled_tick.set(due);
         self.slots.borrow_mut()[slot(due)].push(Rc::clone(bell));
+        if due < self.sleeps_until.get() {
+            self.wake_ticker();
+        }
     }
 
     /// Turn the wheel to `now`, waking what is due.

@@ -44,13 +44,13 @@ pub async fn wait(
     Ok(Ended::Drained)
 }
 
-/// Look at the configuration again on each SIGHUP.
-pub async fn reload_on_hangup(trigger: Trigger) {
+/// Look at configuration and certificates again on each SIGHUP.
+pub async fn reload_on_hangup(triggers: Vec<Trigger>) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else {
         return std::future::pending().await;
     };
     while hangups.recv().await.is_some() {
-        trigger.reload();
+        triggers.iter().for_each(Trigger::reload);
     }
 }
 

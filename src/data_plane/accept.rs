@@ -1,0 +1,124 @@
+//! How connections come in: who accepts them, and who is told that they are too many.
+//!
+//! A core waits until a door is ready and then accepts by itself, with no accept of its own left
+//! pending in the kernel: so what a stuck core leaves at its doors can be accepted by another.
+
+use crate::data_plane::{
+    connection,
+    core::Core,
+    descriptor,
+    handover::Parcel,
+    peer::{self, Peer},
+};
+use rustix::{
+    fd::OwnedFd,
+    io::Errno,
+    net::{AddressFamily, Shutdown, SocketFlags, acceptfrom_with},
+};
+use std::{io, rc::Rc, time::Duration};
+
+/// How many connections that are too many are told so at one time; others are just closed.
+const REFUSED_MAX: usize = 64;
+/// How long an accept that failed (no descriptors left) waits before the next.
+const ACCEPT_PAUSE_MS: u64 = 20;
+/// Accepted in one go, before others have their turn.
+const BATCH_MAX: usize = 64;
+
+/// A listening socket, as one core has it.
+pub struct Door {
+    pub listener: OwnedFd,
+    pub family: AddressFamily,
+}
+
+/// What became of a turn at a door.
+enum Taken {
+    All,
+    /// There may be more.
+    Some,
+    /// No descriptors are left: those who leave make room.
+    Failed,
+}
+
+/// Accept at one of the core's doors until it drains.
+pub async fn run(core: Rc<Core>, door: usize) -> io::Result<()> {
+    let own = core.sharing.index();
+    let ready = descriptor::watchable(core.doors[own][door].listener.try_clone()?)?;
+    while !core.is_draining() {
+        ready.readable(false).await?;
+        match take(&core, own, door) {
+            Taken::All => {}
+            // The reactor may tell a readiness only once: let the others run, then look again.
+            Taken::Some => monoio::time::sleep(Duration::ZERO).await,
+            Taken::Failed if core.is_draining() => break,
+            Taken::Failed => monoio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await,
+        }
+    }
+    Ok(())
+}
+
+/// Accept what waits at the doors of another core.
+pub fn take_over(core: &Rc<Core>, other: usize) {
+    for door in 0..core.doors[other].len() {
+        take(core, other, door);
+    }
+}
+
+/// Accept no more.
+pub fn close(core: &Core) {
+    for door in &core.doors[core.sharing.index()] {
+        // Wakes whoever waits for it; a listener that is gone needs no shutdown.
+        let _ = rustix::net::shutdown(&door.listener, Shutdown::Read);
+    }
+}
+
+fn take(core: &Rc<Core>, owner: usize, door: usize) -> Taken {
+    let Door { listener, family } = &core.doors[owner][door];
+    let mut flags = SocketFlags::CLOEXEC;
+    flags.set(SocketFlags::NONBLOCK, core.is_polled());
+    for _ in 0..BATCH_MAX {
+        match acceptfrom_with(listener, flags) {
+            Ok((descriptor, address)) => {
+                let peer = match peer::address_of(address) {
+                    Some(address) => Peer::of_address(address, &core.settings.proxies),
+                    None => Peer::of_user(user_of(&descriptor)),
+                };
+                let parcel = Parcel { descriptor, family: *family, door, peer, kept: None };
+                welcome(core, parcel);
+            }
+            Err(Errno::AGAIN) => return Taken::All,
+            // It has left while it waited.
+            Err(Errno::INTR | Errno::CONNABORTED) => {}
+            Err(_) => return Taken::Failed,
+        }
+    }
+    Taken::Some
+}
+
+fn user_of(descriptor: &OwnedFd) -> Option<u32> {
+    let credentials = rustix::net::sockopt::socket_peercred(descriptor).ok()?;
+    Some(credentials.uid.as_raw())
+}
+
+/// Serve a new connection here or where there is more room.
+fn welcome(core: &Rc<Core>, parcel: Parcel) {
+    let own = core.connections() + 1;
+    match core.sharing.seat(own, core.settings.bounds.connections_max) {
+        Some(other) => {
+            if let Err(parcel) = core.sharing.give(other, parcel) {
+                admit(core, parcel);
+            }
+        }
+        None => admit(core, parcel),
+    }
+}
+
+/// Serve a connection here, unless it is one too many.
+pub fn admit(core: &Rc<Core>, parcel: Parcel) {
+    let refused = core.refused.get();
+    if core.connections() - refused < core.settings.bounds.connections_max {
+        monoio::spawn(connection::serve(Rc::clone(core), parcel));
+    } else if refused < REFUSED_MAX {
+        core.refused.set(refused + 1);
+        monoio::spawn(connection::refuse(Rc::clone(core), parcel));
+    }
+}
