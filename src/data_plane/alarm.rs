@@ -271,7 +271,7 @@ fn slot(tick: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Alarm, Ring, TICK_NS, Wheel};
+    use super::{Alarm, IDLE_TICKS, Ring, TICK_NS, Wheel};
     use crate::lexicon::time::Moment;
     use std::{
         future::{Future, pending},
@@ -325,6 +325,28 @@ mod tests {
         assert_eq!(poll(wait.as_mut()), Poll::Pending);
         wheel.turn(Moment(90_000 * TICK_NS));
         assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Deadline)));
+    }
+
+    #[test]
+    fn an_idle_wheel_rests_until_something_is_due_and_is_woken_for_what_is_due_sooner() {
+        let wheel = Rc::new(Wheel::new(Moment(0)));
+        assert_eq!(wheel.ticks_to_next(Moment(0)), IDLE_TICKS);
+        let alarm = Alarm::new(Rc::clone(&wheel));
+        let mut late = pin!(alarm.guard(Moment(9 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(late.as_mut()), Poll::Pending);
+        assert_eq!(wheel.ticks_to_next(Moment(0)), 9);
+
+        wheel.sleeps_until.set(9);
+        *wheel.ticker.borrow_mut() = Some(Waker::noop().clone());
+        let (other, third) = (Alarm::new(Rc::clone(&wheel)), Alarm::new(Rc::clone(&wheel)));
+        let mut later = pin!(other.guard(Moment(12 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(later.as_mut()), Poll::Pending);
+        assert!(wheel.ticker.borrow().is_some(), "it would turn before that anyway");
+        let mut sooner = pin!(third.guard(Moment(3 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(sooner.as_mut()), Poll::Pending);
+
+        assert!(wheel.ticker.borrow().is_none(), "it was woken");
+        assert_eq!(wheel.ticks_to_next(Moment(0)), 3);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod fixture;
 pub mod gateway;
 pub mod manifest;
 pub mod receipt;
+pub mod tls;
 
 use client::{Ask, Client, Reply};
 use gateway::Gateway;
