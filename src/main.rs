@@ -72,7 +72,7 @@ fn serve(options: &Options) -> anyhow::Result<u8> {
         for listen in listen {
             let _ = match listen {
                 Listen::Tcp(address) => writeln!(out, "weir: listening on {scheme}://{address}"),
-                Listen::Unix(_) => writeln!(out, "weir: listening on {listen}"),
+                Listen::Unix(_) | Listen::Inherited => writeln!(out, "weir: listening on {listen}"),
             };
         }
         let _ = writeln!(out, "weir: admin on http://{admin}");

@@ -68,7 +68,11 @@ fn crowd<C: Asking>(house: &House, mut connect: impl FnMut() -> C) -> (Vec<C>, V
         let mut client = connect();
         assert!(client.is_served());
         let after = by_core(house, "weir_connections");
-        if after[0] > before[0] { crowd.push(client) } else { others.push(client) }
+        if after[0] > before[0] {
+            crowd.push(client)
+        } else {
+            others.push(client)
+        }
         assert!(others.len() < 64, "the first core gets none: {after:?}");
     }
     (crowd, others)
@@ -96,7 +100,8 @@ fn assert_a_crowd_settles<C: Asking>(house: &House, connect: impl FnMut() -> C) 
             let busy = by_core(house, "weir_core_busy_permille");
             let share = |of: u64| of * 100 / busy.iter().sum::<u64>().max(1);
             let is_all = active.iter().sum::<u64>() >= 7;
-            is_all && (active[0].abs_diff(active[1]) <= 1 || (41..60).contains(&share(busy[0])))
+            is_all
+                && (active[0].abs_diff(active[1]) <= 1 || (41..60).contains(&share(busy[0])))
                 && active.iter().all(|count| *count >= 2)
         };
         until("the crowd settles", is_even);

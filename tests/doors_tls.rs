@@ -9,11 +9,7 @@ use harness::{
     tls::{Pair, TlsClient, authority, config, replace},
 };
 use rustls::HandshakeKind;
-use std::{
-    path::Path,
-    thread,
-    time::Instant,
-};
+use std::{path::Path, thread, time::Instant};
 
 /// A gateway of two cores that shows `pair`, kept in `folder`.
 fn house(folder: &Path, pair: &Pair, more: &[&str]) -> House {
@@ -221,9 +217,19 @@ fn a_cold_start_without_a_good_pair_says_so_and_exits_1() {
 
     for key in [path(&other), path(&folder.path().join("missing.key")), path(&chain)] {
         let (code, _, log) = harness::gateway::run(&[
-            "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--config",
-            &path(config.path()), "--data-dir", &path(data.path()), "--tls-cert", &path(&chain),
-            "--tls-key", &key,
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--config",
+            &path(config.path()),
+            "--data-dir",
+            &path(data.path()),
+            "--tls-cert",
+            &path(&chain),
+            "--tls-key",
+            &key,
         ]);
         assert_eq!(code, Some(1), "{log}");
         assert!(log.contains(&key) && log.contains("wanted"), "{log}");

@@ -400,6 +400,8 @@ proptest! {
             is_streaming: opening.is_streaming,
             is_truncated: false,
             request_id: opening.request_id,
+            client_address: opening.client_address,
+            client_certificate: opening.client_certificate,
             subject: opening.subject,
             teams: opening.teams,
             metadata: pairs.clone(),

@@ -23,11 +23,15 @@ const REFUSED_MAX: usize = 64;
 const ACCEPT_PAUSE_MS: u64 = 20;
 /// Accepted in one go, before others have their turn.
 const BATCH_MAX: usize = 64;
+/// What a door that closes may hold: its backlog (`listener.rs`).
+const BACKLOG_BATCHES_MAX: usize = 4_096 / BATCH_MAX;
 
 /// A listening socket, as one core has it.
 pub struct Door {
     pub listener: OwnedFd,
     pub family: AddressFamily,
+    /// Another process listens on it too, and will when this one has ended.
+    pub is_inherited: bool,
 }
 
 /// What became of a turn at a door.
@@ -63,16 +67,23 @@ pub fn take_over(core: &Rc<Core>, other: usize) {
     }
 }
 
-/// Accept no more.
-pub fn close(core: &Core) {
-    for door in &core.doors[core.sharing.index()] {
+/// Accept no more, but for what waits already at a door that is ours alone: whoever waits at an
+/// inherited one is served by the next.
+pub fn close(core: &Rc<Core>) {
+    let own = core.sharing.index();
+    for (index, door) in core.doors[own].iter().enumerate().filter(|(_, it)| !it.is_inherited) {
+        for _ in 0..BACKLOG_BATCHES_MAX {
+            if !matches!(take(core, own, index), Taken::Some) {
+                break;
+            }
+        }
         // Wakes whoever waits for it; a listener that is gone needs no shutdown.
         let _ = rustix::net::shutdown(&door.listener, Shutdown::Read);
     }
 }
 
 fn take(core: &Rc<Core>, owner: usize, door: usize) -> Taken {
-    let Door { listener, family } = &core.doors[owner][door];
+    let Door { listener, family, .. } = &core.doors[owner][door];
     let mut flags = SocketFlags::CLOEXEC;
     flags.set(SocketFlags::NONBLOCK, core.is_polled());
     for _ in 0..BATCH_MAX {

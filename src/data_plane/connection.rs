@@ -4,7 +4,7 @@ use crate::{
     data_plane::{
         alarm::Ring,
         catch::catch,
-        core::{Core, Presence},
+        core::{Core, Presence, Stage},
         exchange,
         handover::{Kept, Parcel},
         inbound::{Intake, Missed},
@@ -73,8 +73,12 @@ async fn converse(
     let mut memo = Memo::default();
     let mut has_served = was_kept;
     loop {
-        presence.is_idle.set(!intake.has_more());
-        if presence.is_idle.get() && core.is_draining() {
+        presence.stage.set(match (intake.has_more(), has_served) {
+            (true, _) => Stage::Busy,
+            (false, true) => Stage::Idle,
+            (false, false) => Stage::Fresh,
+        });
+        if presence.stage.get() == Stage::Idle && core.is_draining() {
             return None;
         }
         if has_served && let Some(other) = core.sharing.destination(&presence.mark) {
@@ -83,7 +87,7 @@ async fn converse(
         }
         let arrived =
             intake.read_head(&mut link, &presence.alarm, &core.clock, &core.settings).await;
-        presence.is_idle.set(false);
+        presence.stage.set(Stage::Busy);
         match arrived {
             Ok(()) => {}
             Err(Missed::Closed) => return None,

@@ -39,6 +39,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a new connection may take to ask something when its core drains: longer than what a
+/// client has sent already is on its way.
+const FRESH_MS: u64 = 500;
 /// How long a rehearsed stall blocks its core: longer than others take to see it.
 const REHEARSED_STALL: Duration = Duration::from_secs(3);
 
@@ -116,13 +119,23 @@ impl RequestId {
 /// What the core keeps of a connection: how to interrupt it, and whether it only waits.
 struct Known {
     bell: Rc<Bell>,
-    is_idle: Rc<Cell<bool>>,
+    stage: Rc<Cell<Stage>>,
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not asked anything yet.
+    Fresh,
+    /// It waits between two requests.
+    Idle,
+    Busy,
 }
 
 /// One connection, to itself.
 pub struct Presence {
     pub alarm: Alarm,
-    pub is_idle: Rc<Cell<bool>>,
+    pub stage: Rc<Cell<Stage>>,
     /// Bytes of the present reply have left.
     pub has_replied: Cell<bool>,
     pub peer: Peer,
@@ -187,7 +200,8 @@ async fn live(setup: Setup) -> io::Result<()> {
         changed.readable(false).await?;
         phase.take();
     }
-    core.drain();
+    core.is_draining.set(true);
+    monoio::spawn(Rc::clone(&core).drain());
     let mut closing = std::pin::pin!(async {
         while phase.get() != Phase::Closing {
             changed.readable(false).await?;
@@ -196,6 +210,8 @@ async fn live(setup: Setup) -> io::Result<()> {
         core.close();
         std::future::pending::<io::Result<()>>().await
     });
+    // What waits at the doors comes in first.
+    monoio::time::sleep(Duration::ZERO).await;
     let mut alone = std::pin::pin!(core.alone());
     std::future::poll_fn(|context| match alone.as_mut().poll(context) {
         Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -335,8 +351,8 @@ impl Core {
         let number = self.arrivals.get();
         self.arrivals.set(number + 1);
         let alarm = Alarm::new(Rc::clone(&self.wheel));
-        let is_idle = Rc::new(Cell::new(false));
-        let known = Known { bell: Rc::clone(alarm.bell()), is_idle: Rc::clone(&is_idle) };
+        let stage = Rc::new(Cell::new(Stage::Busy));
+        let known = Known { bell: Rc::clone(alarm.bell()), stage: Rc::clone(&stage) };
         let mut presences = self.presences.borrow_mut();
         presences.insert(number, known);
         self.pulse.connections.set(presences.len() as u64);
@@ -350,7 +366,7 @@ impl Core {
         };
         Presence {
             alarm,
-            is_idle,
+            stage,
             has_replied: Cell::new(false),
             peer: Peer::default(),
             mark: Mark::default(),
@@ -379,13 +395,19 @@ impl Core {
     }
 
     /// Take no more, and let go of those who wait for nothing.
-    fn drain(&self) {
+    async fn drain(self: Rc<Self>) {
         self.is_draining.set(true);
-        accept::close(self);
-        for known in self.presences.borrow().values().filter(|known| known.is_idle.get()) {
+        accept::close(&self);
+        self.let_go(Stage::Idle);
+        self.pools.clear();
+        monoio::time::sleep(Duration::from_millis(FRESH_MS)).await;
+        self.let_go(Stage::Fresh);
+    }
+
+    fn let_go(&self, stage: Stage) {
+        for known in self.presences.borrow().values().filter(|it| it.stage.get() == stage) {
             known.bell.ring(Ring::Closing);
         }
-        self.pools.clear();
     }
 
     /// Break off what still runs.

@@ -171,9 +171,9 @@ impl Sharing {
     fn least<T: Ord>(&self, of: impl Fn(usize, &Pulse) -> T) -> Option<(usize, T)> {
         let now_ms = millis_since(self.began);
         let others = self.pulses.iter().enumerate().filter(|(core, pulse)| {
-            // An idle core turns slowly; it is woken by what it is given.
+            // A core without exchanges turns slowly; it is woken by what it is given.
             let beat_ms = pulse.beat_ms.get();
-            let is_idle = pulse.busy_permille.get() == 0 || pulse.exchanges_in_flight.get() == 0;
+            let is_idle = pulse.exchanges_in_flight.get() == 0;
             let is_there = beat_ms != 0 && (is_idle || !is_stuck(beat_ms, now_ms));
             *core != self.desk.index() && is_there
         });

@@ -18,8 +18,8 @@ const BACKLOG: i32 = 4_096;
 pub struct Bound {
     /// With the port that the kernel chose where 0 was asked for.
     pub listen: Listen,
-    /// One for each core.
-    pub doors: Vec<Door>,
+    /// One or more for each core.
+    pub by_core: Vec<Vec<Door>>,
     /// What is left behind in the file system, and is removed with this.
     pub file: Option<SocketFile>,
 }
@@ -38,23 +38,55 @@ pub struct SocketFile {
 /// Whatever binding says; also where another process listens there already, be it with
 /// `SO_REUSEPORT` or without: two gateways must not share a port unknowingly.
 pub fn bind(listen: &Listen, cores: usize, mode: u32) -> io::Result<Bound> {
+    let door = |listener, family, is_inherited| Door { listener, family, is_inherited };
     match listen {
         Listen::Tcp(address) => {
             let listeners = bind_tcp(*address, cores)?;
             let address = listeners.first().map(TcpListener::local_addr).transpose()?;
-            let family = AddressFamily::INET;
-            let doors = listeners.into_iter().map(|it| Door { listener: it.into(), family });
             let listen = Listen::Tcp(address.ok_or(io::ErrorKind::InvalidInput)?);
-            Ok(Bound { listen, doors: doors.collect(), file: None })
+            let doors = listeners.into_iter().map(OwnedFd::from);
+            let by_core = doors.map(|it| vec![door(it, AddressFamily::INET, false)]).collect();
+            Ok(Bound { listen, by_core, file: None })
         }
         Listen::Unix(path) => {
             let (listener, file) = bind_unix(path, mode)?;
-            let family = AddressFamily::UNIX;
-            let door = |_| Ok(Door { listener: listener.try_clone()?, family });
-            let doors = (0..cores).map(door).collect::<io::Result<_>>()?;
-            Ok(Bound { listen: listen.clone(), doors, file: Some(file) })
+            let own = |_| Ok(vec![door(listener.try_clone()?, AddressFamily::UNIX, false)]);
+            let by_core = (0..cores).map(own).collect::<io::Result<_>>()?;
+            Ok(Bound { listen: listen.clone(), by_core, file: Some(file) })
+        }
+        Listen::Inherited => {
+            let inherited = inherit()?;
+            let own = |_| {
+                let doors = inherited.iter();
+                doors.map(|(it, family)| Ok(door(it.try_clone()?, *family, true))).collect()
+            };
+            let by_core = (0..cores).map(own).collect::<io::Result<_>>()?;
+            Ok(Bound { listen: Listen::Inherited, by_core, file: None })
         }
     }
+}
+
+/// The sockets of `LISTEN_FDS`.
+fn inherit() -> io::Result<Vec<(OwnedFd, AddressFamily)>> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut doors = Vec::with_capacity(given.len());
+    for index in 0..given.len() {
+        // Each try leaves a socket of the other kind where it is.
+        let door: Option<(OwnedFd, _)> = match given.take_tcp_listener(index) {
+            Ok(tcp) => tcp.map(|it| (it.into(), AddressFamily::INET)),
+            Err(_) => given.take_unix_listener(index)?.map(|it| (it.into(), AddressFamily::UNIX)),
+        };
+        doors.extend(door);
+    }
+    if doors.is_empty() {
+        let text = "LISTEN_FDS and LISTEN_PID name no socket of this process: start it by socket \
+                    activation, or give --listen an address";
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    for (door, _) in &doors {
+        rustix::io::ioctl_fionbio(door, true)?;
+    }
+    Ok(doors)
 }
 
 fn bind_tcp(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
@@ -135,7 +167,7 @@ mod tests {
     #[test]
     fn two_gateways_cannot_have_the_same_port() {
         let first = bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), 2, 0).expect("a free port");
-        assert_eq!(first.doors.len(), 2);
+        assert_eq!(first.by_core.len(), 2);
 
         let second = bind(&first.listen, 1, 0);
 

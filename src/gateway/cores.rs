@@ -52,8 +52,8 @@ pub fn open_doors(options: &Options) -> anyhow::Result<Doors> {
             .with_context(|| format!("cannot listen on {listen}"))?;
         listens.push(bound.listen);
         files.extend(bound.file);
-        for (core, door) in by_core.iter_mut().zip(bound.doors) {
-            core.push(door);
+        for (core, doors) in by_core.iter_mut().zip(bound.by_core) {
+            core.extend(doors);
         }
     }
     Ok(Doors { listens, files, by_core })
