@@ -9,9 +9,14 @@ use harness::{
 };
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
-    os::unix::net::{UnixListener, UnixStream},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     path::Path,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -110,8 +115,11 @@ fn a_model_may_live_behind_a_unix_socket() {
     let reply = house.ask_until_known(&ask);
     assert_eq!(reply.status, 200, "{}", reply.text());
 
-    std::fs::remove_file(&path).expect("the folder is ours");
-    let gone = house.ask_until(&ask, |reply| reply.status != 200);
+    account["name"] = "nowhere".into();
+    account["integrations"][0]["url"] = format!("http+unix://{escaped}.none/v1").into();
+    manifest::write(house.gateway.manifests.path(), "nowhere", &account);
+    let ask = Ask::post("/v1/chat/completions", r#"{"model":"nowhere/plain","messages":[]}"#);
+    let gone = house.ask_until_known(&ask);
     assert_eq!((gone.status, gone.refusal().as_str()), (502, "upstream_unreachable"));
 }
 
@@ -199,6 +207,83 @@ fn the_last_request_of_a_connection_is_told_so() {
         assert_eq!(reply.header("connection") == Some("close"), left == 0, "{left} left");
     }
     assert!(client.ends_silently());
+}
+
+/// Sends one request on a connection of its own; true where it was served to its end.
+fn is_served_once(address: SocketAddr) -> bool {
+    let mut client = Client::connect(address);
+    client.send(&Ask::chat("plain").header("connection", "close").bytes());
+    client.reply().status == 200
+}
+
+/// Row 60: with a socket that outlives the process, a restart refuses and loses nobody.
+#[test]
+fn fault_60_a_hot_restart_refuses_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("bound");
+    let vendor = harness::vendor();
+    let (folder, data) = (manifest::folder(), manifest::folder());
+    manifest::write_usual(&folder, vendor.address(), &["plain"]);
+    // As a service manager starts it: the socket is descriptor 3.
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
+    let start = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(harness::gateway::binary().get_program());
+        command.args(["serve", "--listen", "inherited", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--cores", "2", "--config"]).arg(folder.path());
+        command.arg("--data-dir").arg(data.path());
+        let socket = OwnedFd::from(listener.try_clone().expect("a descriptor"));
+        command.stdin(Stdio::from(socket)).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = Ended(command.spawn().expect("there is a shell"));
+        let output = harness::gateway::lines(child.0.stdout.take().expect("piped"));
+        let line = output.recv_timeout(DEADLINE).expect("it starts");
+        assert_eq!(line, "weir: listening on inherited");
+        child
+    };
+    let (is_over, served) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut gateway = start();
+
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    assert!(is_served_once(address));
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _over = Over(&is_over);
+        for _ in 0..3 {
+            let before = served.load(Ordering::Relaxed);
+            let terminated = Command::new("kill").arg(gateway.0.id().to_string()).status();
+            assert!(terminated.expect("kill(1) is everywhere").success());
+            assert_eq!(gateway.0.wait().expect("it is ours").code(), Some(0));
+            gateway = start();
+            let begun = Instant::now();
+            while served.load(Ordering::Relaxed) < before + 20 {
+                assert!(begun.elapsed() < DEADLINE, "nobody is served");
+                thread::yield_now();
+            }
+        }
+    });
+}
+
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A process that ends with its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

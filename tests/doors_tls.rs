@@ -162,7 +162,7 @@ fn a_session_is_resumed_on_every_core_and_after_a_new_certificate() {
     let address = house.gateway.address;
     // It remembers its sessions.
     let returning = config(&[&old, &new], None);
-    let mut visit = || {
+    let visit = || {
         let mut client = TlsClient::connect(address, &returning, "localhost").expect("it opens");
         client.ask(&Ask::get("/ready")).expect("a reply, and with it a ticket");
         client.0.conn.handshake_kind()

@@ -134,7 +134,8 @@ pub struct Serve {
     /// A YAML file of one or many documents, or a folder of them; watched for changes
     #[arg(long, env = "WEIR_CONFIG", value_name = "PATH")]
     pub config: PathBuf,
-    /// Where to listen: HOST:PORT, unix:/PATH, or inherited (the sockets of LISTEN_FDS); may be given more than once
+    /// Where to listen: HOST:PORT, unix:/PATH, or inherited (the sockets of LISTEN_FDS); may be
+    /// given more than once
     #[arg(
         long,
         env = "WEIR_LISTEN",
@@ -185,7 +186,8 @@ pub struct Serve {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {
-    /// Serve TLS with this certificate chain (PEM), watched for changes; more, each with its key, are chosen by the host that a client names
+    /// Serve TLS with this certificate chain (PEM), watched for changes; more, each with its key,
+    /// are chosen by the host that a client names
     #[arg(
         long,
         env = "WEIR_TLS_CERT",
@@ -223,7 +225,8 @@ pub struct ProxyFlags {
     /// Networks whose word is taken for who a client is, as 10.0.0.0/8 or one address
     #[arg(long, env = "WEIR_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
-    /// Connections begin with a PROXY header; those that do not, or come from elsewhere than --trusted-proxies, are closed
+    /// Connections begin with a PROXY header; those that do not, or come from elsewhere than
+    /// --trusted-proxies, are closed
     #[arg(
         long,
         env = "WEIR_PROXY_PROTOCOL",
@@ -293,7 +296,8 @@ pub struct TimeoutFlags {
     /// How long an unused upstream connection is kept
     #[arg(long, env = "WEIR_POOL_IDLE", value_name = "TIME", default_value = "30s")]
     pub pool_idle: Span,
-    /// How old a client connection may become, less up to a tenth; then a reply says that it is the last
+    /// How old a client connection may become, less up to a tenth; then a reply says that it is the
+    /// last
     #[arg(long, env = "WEIR_CONNECTION_AGE", value_name = "TIME", default_value = "1h")]
     pub connection_age: Span,
 }

@@ -34,15 +34,6 @@ pub struct Door {
     pub is_inherited: bool,
 }
 
-/// What became of a turn at a door.
-enum Taken {
-    All,
-    /// There may be more.
-    Some,
-    /// No descriptors are left: those who leave make room.
-    Failed,
-}
-
 /// Accept at one of the core's doors until it drains.
 pub async fn run(core: Rc<Core>, door: usize) -> io::Result<()> {
     let own = core.sharing.index();
@@ -50,11 +41,13 @@ pub async fn run(core: Rc<Core>, door: usize) -> io::Result<()> {
     while !core.is_draining() {
         ready.readable(false).await?;
         match take(&core, own, door) {
-            Taken::All => {}
-            // The reactor may tell a readiness only once: let the others run, then look again.
-            Taken::Some => monoio::time::sleep(Duration::ZERO).await,
-            Taken::Failed if core.is_draining() => break,
-            Taken::Failed => monoio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await,
+            Ok(1..BATCH_MAX) => {}
+            // There may be more; or another core took it, or closes this door and it is ready for
+            // ever. Let the others run, then look again.
+            Ok(_) => monoio::time::sleep(Duration::ZERO).await,
+            Err(_) if core.is_draining() => break,
+            // No descriptors are left: those who leave make room.
+            Err(_) => monoio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await,
         }
     }
     Ok(())
@@ -63,7 +56,8 @@ pub async fn run(core: Rc<Core>, door: usize) -> io::Result<()> {
 /// Accept what waits at the doors of another core.
 pub fn take_over(core: &Rc<Core>, other: usize) {
     for door in 0..core.doors[other].len() {
-        take(core, other, door);
+        // What fails here fails for its own core too, which says so.
+        let _ = take(core, other, door);
     }
 }
 
@@ -72,21 +66,19 @@ pub fn take_over(core: &Rc<Core>, other: usize) {
 pub fn close(core: &Rc<Core>) {
     let own = core.sharing.index();
     for (index, door) in core.doors[own].iter().enumerate().filter(|(_, it)| !it.is_inherited) {
-        for _ in 0..BACKLOG_BATCHES_MAX {
-            if !matches!(take(core, own, index), Taken::Some) {
-                break;
-            }
-        }
+        let mut batches = 0..BACKLOG_BATCHES_MAX;
+        while batches.next().is_some() && take(core, own, index) == Ok(BATCH_MAX) {}
         // Wakes whoever waits for it; a listener that is gone needs no shutdown.
         let _ = rustix::net::shutdown(&door.listener, Shutdown::Read);
     }
 }
 
-fn take(core: &Rc<Core>, owner: usize, door: usize) -> Taken {
+/// Accept what waits at a door, a batch at most; how many.
+fn take(core: &Rc<Core>, owner: usize, door: usize) -> Result<usize, Errno> {
     let Door { listener, family, .. } = &core.doors[owner][door];
     let mut flags = SocketFlags::CLOEXEC;
     flags.set(SocketFlags::NONBLOCK, core.is_polled());
-    for _ in 0..BATCH_MAX {
+    for taken in 0..BATCH_MAX {
         match acceptfrom_with(listener, flags) {
             Ok((descriptor, address)) => {
                 let peer = match peer::address_of(address) {
@@ -96,13 +88,13 @@ fn take(core: &Rc<Core>, owner: usize, door: usize) -> Taken {
                 let parcel = Parcel { descriptor, family: *family, door, peer, kept: None };
                 welcome(core, parcel);
             }
-            Err(Errno::AGAIN) => return Taken::All,
+            Err(Errno::AGAIN) => return Ok(taken),
             // It has left while it waited.
             Err(Errno::INTR | Errno::CONNABORTED) => {}
-            Err(_) => return Taken::Failed,
+            Err(error) => return Err(error),
         }
     }
-    Taken::Some
+    Ok(BATCH_MAX)
 }
 
 fn user_of(descriptor: &OwnedFd) -> Option<u32> {

@@ -151,7 +151,7 @@ impl Busyness {
 #[cfg(test)]
 mod tests {
     use super::{Busyness, Load, Wishes, is_better_elsewhere, is_movable, surplus};
-    use proptest::prelude::*;
+    use proptest::prelude::{any, prop, prop_assert, proptest};
 
     fn load(busy_permille: u64, active: u64) -> Load {
         Load { busy_permille, active }

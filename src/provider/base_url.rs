@@ -2,11 +2,11 @@
 
 /// A base URL, taken apart.
 ///
-/// **Shape**: `http(s)://HOST[:PORT][/PATH]`, or `http+unix://SOCKET[/PATH]` for a server on the
-/// same machine, where SOCKET is the absolute path of its socket with each slash as `%2F` (the form
-/// of requests-unixsocket and of `docker`'s clients: `http+unix://%2Frun%2Fvllm.sock/v1`); without credentials, query or fragment. A URL without
+/// **Shape**: `http(s)://HOST[:PORT][/PATH]`, without credentials, query or fragment. A URL without
 /// a path gets `/v1`, where nearly every OpenAI-compatible server has its API; `https://HOST/.`
-/// says that it begins at the root.
+/// says that it begins at the root. `http+unix://SOCKET[/PATH]` is a server on the same machine,
+/// SOCKET the absolute path of its socket with each slash as `%2F`, as requests-unixsocket and
+/// docker's clients write it: `http+unix://%2Frun%2Fvllm.sock/v1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     pub is_tls: bool,

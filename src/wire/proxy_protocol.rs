@@ -109,7 +109,7 @@ fn parse_v2(bytes: &[u8]) -> Result<Parsed, Malformed> {
 mod tests {
     use super::{Malformed, Parsed, V2_SIGNATURE, parse};
     use crate::lexicon::settings::ProxyProtocol;
-    use proptest::prelude::*;
+    use proptest::prelude::{any, prop, prop_assert, proptest};
 
     fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
         let length = u16::try_from(block.len()).expect("small").to_be_bytes();
