@@ -154,8 +154,9 @@ fn a_stuck_core_holds_no_new_connection() {
     let mut stuck = house.client();
     assert!(stuck.is_served());
 
-    stuck.send(&Ask::chat("open").bytes());
     let in_flight = || by_core(&house, "weir_exchanges_in_flight").iter().sum::<u64>();
+    until("the first exchange is over", || in_flight() == 0);
+    stuck.send(&Ask::chat("open").bytes());
     until("the exchange begins", || in_flight() == 1);
     let begun = Instant::now();
     let mut clients: Vec<_> = (0..16).map(|_| house.client()).collect();
@@ -167,8 +168,6 @@ fn a_stuck_core_holds_no_new_connection() {
     }
 
     let took = begun.elapsed();
-    until("only the stuck exchange is left", || in_flight() <= 1);
-    assert_eq!(in_flight(), 1, "the other core was stuck all the while");
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_millis(2_500), "{took:?}, nearly the stall itself");
     assert_eq!(stuck.reply().status, 200, "and goes on when it can");
 }

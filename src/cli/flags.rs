@@ -321,7 +321,13 @@ pub struct BoundFlags {
     #[arg(long, env = "WEIR_CONNECTIONS_MAX", value_name = "N", default_value_t = 20_000)]
     pub connections_max: usize,
     /// Requests on one client connection; the reply to the last one says so
-    #[arg(long, env = "WEIR_CONNECTION_REQUESTS_MAX", value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        env = "WEIR_CONNECTION_REQUESTS_MAX",
+        value_name = "N",
+        default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     pub connection_requests_max: u64,
     /// Unused upstream connections kept for one endpoint on one core
     #[arg(long, env = "WEIR_POOL_MAX", value_name = "N", default_value_t = 256)]

@@ -40,12 +40,15 @@ pub async fn run(core: Rc<Core>, door: usize) -> io::Result<()> {
     let ready = descriptor::watchable(core.doors[own][door].listener.try_clone()?)?;
     while !core.is_draining() {
         ready.readable(false).await?;
+        if core.is_draining() {
+            // What waits is taken by `close`, or by whoever listens here next.
+            break;
+        }
         match take(&core, own, door) {
             Ok(1..BATCH_MAX) => {}
             // There may be more; or another core took it, or closes this door and it is ready for
             // ever. Let the others run, then look again.
             Ok(_) => monoio::time::sleep(Duration::ZERO).await,
-            Err(_) if core.is_draining() => break,
             // No descriptors are left: those who leave make room.
             Err(_) => monoio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await,
         }
@@ -105,7 +108,8 @@ fn user_of(descriptor: &OwnedFd) -> Option<u32> {
 /// Serve a new connection here or where there is more room.
 fn welcome(core: &Rc<Core>, parcel: Parcel) {
     let own = core.connections() + 1;
-    match core.sharing.seat(own, core.settings.bounds.connections_max) {
+    let seat = core.sharing.seat(own, core.settings.bounds.connections_max);
+    match seat.filter(|_| !core.is_draining()) {
         Some(other) => {
             if let Err(parcel) = core.sharing.give(other, parcel) {
                 admit(core, parcel);
@@ -118,10 +122,13 @@ fn welcome(core: &Rc<Core>, parcel: Parcel) {
 /// Serve a connection here, unless it is one too many.
 pub fn admit(core: &Rc<Core>, parcel: Parcel) {
     let refused = core.refused.get();
+    // It is there from now on: a core that drains does not end before it.
     if core.connections() - refused < core.settings.bounds.connections_max {
-        monoio::spawn(connection::serve(Rc::clone(core), parcel));
+        let presence = core.arrive(&parcel);
+        monoio::spawn(connection::serve(Rc::clone(core), presence, parcel));
     } else if refused < REFUSED_MAX {
         core.refused.set(refused + 1);
-        monoio::spawn(connection::refuse(Rc::clone(core), parcel));
+        let presence = core.arrive(&parcel);
+        monoio::spawn(connection::refuse(Rc::clone(core), presence, parcel));
     }
 }

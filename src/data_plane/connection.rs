@@ -35,16 +35,18 @@ pub enum Next {
 }
 
 /// Serve one connection to its end, or until another core takes it.
-pub async fn serve(core: Rc<Core>, parcel: Parcel) {
-    let mut next = Some(parcel);
-    while let Some(parcel) = next.take() {
-        let mut presence = core.arrive(&parcel);
+pub async fn serve(core: Rc<Core>, presence: Presence, parcel: Parcel) {
+    let mut next = Some((presence, parcel));
+    while let Some((mut presence, parcel)) = next.take() {
         let served = catch(converse(&core, &mut presence, parcel)).await;
         core.depart(&presence);
         match served {
             Ok(None) => {}
             // Where the other core takes none, it stays.
-            Ok(Some((other, parcel))) => next = core.sharing.give(other, parcel).err(),
+            Ok(Some((other, parcel))) => {
+                let kept = core.sharing.give(other, parcel).err();
+                next = kept.map(|parcel| (core.arrive(&parcel), parcel));
+            }
             Err(_) => core.pulse.panics_total.add(1),
         }
     }
@@ -52,8 +54,7 @@ pub async fn serve(core: Rc<Core>, parcel: Parcel) {
 
 /// Tell a connection that is one too many so. It needs not send a request for that, but where it
 /// wants TLS it must shake hands, or it would not understand.
-pub async fn refuse(core: Rc<Core>, parcel: Parcel) {
-    let mut presence = core.arrive(&parcel);
+pub async fn refuse(core: Rc<Core>, mut presence: Presence, parcel: Parcel) {
     if let Some((mut link, _)) = open(&core, &mut presence, parcel).await {
         turn_away(&core, &presence, &mut link, Refusal::ConnectionsFull.into()).await;
     }
@@ -81,7 +82,10 @@ async fn converse(
         if presence.stage.get() == Stage::Idle && core.is_draining() {
             return None;
         }
-        if has_served && let Some(other) = core.sharing.destination(&presence.mark) {
+        if has_served
+            && !core.is_draining()
+            && let Some(other) = core.sharing.destination(&presence.mark)
+        {
             let parcel = pack(core, presence, link, door, intake.take_unread())?;
             return Some((other, parcel));
         }

@@ -42,6 +42,8 @@ use std::{
 /// How long a new connection may take to ask something when its core drains: longer than what a
 /// client has sent already is on its way.
 const FRESH_MS: u64 = 500;
+/// How long after a drain begins another core may still give connections away.
+const PARTING_MS: u64 = 100;
 /// How long a rehearsed stall blocks its core: longer than others take to see it.
 const REHEARSED_STALL: Duration = Duration::from_secs(3);
 
@@ -210,8 +212,9 @@ async fn live(setup: Setup) -> io::Result<()> {
         core.close();
         std::future::pending::<io::Result<()>>().await
     });
-    // What waits at the doors comes in first.
-    monoio::time::sleep(Duration::ZERO).await;
+    // What others gave before they knew comes in first.
+    monoio::time::sleep(Duration::from_millis(PARTING_MS)).await;
+    handover::take_own(&core);
     let mut alone = std::pin::pin!(core.alone());
     std::future::poll_fn(|context| match alone.as_mut().poll(context) {
         Poll::Ready(()) => Poll::Ready(Ok(())),

@@ -204,8 +204,13 @@ pub async fn run(core: Rc<Core>) -> io::Result<()> {
     loop {
         given.readable(false).await?;
         desk.hush();
-        take_from(&core, desk.index());
+        take_own(&core);
     }
+}
+
+/// Take what was given to this core.
+pub fn take_own(core: &Rc<Core>) {
+    take_from(core, core.sharing.index());
 }
 
 /// Take over what waits for cores that are stuck.
