@@ -6,15 +6,21 @@
 
 use crate::data_plane::{descriptor, tls::Session};
 use monoio::{
+    BufResult,
     buf::IoBufMut,
     io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt},
     net::{TcpStream, UnixStream},
 };
+use pin_project_lite::pin_project;
 use rustix::{
     fd::{AsRawFd, OwnedFd, RawFd},
     net::{AddressFamily, RecvFlags},
 };
-use std::io;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 /// A connected socket of either family.
 pub enum Socket {
@@ -44,25 +50,50 @@ impl Socket {
         debug_assert!(buffer.len() < buffer.capacity(), "a read needs room");
         let (filled, room) = (buffer.len(), buffer.capacity());
         let spare = buffer.slice_mut(filled..room);
-        let (read, slice) = match self {
-            Self::Tcp(tcp) => tcp.read(spare).await,
-            Self::Unix(unix) => unix.read(spare).await,
+        let reading = match self {
+            Self::Tcp(tcp) => Either::Tcp { io: tcp.read(spare) },
+            Self::Unix(unix) => Either::Unix { io: unix.read(spare) },
         };
+        let (read, slice) = reading.await;
         (read, slice.into_inner())
     }
 
-    pub async fn write_all(&mut self, buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        let (written, buffer) = match self {
-            Self::Tcp(tcp) => tcp.write_all(buffer).await,
-            Self::Unix(unix) => unix.write_all(buffer).await,
-        };
-        (written.map(drop), buffer)
+    /// Write all of `buffer` and give it back as it was.
+    pub fn write_all(
+        &mut self,
+        buffer: Vec<u8>,
+    ) -> impl Future<Output = BufResult<usize, Vec<u8>>> + '_ {
+        match self {
+            Self::Tcp(tcp) => Either::Tcp { io: tcp.write_all(buffer) },
+            Self::Unix(unix) => Either::Unix { io: unix.write_all(buffer) },
+        }
     }
 
     async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(tcp) => tcp.shutdown().await,
             Self::Unix(unix) => unix.shutdown().await,
+        }
+    }
+}
+
+pin_project! {
+    /// What one of two sockets does. **Cost**: a word more than the larger of both, where an
+    /// `async fn` would hold the buffer twice.
+    #[project = Projected]
+    enum Either<T, U> {
+        Tcp { #[pin] io: T },
+        Unix { #[pin] io: U },
+    }
+}
+
+impl<T: Future, U: Future<Output = T::Output>> Future for Either<T, U> {
+    type Output = T::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T::Output> {
+        match self.project() {
+            Projected::Tcp { io } => io.poll(context),
+            Projected::Unix { io } => io.poll(context),
         }
     }
 }
@@ -145,7 +176,10 @@ impl Link {
     /// Write all of `buffer` and give it back as it was.
     pub async fn write(&mut self, buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
         match &mut self.tls {
-            None => self.socket.write_all(buffer).await,
+            None => {
+                let (written, buffer) = self.socket.write_all(buffer).await;
+                (written.map(drop), buffer)
+            }
             Some(session) => session.write(&mut self.socket, buffer).await,
         }
     }

@@ -188,7 +188,7 @@ impl Session {
         let (written, mut outgoing) = socket.write_all(outgoing).await;
         outgoing.clear();
         self.outgoing = outgoing;
-        written
+        written.map(drop)
     }
 
     /// Whose certificate the other side has proved to hold: its subject, or empty.

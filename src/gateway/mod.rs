@@ -149,9 +149,11 @@ async fn live(
     };
     let watching = tokio::spawn(watch(publisher, certificates, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
+    // Whoever hears that it is ready may stop it at once.
+    let signals = shutdown::Signals::new()?;
     ready(&listens, admin_listen);
 
-    let ended = shutdown::wait(&phases, &mut running, options.drain_timeout).await;
+    let ended = shutdown::wait(signals, &phases, &mut running, options.drain_timeout).await;
     if matches!(ended, Ok(Ended::Hurried)) {
         // What is open is found in the ring by the next start.
         return ended;

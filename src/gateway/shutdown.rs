@@ -14,11 +14,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 /// A core ended by itself.
 pub async fn wait(
+    mut signals: Signals,
     phases: &Sender,
     running: &mut Running,
     drain_timeout: Duration,
 ) -> anyhow::Result<Ended> {
-    let mut signals = Signals::new()?;
     tokio::select! {
         () = signals.next() => {}
         Some((index, result)) = running.next() => {
@@ -55,13 +55,14 @@ pub async fn reload_on_hangup(triggers: Vec<Trigger>) {
 }
 
 /// SIGTERM or SIGINT.
-struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// From now on they are heard here, and no longer end the process by themselves.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
