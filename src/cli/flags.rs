@@ -134,8 +134,8 @@ pub struct Serve {
     /// A YAML file of one or many documents, or a folder of them; watched for changes
     #[arg(long, env = "WEIR_CONFIG", value_name = "PATH")]
     pub config: PathBuf,
-    /// Where to listen: HOST:PORT, unix:/PATH, or inherited (the sockets of LISTEN_FDS); may be
-    /// given more than once
+    /// Where to listen: `HOST:PORT`, `unix:/PATH`, or `inherited` for the sockets of `LISTEN_FDS`;
+    /// may be given more than once
     #[arg(
         long,
         env = "WEIR_LISTEN",

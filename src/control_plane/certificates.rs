@@ -71,7 +71,7 @@ impl Certificates {
     /// **Errors**: every file that is not what it should be.
     pub fn start(files: Files) -> Result<Self, Vec<Problem>> {
         let texts = read(&files)?;
-        let ticketer = new_ticketer().map_err(|problem| vec![problem])?;
+        let ticketer = new_ticketer().map_err(|problem| vec![*problem])?;
         let config = build(&files, &texts, &ticketer)?;
         let (configs, _) = lane::lane(Arc::new(config));
         let trigger = Trigger::default();
@@ -132,7 +132,7 @@ impl Certificates {
         let built = if texts.client_ca == self.texts.client_ca {
             Ok(Arc::clone(&self.ticketer))
         } else {
-            new_ticketer().map_err(|problem| vec![problem])
+            new_ticketer().map_err(|problem| vec![*problem])
         };
         let built = built.and_then(|ticketer| {
             build(&self.files, &texts, &ticketer).map(|config| (config, ticketer))
@@ -171,7 +171,7 @@ fn read(files: &Files) -> Result<Texts, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut text = |path: &Path| {
         fs::read(path).unwrap_or_else(|error| {
-            problems.push(problem(path, &format!("`{error}`"), "a file that can be read", ""));
+            problems.push(*problem(path, &format!("`{error}`"), "a file that can be read", ""));
             Vec::new()
         })
     };
@@ -191,7 +191,7 @@ fn build(
     for ((chain_path, key_path), (chain, key)) in files.pairs.iter().zip(&texts.pairs) {
         match pair((chain_path, chain), (key_path, key), &provider) {
             Ok(pair) => pairs.push(Arc::new(pair)),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     let verifier = match (&files.client_ca, &texts.client_ca, files.client_auth) {
@@ -202,7 +202,7 @@ fn build(
         _ => Ok(None),
     };
     let verifier = verifier.unwrap_or_else(|problem| {
-        problems.push(problem);
+        problems.push(*problem);
         None
     });
     if !problems.is_empty() {
@@ -227,7 +227,7 @@ fn pair(
     (chain_path, chain): (&Path, &[u8]),
     (key_path, key): (&Path, &[u8]),
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, Problem> {
+) -> Result<CertifiedKey, Box<Problem>> {
     let wanted = "a certificate chain in PEM";
     let chain = certificates(chain).map_err(|found| problem(chain_path, &found, wanted, ""))?;
     let key = PrivateKeyDer::from_pem_slice(key)
@@ -243,7 +243,7 @@ fn verifier(
     text: &[u8],
     is_required: bool,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+) -> Result<Arc<dyn ClientCertVerifier>, Box<Problem>> {
     let refused = |found: &str| problem(path, found, "certificates of authorities in PEM", "");
     let mut roots = RootCertStore::empty();
     for certificate in certificates(text).map_err(|found| refused(&found))? {
@@ -261,15 +261,15 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     if all.is_empty() { Err("no certificate".to_owned()) } else { Ok(all) }
 }
 
-fn new_ticketer() -> Result<Arc<dyn ProducesTickets>, Problem> {
+fn new_ticketer() -> Result<Arc<dyn ProducesTickets>, Box<Problem>> {
     aws_lc_rs::Ticketer::new().map_err(|error| {
         let found = format!("`{error}`");
         problem(Path::new("the system"), &found, "randomness for the keys of sessions", "")
     })
 }
 
-fn problem(path: &Path, found: &str, wanted: &str, hint: &str) -> Problem {
-    Problem {
+fn problem(path: &Path, found: &str, wanted: &str, hint: &str) -> Box<Problem> {
+    Box::new(Problem {
         severity: Severity::Error,
         document: path.display().to_string(),
         line: 0,
@@ -277,7 +277,7 @@ fn problem(path: &Path, found: &str, wanted: &str, hint: &str) -> Problem {
         found: found.to_owned(),
         wanted: wanted.to_owned(),
         hint: hint.to_owned(),
-    }
+    })
 }
 
 /// The pair whose certificate is for the host that a client names.

@@ -359,13 +359,12 @@ impl Core {
         let mut presences = self.presences.borrow_mut();
         presences.insert(number, known);
         self.pulse.connections.set(presences.len() as u64);
-        let (requests_left, age_ms) = match &parcel.kept {
-            Some(kept) => (kept.requests_left, kept.closes_in_ms),
-            None => {
-                self.pulse.connections_total.add(1);
-                let most = self.settings.bounds.connection_requests_max;
-                (most, self.jittered(self.settings.timeouts.connection_age_ms, number))
-            }
+        let (requests_left, age_ms) = if let Some(kept) = &parcel.kept {
+            (kept.requests_left, kept.closes_in_ms)
+        } else {
+            self.pulse.connections_total.add(1);
+            let most = self.settings.bounds.connection_requests_max;
+            (most, self.jittered(self.settings.timeouts.connection_age_ms, number))
         };
         Presence {
             alarm,

@@ -86,8 +86,6 @@ fn parse_v2(bytes: &[u8]) -> Result<Parsed, Malformed> {
     }
     let Some(block) = bytes.get(V2_FIXED_BYTES..length) else { return Ok(Parsed::More) };
     let source = match (command & 15, family) {
-        // LOCAL: the proxy itself, whatever the family says.
-        (0, _) => None,
         // TCP over IPv4 and IPv6; then a block too short for its addresses is no block.
         (1, 0x11) if block.len() >= 12 => {
             let octets: [u8; 4] = *block.first_chunk().ok_or(Malformed)?;
@@ -97,9 +95,9 @@ fn parse_v2(bytes: &[u8]) -> Result<Parsed, Malformed> {
             let octets: [u8; 16] = *block.first_chunk().ok_or(Malformed)?;
             Some(Ipv6Addr::from(octets).into())
         }
-        (1, 0x11 | 0x21) => return Err(Malformed),
-        // Unspecified, datagrams, Unix: the receiver accepts and uses its own view.
-        (1, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
+        // LOCAL: the proxy itself, whatever the family says. Unspecified, datagrams, Unix: the
+        // receiver accepts and uses its own view.
+        (0, _) | (1, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
         _ => return Err(Malformed),
     };
     Ok(Parsed::Whole { length, source })
