@@ -268,6 +268,7 @@ fn new_ticketer() -> Result<Arc<dyn ProducesTickets>, Box<Problem>> {
     })
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "it is the error of results, small so")]
 fn problem(path: &Path, found: &str, wanted: &str, hint: &str) -> Box<Problem> {
     Box::new(Problem {
         severity: Severity::Error,
