@@ -69,9 +69,9 @@ fn crowd<C: Asking>(house: &House, mut connect: impl FnMut() -> C) -> (Vec<C>, V
         assert!(client.is_served());
         let after = by_core(house, "weir_connections");
         if after[0] > before[0] {
-            crowd.push(client)
+            crowd.push(client);
         } else {
-            others.push(client)
+            others.push(client);
         }
         assert!(others.len() < 64, "the first core gets none: {after:?}");
     }
