@@ -311,10 +311,6 @@ impl Core {
         self.is_draining.get()
     }
 
-    pub fn draining(&self) -> &Cell<bool> {
-        &self.is_draining
-    }
-
     /// An exchange begins: timeouts must be seen to.
     pub fn wake_ticker(&self) {
         self.wheel.wake_ticker();

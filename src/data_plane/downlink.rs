@@ -3,14 +3,12 @@
 use crate::{
     data_plane::{
         alarm::{Alarm, Ring},
-        clock::Clock,
         connection::Next,
         core::{Core, Presence},
-        departures::{Departures, WATCH_AFTER_MS, Watch},
+        departures::{WATCH_AFTER_MS, Watch},
         exchange::Stop,
         inbound::{Intake, Missed},
         link::Link,
-        upstream::buffers::Buffers,
     },
     lexicon::time::Moment,
     wire::http1::request::{Method, RequestHead},
@@ -29,11 +27,8 @@ const LAST_WORDS_MS: u64 = 500;
 pub struct Downlink<'a> {
     link: &'a mut Link,
     alarm: &'a Alarm,
-    clock: &'a Clock,
-    departures: &'a Departures,
-    buffers: &'a Buffers,
+    core: &'a Core,
     has_replied: &'a Cell<bool>,
-    is_draining: &'a Cell<bool>,
     watch: Option<Watch>,
     /// When the exchange is old enough for a watch; `None` once that was tried.
     watch_from: Option<Moment>,
@@ -64,11 +59,8 @@ impl<'a> Downlink<'a> {
         Self {
             link,
             alarm: &presence.alarm,
-            clock: &core.clock,
-            departures: &core.departures,
-            buffers: &core.buffers,
+            core,
             has_replied: &presence.has_replied,
-            is_draining: core.draining(),
             watch: None,
             watch_from: Some(now.plus_millis(WATCH_AFTER_MS)),
             probe: if head.is_http10 { b"" } else { CONTINUE },
@@ -85,7 +77,7 @@ impl<'a> Downlink<'a> {
 
     /// Take the rest of the request's body in.
     pub async fn receive(&mut self, core: &Core, intake: &mut Intake) -> Result<(), Missed> {
-        intake.read_body(self.link, self.alarm, self.clock, &core.settings).await
+        intake.read_body(self.link, self.alarm, &core.clock, &core.settings).await
     }
 
     /// Send what is in `out`, and empty it.
@@ -95,7 +87,7 @@ impl<'a> Downlink<'a> {
         }
         self.has_replied.set(true);
         let out = std::mem::take(&mut self.out);
-        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let deadline = self.core.clock.now().plus_millis(self.write_idle_ms);
         match self.alarm.guard_write(deadline, self.link.write(out)).await {
             Ok((Ok(()), out)) => {
                 self.out = out;
@@ -156,24 +148,24 @@ impl<'a> Downlink<'a> {
         self.alarm.hush();
         let Some(watch) = self.watch.as_ref().filter(|_| !self.was_probed) else { return false };
         self.was_probed = true;
-        self.departures.expect_reset(self.link.socket(), watch);
+        self.core.departures.expect_reset(self.link.socket(), watch);
         if self.probe.is_empty() {
             return true;
         }
-        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let deadline = self.core.clock.now().plus_millis(self.write_idle_ms);
         let probing = self.link.write(self.probe.to_vec());
         matches!(self.alarm.guard_write(deadline, probing).await, Ok((Ok(()), _)))
     }
 
     fn begin_watch(&mut self) {
         self.watch_from = None;
-        self.watch = self.departures.watch(self.link.socket(), self.alarm.bell());
+        self.watch = self.core.departures.watch(self.link.socket(), self.alarm.bell());
     }
 
     /// What becomes of the connection. A drain that has begun is told as long as nothing of the
     /// reply has left; what was promised is kept.
     pub fn next(&mut self) -> Next {
-        if self.is_draining.get() && !self.has_replied.get() {
+        if self.core.is_draining() && !self.has_replied.get() {
             self.keep_alive = false;
         }
         if self.keep_alive { Next::KeepAlive } else { Next::Close }
@@ -182,9 +174,9 @@ impl<'a> Downlink<'a> {
 
 impl Drop for Downlink<'_> {
     fn drop(&mut self) {
-        self.buffers.give(std::mem::take(&mut self.out));
+        self.core.buffers.give(std::mem::take(&mut self.out));
         if let Some(watch) = self.watch.take() {
-            self.departures.unwatch(self.link.socket(), watch);
+            self.core.departures.unwatch(self.link.socket(), watch);
         }
         // It rang for this exchange; whoever half-closed may have sent the next one already.
         self.alarm.hush();

@@ -14,7 +14,7 @@ use crate::{
 };
 use monoio::net::{TcpStream, UnixStream};
 use rustls::{ClientConfig, RootCertStore};
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, pin::pin, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, sync::Arc};
 
 /// The least time that one of several addresses is given.
 const ADDRESS_MS_MIN: u64 = 250;
@@ -41,7 +41,9 @@ impl Connector {
         downlink: &mut Downlink<'_>,
     ) -> Result<Link, Failure> {
         if let Some(path) = &endpoint.socket {
-            return match downlink.wait(deadline, pin!(connect_socket(path))).await {
+            // On the heap, as below: connecting is rare, and every exchange would hold its room.
+            let mut connecting = Box::pin(connect_socket(path));
+            return match downlink.wait(deadline, connecting.as_mut()).await {
                 Ok(connected) => connected.map_err(Failure::Fault),
                 Err(Ring::Deadline) => Err(Failure::Fault(Fault::ConnectTimeout)),
                 Err(why) => Err(interrupted(why)),
@@ -53,8 +55,8 @@ impl Connector {
             // One address that swallows packets must not eat the time of the others.
             let share = deadline.since(now) / (addresses.len() - index) as u64 / 1_000_000;
             let until = deadline.min(now.plus_millis(share.max(ADDRESS_MS_MIN)));
-            let connecting = self.connect_address(endpoint, *address);
-            match downlink.wait(until, pin!(connecting)).await {
+            let mut connecting = Box::pin(self.connect_address(endpoint, *address));
+            match downlink.wait(until, connecting.as_mut()).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(fault)) => last = fault,
                 Err(Ring::Deadline) => last = Fault::ConnectTimeout,
