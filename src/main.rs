@@ -12,6 +12,7 @@ use weir::{
         receipts, token,
     },
     gateway::{self, Ended, Options, quickstart},
+    lexicon::listen::Listen,
 };
 
 #[global_allocator]
@@ -57,7 +58,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
             let scene =
                 quickstart::set(flags.listen, flags.admin_listen, usize::from(flags.cores))?;
             ended(gateway::serve(&scene.options, |listen, admin| {
-                scene.introduce(listen[0], admin);
+                scene.introduce(&listen[0], admin);
             })?)
         }
     }
@@ -68,8 +69,11 @@ fn serve(options: &Options) -> anyhow::Result<u8> {
     ended(gateway::serve(options, |listen, admin| {
         let mut out = std::io::stdout().lock();
         // Whoever does not listen needs not be told.
-        for address in listen {
-            let _ = writeln!(out, "weir: listening on {scheme}://{address}");
+        for listen in listen {
+            let _ = match listen {
+                Listen::Tcp(address) => writeln!(out, "weir: listening on {scheme}://{address}"),
+                Listen::Unix(_) | Listen::Inherited => writeln!(out, "weir: listening on {listen}"),
+            };
         }
         let _ = writeln!(out, "weir: admin on http://{admin}");
         let _ = out.flush();
@@ -98,7 +102,8 @@ fn options(flags: Serve) -> anyhow::Result<Options> {
         driver: flags.driver(),
         data_dir: flags.data_dir()?,
         cores: flags.cores()?,
-        tls: flags.tls_cert.zip(flags.tls_key),
+        tls: flags.tls()?,
+        unix_mode: flags.unix_mode.0,
         config: flags.config,
         secrets_dir: flags.secrets_dir,
         listen: flags.listen,

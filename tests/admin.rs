@@ -51,6 +51,8 @@ fn count(
         operation: Some(Operation::ChatCompletions),
         is_streaming: false,
         request_id: "r",
+        client_address: "203.0.113.7",
+        client_certificate: "CN=ci",
         subject,
         teams: "",
         metadata,

@@ -48,6 +48,8 @@ fn opening<'a>(request_id: &'a str, metadata: &'a [(&'a str, &'a str)]) -> Openi
         operation: Some(Operation::ChatCompletions),
         is_streaming: true,
         request_id,
+        client_address: "203.0.113.7",
+        client_certificate: "CN=ci",
         subject: "user:ada@example.com",
         teams: "core,billing",
         metadata,

@@ -19,6 +19,16 @@ pub struct Pulse {
     /// `Writer::free_blocks` of this core.
     pub ring_free_blocks: Number,
     pub snapshot_version: Number,
+    /// Milliseconds since the process began, at the core's last turn: old means stuck. 0 is never.
+    pub beat_ms: Number,
+    /// How much of the last while it ran or wanted to run.
+    pub busy_permille: Number,
+    /// Connections that asked something in the last window.
+    pub connections_active: Number,
+    pub connections_given_total: Number,
+    pub connections_taken_total: Number,
+    pub proxy_headers_refused_total: Number,
+    pub tls_handshakes_failed_total: Number,
 }
 
 /// A number with one writer.

@@ -1,7 +1,13 @@
 //! The command line: every flag is an environment variable `WEIR_…` too.
 
+use crate::lexicon::listen::Listen;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use ipnet::IpNet;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// An AI gateway: one door between applications and every model they call.
 #[derive(Debug, Parser)]
@@ -94,6 +100,33 @@ pub enum Switch {
     Off,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientAuth {
+    /// None is asked for
+    Off,
+    /// One that is shown must be good
+    Optional,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProxyProtocol {
+    Off,
+    V1,
+    V2,
+    Any,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    Forwarded,
+}
+
+/// Permissions of a file, in octal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
 /// A number of bytes, as `512MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub usize);
@@ -107,7 +140,8 @@ pub struct Serve {
     /// A YAML file of one or many documents, or a folder of them; watched for changes
     #[arg(long, env = "WEIR_CONFIG", value_name = "PATH")]
     pub config: PathBuf,
-    /// Where to listen; may be given more than once
+    /// Where to listen: `HOST:PORT`, `unix:/PATH`, or `inherited` for the sockets of `LISTEN_FDS`;
+    /// may be given more than once
     #[arg(
         long,
         env = "WEIR_LISTEN",
@@ -115,7 +149,10 @@ pub struct Serve {
         value_delimiter = ',',
         default_value = "127.0.0.1:8787"
     )]
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+    /// The permissions of a unix: socket's file, in octal
+    #[arg(long, env = "WEIR_UNIX_MODE", value_name = "MODE", default_value = "660")]
+    pub unix_mode: Mode,
     /// Where metrics and the admin API listen; loopback only
     #[arg(long, env = "WEIR_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8788")]
     pub admin_listen: SocketAddr,
@@ -128,12 +165,6 @@ pub struct Serve {
     /// Threads of the data plane [default: all cores]
     #[arg(long, env = "WEIR_CORES", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub cores: Option<u16>,
-    /// Serve TLS with this certificate chain (PEM)
-    #[arg(long, env = "WEIR_TLS_CERT", value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// The private key of --tls-cert (PEM)
-    #[arg(long, env = "WEIR_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
     /// Whether clients may speak HTTP/2: by ALPN with TLS, by prior knowledge without
     #[arg(long, env = "WEIR_HTTP2", value_enum, value_name = "SWITCH", default_value = "on")]
     pub http2: Switch,
@@ -144,6 +175,10 @@ pub struct Serve {
     #[arg(long, env = "WEIR_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30s")]
     pub drain_timeout: Span,
     #[command(flatten)]
+    pub tls: TlsFlags,
+    #[command(flatten)]
+    pub proxies: ProxyFlags,
+    #[command(flatten)]
     pub receipts: ReceiptFlags,
     #[command(flatten)]
     pub timeouts: TimeoutFlags,
@@ -152,6 +187,72 @@ pub struct Serve {
     /// For rehearsals: an exchange that names this model panics
     #[arg(long, env = "WEIR_PANIC_ON_MODEL", value_name = "MODEL", hide = true)]
     pub panic_on_model: Option<String>,
+    /// For rehearsals: an exchange that names this model blocks its core for three seconds
+    #[arg(long, env = "WEIR_STALL_ON_MODEL", value_name = "MODEL", hide = true)]
+    pub stall_on_model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsFlags {
+    /// Serve TLS with this certificate chain (PEM), watched for changes; more, each with its key,
+    /// are chosen by the host that a client names
+    #[arg(
+        long,
+        env = "WEIR_TLS_CERT",
+        value_name = "FILE",
+        value_delimiter = ',',
+        requires = "tls_key"
+    )]
+    pub tls_cert: Vec<PathBuf>,
+    /// The private keys of --tls-cert (PEM), in their order
+    #[arg(
+        long,
+        env = "WEIR_TLS_KEY",
+        value_name = "FILE",
+        value_delimiter = ',',
+        requires = "tls_cert"
+    )]
+    pub tls_key: Vec<PathBuf>,
+    /// Whose certificates clients may show (PEM), watched for changes
+    #[arg(long, env = "WEIR_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether clients must show one [default: required with --tls-client-ca]
+    #[arg(
+        long,
+        env = "WEIR_TLS_CLIENT_AUTH",
+        value_name = "WHETHER",
+        value_enum,
+        requires = "tls_client_ca"
+    )]
+    pub tls_client_auth: Option<ClientAuth>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Proxies in front")]
+pub struct ProxyFlags {
+    /// Networks whose word is taken for who a client is, as 10.0.0.0/8 or one address
+    #[arg(long, env = "WEIR_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections begin with a PROXY header; those that do not, or come from elsewhere than
+    /// --trusted-proxies, are closed
+    #[arg(
+        long,
+        env = "WEIR_PROXY_PROTOCOL",
+        value_name = "VERSION",
+        value_enum,
+        default_value = "off"
+    )]
+    pub proxy_protocol: ProxyProtocol,
+    /// Which header of --trusted-proxies names the client
+    #[arg(
+        long,
+        env = "WEIR_FORWARDED_HEADER",
+        value_name = "HEADER",
+        value_enum,
+        default_value = "x-forwarded-for"
+    )]
+    pub forwarded_header: ForwardedHeader,
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +305,10 @@ pub struct TimeoutFlags {
     /// How long an unused upstream connection is kept
     #[arg(long, env = "WEIR_POOL_IDLE", value_name = "TIME", default_value = "30s")]
     pub pool_idle: Span,
+    /// How old a client connection may become, less up to a tenth; then a reply says that it is the
+    /// last
+    #[arg(long, env = "WEIR_CONNECTION_AGE", value_name = "TIME", default_value = "1h")]
+    pub connection_age: Span,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +329,15 @@ pub struct BoundFlags {
     /// Client connections of one core; then 503 `connections_full`. As many streams of HTTP/2
     #[arg(long, env = "WEIR_CONNECTIONS_MAX", value_name = "N", default_value_t = 20_000)]
     pub connections_max: usize,
+    /// Requests on one client connection; the reply to the last one says so
+    #[arg(
+        long,
+        env = "WEIR_CONNECTION_REQUESTS_MAX",
+        value_name = "N",
+        default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub connection_requests_max: u64,
     /// Unused upstream connections kept for one endpoint on one core
     #[arg(long, env = "WEIR_POOL_MAX", value_name = "N", default_value_t = 256)]
     pub pool_max: usize,
@@ -236,6 +350,22 @@ impl std::str::FromStr for Bytes {
         let size: bytesize::ByteSize = text.parse().map_err(|_| "wanted a size, e.g. 512MiB")?;
         usize::try_from(size.as_u64()).map(Self).map_err(|error| error.to_string())
     }
+}
+
+impl std::str::FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| "wanted permissions in octal, e.g. 660".to_owned())
+    }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    network.map_err(|_| "wanted a network as 10.0.0.0/8, or one address".to_owned())
 }
 
 impl std::str::FromStr for Span {
@@ -275,7 +405,7 @@ const FOREVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Flags, Span};
+    use super::{Bytes, Flags, Mode, Span, network};
     use clap::CommandFactory;
     use std::time::Duration;
 
@@ -301,5 +431,9 @@ mod tests {
         assert!("-1s".parse::<Span>().is_err());
         assert_eq!("512MiB".parse(), Ok(Bytes(512 << 20)));
         assert!("many".parse::<Bytes>().is_err());
+        assert_eq!("660".parse(), Ok(Mode(0o660)));
+        assert!("rw".parse::<Mode>().is_err() && "7777".parse::<Mode>().is_err());
+        assert_eq!(network("10.1.2.3").map(|it| it.to_string()), Ok("10.1.2.3/32".to_owned()));
+        assert!(network("10.0.0.0/33").is_err());
     }
 }

@@ -1,11 +1,14 @@
 //! What the flags of `weir serve` say, as values.
 
 use crate::{
-    cli::flags::{self, BoundFlags, Serve, TimeoutFlags},
-    control_plane::journal::store::Limits,
-    lexicon::settings::{Bounds, Driver, ReceiptsFull, Settings, Timeouts},
+    cli::flags::{self, BoundFlags, ProxyFlags, Serve, TimeoutFlags},
+    control_plane::{certificates::Files, journal::store::Limits},
+    lexicon::settings::{
+        Bounds, ClientAuth, Driver, ForwardedHeader, Proxies, ProxyProtocol, ReceiptsFull,
+        Settings, Timeouts,
+    },
 };
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::{ffi::OsString, path::PathBuf, thread::available_parallelism};
 
 impl Serve {
@@ -19,8 +22,39 @@ impl Serve {
                 flags::ReceiptsFull::Drop => ReceiptsFull::Drop,
             },
             http2: self.http2 == flags::Switch::On,
+            proxies: proxies(&self.proxies),
             panic_on_model: self.panic_on_model.clone(),
+            stall_on_model: self.stall_on_model.clone(),
         }
+    }
+
+    /// The certificates that clients see; None is no TLS.
+    ///
+    /// # Errors
+    /// There are not as many keys as certificates.
+    pub fn tls(&self) -> anyhow::Result<Option<Files>> {
+        let (chains, keys) = (&self.tls.tls_cert, &self.tls.tls_key);
+        ensure!(
+            chains.len() == keys.len(),
+            "--tls-cert names {} files and --tls-key {}: give each certificate its key, in the \
+             same order",
+            chains.len(),
+            keys.len()
+        );
+        if chains.is_empty() {
+            return Ok(None);
+        }
+        let client_auth = match (&self.tls.tls_client_ca, self.tls.tls_client_auth) {
+            (None, _) | (_, Some(flags::ClientAuth::Off)) => ClientAuth::Off,
+            (_, Some(flags::ClientAuth::Optional)) => ClientAuth::Optional,
+            (_, Some(flags::ClientAuth::Required) | None) => ClientAuth::Required,
+        };
+        Ok(Some(Files {
+            pairs: chains.iter().cloned().zip(keys.iter().cloned()).collect(),
+            client_ca: self.tls.tls_client_ca.clone(),
+            client_auth,
+            offers_http2: self.http2 == flags::Switch::On,
+        }))
     }
 
     /// Bounds of the receipt store.
@@ -80,6 +114,23 @@ fn timeouts(flags: &TimeoutFlags) -> Timeouts {
         idle_ms: flags.idle_timeout.millis(),
         total_ms: flags.total_timeout.0.map(|_| flags.total_timeout.millis()),
         pool_idle_ms: flags.pool_idle.millis(),
+        connection_age_ms: flags.connection_age.millis(),
+    }
+}
+
+fn proxies(flags: &ProxyFlags) -> Proxies {
+    Proxies {
+        trusted: flags.trusted_proxies.clone(),
+        protocol: match flags.proxy_protocol {
+            flags::ProxyProtocol::Off => None,
+            flags::ProxyProtocol::V1 => Some(ProxyProtocol::V1),
+            flags::ProxyProtocol::V2 => Some(ProxyProtocol::V2),
+            flags::ProxyProtocol::Any => Some(ProxyProtocol::Any),
+        },
+        header: match flags.forwarded_header {
+            flags::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+            flags::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+        },
     }
 }
 
@@ -90,6 +141,7 @@ fn bounds(flags: &BoundFlags) -> Bounds {
         body_bytes_max: flags.body_max.0,
         body_memory_bytes_max: flags.body_memory.0,
         connections_max: flags.connections_max,
+        connection_requests_max: flags.connection_requests_max,
         pool_idle_max: flags.pool_max,
     }
 }

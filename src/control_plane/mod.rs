@@ -2,7 +2,8 @@
 //!
 //! Down: `source/folder.rs` reads what operators wrote, `secrets.rs` finds what is kept elsewhere,
 //! `load.rs` makes both a snapshot, `watch.rs` hears of changes, `resolver.rs` asks for addresses,
-//! and `publisher.rs` sends the outcome down the lanes; `status.rs` is what it can be asked.
+//! and `publisher.rs` sends the outcome down the lanes; `certificates.rs` does all that for the
+//! pairs that clients see; `status.rs` is what both can be asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
 //! `admin.rs` answers operators. `token.rs` makes what they hand out.
 //!
@@ -10,6 +11,7 @@
 //! not at all; a refused change leaves the last good snapshot where it is.
 
 pub mod admin;
+pub mod certificates;
 pub mod journal;
 pub mod load;
 pub mod publisher;

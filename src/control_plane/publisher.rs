@@ -13,7 +13,7 @@ use crate::{
         resolver::{self, Answer, Place},
         secrets::SecretSource,
         status::ConfigStatus,
-        watch::{Watch, stamp},
+        watch::{RESCAN, SETTLE, Watch, stamp},
     },
     lexicon::problem::{Problem, Severity},
     manifest::secret_ref::SecretRef,
@@ -26,13 +26,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-/// How often files are looked at in case nobody told of a change.
-const RESCAN: Duration = Duration::from_secs(2);
 /// How often names are resolved again.
 const REFRESH: Duration = Duration::from_secs(30);
-/// What has just been touched may be half written: it is read when this long nothing changed.
-const SETTLE: Duration = Duration::from_millis(100);
-
 /// Owns the configuration and the lanes down.
 pub struct Publisher {
     path: PathBuf,
@@ -58,6 +53,11 @@ pub struct Trigger(Arc<Notify>);
 impl Trigger {
     pub fn reload(&self) {
         self.0.notify_one();
+    }
+
+    /// Returns once it was asked; safe to cancel.
+    pub(super) async fn asked(&self) {
+        self.0.notified().await;
     }
 }
 

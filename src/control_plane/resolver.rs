@@ -25,6 +25,7 @@ pub type Answer = (EndpointKey, Option<Box<[SocketAddr]>>);
 pub fn unknown(snapshot: &Snapshot, weather: &Weather) -> Vec<Place> {
     let endpoints = snapshot.endpoints.iter();
     endpoints
+        .filter(|endpoint| endpoint.socket.is_none())
         .filter(|endpoint| !weather.addresses.contains_key(&endpoint.key))
         .map(|endpoint| Place {
             key: endpoint.key,

@@ -9,7 +9,14 @@ use serde::Serialize;
 
 /// The state of the configuration; written by the publisher, read by anyone.
 #[derive(Debug)]
-pub struct ConfigStatus(Mutex<ConfigReport>);
+pub struct ConfigStatus(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    report: ConfigReport,
+    /// Why the last change of the certificates was refused.
+    certificates: Vec<ProblemReport>,
+}
 
 /// One look at it.
 ///
@@ -24,7 +31,8 @@ pub struct ConfigReport {
     pub loads_total: u64,
     /// Changes that were refused.
     pub failures_total: u64,
-    /// Why the last change was refused; empty when nothing is.
+    /// Why the last change, of the configuration or of certificates, was refused; empty when
+    /// nothing is.
     pub problems: Vec<ProblemReport>,
     /// What is said and obeyed around in the snapshot in force.
     pub warnings: Vec<ProblemReport>,
@@ -48,18 +56,21 @@ impl ConfigStatus {
     /// The first snapshot is in force.
     #[must_use]
     pub fn new(version: u64, now: UnixMillis, warnings: &[Problem]) -> Self {
-        let status = Self(Mutex::new(ConfigReport::default()));
+        let status = Self(Mutex::default());
         status.loaded(version, now, warnings);
         status
     }
 
     #[must_use]
     pub fn report(&self) -> ConfigReport {
-        self.0.lock().clone()
+        let state = self.0.lock();
+        let mut report = state.report.clone();
+        report.problems.extend_from_slice(&state.certificates);
+        report
     }
 
     pub(super) fn loaded(&self, version: u64, now: UnixMillis, warnings: &[Problem]) {
-        let mut report = self.0.lock();
+        let report = &mut self.0.lock().report;
         report.version = version;
         report.loaded_at_ms = now.0;
         report.loads_total += 1;
@@ -68,14 +79,25 @@ impl ConfigStatus {
     }
 
     pub(super) fn refused(&self, problems: &[Problem]) {
-        let mut report = self.0.lock();
+        let report = &mut self.0.lock().report;
         report.failures_total += 1;
         report.problems = problems.iter().map(ProblemReport::of).collect();
     }
 
+    /// The certificates in the files are those in force.
+    pub(super) fn certificates_loaded(&self) {
+        self.0.lock().certificates.clear();
+    }
+
+    pub(super) fn certificates_refused(&self, problems: &[Problem]) {
+        let mut state = self.0.lock();
+        state.report.failures_total += 1;
+        state.certificates = problems.iter().map(ProblemReport::of).collect();
+    }
+
     /// What was refused has been taken back: what is written is what is in force.
     pub(super) fn unchanged(&self) {
-        self.0.lock().problems.clear();
+        self.0.lock().report.problems.clear();
     }
 }
 

@@ -10,6 +10,7 @@ use notify::{
 };
 use sha2::{Digest, Sha256};
 use std::{
+    collections::HashSet,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -21,6 +22,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+/// How often files are looked at in case nobody told of a change.
+pub const RESCAN: Duration = Duration::from_secs(2);
+/// What has just been touched may be half written: it is read when this long nothing changed.
+pub const SETTLE: Duration = Duration::from_millis(100);
 /// How long nothing may happen before files are read.
 const QUIET: Duration = Duration::from_millis(100);
 /// The longest wait for quiet: a revoked token must stop working within a second, even while
@@ -38,6 +43,30 @@ impl Watch {
     /// a network file system), only `stamp` does.
     #[must_use]
     pub fn new(path: &Path, secrets: &SecretSource) -> Self {
+        Self::of(|watcher| {
+            if path.is_dir() {
+                watcher.watch(path, RecursiveMode::Recursive)?;
+            } else {
+                watcher.watch(folder_of(path), RecursiveMode::NonRecursive)?;
+            }
+            match &secrets.folder {
+                Some(folder) => watcher.watch(folder, RecursiveMode::Recursive),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Watches single files.
+    #[must_use]
+    pub fn of_files<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
+        let folders: HashSet<_> = files.map(folder_of).collect();
+        Self::of(|watcher| {
+            let mut folders = folders.into_iter();
+            folders.try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))
+        })
+    }
+
+    fn of(begin: impl FnOnce(&mut RecommendedWatcher) -> notify::Result<()>) -> Self {
         let changed = Arc::new(Notify::new());
         let told = Arc::clone(&changed);
         let tell = move |event: notify::Result<Event>| {
@@ -46,19 +75,7 @@ impl Watch {
             }
         };
         let watcher = notify::recommended_watcher(tell).and_then(|mut watcher| {
-            // Of a file, the folder is watched: editors put a new file in its place.
-            let (folder, mode) = if path.is_dir() {
-                (path, RecursiveMode::Recursive)
-            } else {
-                (
-                    path.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new(".")),
-                    RecursiveMode::NonRecursive,
-                )
-            };
-            watcher.watch(folder, mode)?;
-            if let Some(folder) = &secrets.folder {
-                watcher.watch(folder, RecursiveMode::Recursive)?;
-            }
+            begin(&mut watcher)?;
             Ok(watcher)
         });
         if let Err(error) = &watcher {
@@ -77,6 +94,11 @@ impl Watch {
         let latest = Instant::now() + QUIET_WAIT_MAX;
         while Instant::now() < latest && timeout(QUIET, self.changed.notified()).await.is_ok() {}
     }
+}
+
+/// Of a file, the folder is watched: editors put a new file in its place.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// Writing counts when the file is closed: what is half written is not read.

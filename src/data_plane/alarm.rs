@@ -11,12 +11,14 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-/// The wheel's resolution: a timeout is late by at most this while an exchange runs. Between
-/// exchanges the wheel turns more slowly (`core.rs`), and a connection's own timeouts may be late
-/// by that.
+/// The wheel's resolution: a timeout is late by at most this. Between exchanges the wheel turns
+/// only when something is due, or by `IDLE_TICKS`.
 pub const TICK_MS: u64 = 10;
+/// The pace while nothing runs and nothing is due: 250 ms is coarse enough to cost nothing.
+const IDLE_TICKS: u64 = 25;
 const TICK_NS: u64 = TICK_MS * 1_000_000;
 /// Slots; a deadline further away than this many ticks is looked at once a turn (10 s).
 const SLOTS: u64 = 1_024;
@@ -166,12 +168,54 @@ pub struct Wheel {
     tick: Cell<u64>,
     /// The core's time at that tick, in nanoseconds.
     now: Cell<u64>,
+    /// Whoever turns it, while it sleeps; and until which tick.
+    ticker: RefCell<Option<Waker>>,
+    sleeps_until: Cell<u64>,
 }
 
 impl Wheel {
     pub fn new(now: Moment) -> Self {
         let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        Self { slots: RefCell::new(slots), tick: Cell::new(now.0 / TICK_NS), now: Cell::new(now.0) }
+        Self {
+            slots: RefCell::new(slots),
+            tick: Cell::new(now.0 / TICK_NS),
+            now: Cell::new(now.0),
+            ticker: RefCell::new(None),
+            sleeps_until: Cell::new(0),
+        }
+    }
+
+    /// Sleep until the wheel must be turned.
+    pub async fn pause(&self, is_busy: bool, now: Moment) {
+        let ticks = if is_busy { 1 } else { self.ticks_to_next(now) };
+        self.sleeps_until.set(if is_busy { 0 } else { now.0 / TICK_NS + ticks });
+        let mut sleep = std::pin::pin!(monoio::time::sleep(Duration::from_millis(ticks * TICK_MS)));
+        let mut was_polled = false;
+        std::future::poll_fn(|context| {
+            if !is_busy && !was_polled {
+                *self.ticker.borrow_mut() = Some(context.waker().clone());
+            }
+            let is_woken = was_polled && !is_busy && self.ticker.borrow().is_none();
+            was_polled = true;
+            if is_woken { Poll::Ready(()) } else { sleep.as_mut().poll(context) }
+        })
+        .await;
+        self.sleeps_until.set(0);
+        self.ticker.borrow_mut().take();
+    }
+
+    /// Turn again at once.
+    pub fn wake_ticker(&self) {
+        if let Some(waker) = self.ticker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// How long an idle wheel may rest.
+    fn ticks_to_next(&self, now: Moment) -> u64 {
+        let (slots, tick) = (self.slots.borrow(), now.0 / TICK_NS);
+        let is_due = |ahead: &u64| !slots[slot(tick + ahead)].is_empty();
+        (1..IDLE_TICKS).find(is_due).unwrap_or(IDLE_TICKS)
     }
 
     fn schedule(&self, bell: &Rc<Bell>) {
@@ -182,6 +226,9 @@ impl Wheel {
         }
         bell.scheduled_tick.set(due);
         self.slots.borrow_mut()[slot(due)].push(Rc::clone(bell));
+        if due < self.sleeps_until.get() {
+            self.wake_ticker();
+        }
     }
 
     /// Turn the wheel to `now`, waking what is due.
@@ -224,7 +271,7 @@ fn slot(tick: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Alarm, Ring, TICK_NS, Wheel};
+    use super::{Alarm, IDLE_TICKS, Ring, TICK_NS, Wheel};
     use crate::lexicon::time::Moment;
     use std::{
         future::{Future, pending},
@@ -278,6 +325,28 @@ mod tests {
         assert_eq!(poll(wait.as_mut()), Poll::Pending);
         wheel.turn(Moment(90_000 * TICK_NS));
         assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Deadline)));
+    }
+
+    #[test]
+    fn an_idle_wheel_rests_until_something_is_due_and_is_woken_for_what_is_due_sooner() {
+        let wheel = Rc::new(Wheel::new(Moment(0)));
+        assert_eq!(wheel.ticks_to_next(Moment(0)), IDLE_TICKS);
+        let alarm = Alarm::new(Rc::clone(&wheel));
+        let mut late = pin!(alarm.guard(Moment(9 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(late.as_mut()), Poll::Pending);
+        assert_eq!(wheel.ticks_to_next(Moment(0)), 9);
+
+        wheel.sleeps_until.set(9);
+        *wheel.ticker.borrow_mut() = Some(Waker::noop().clone());
+        let (other, third) = (Alarm::new(Rc::clone(&wheel)), Alarm::new(Rc::clone(&wheel)));
+        let mut later = pin!(other.guard(Moment(12 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(later.as_mut()), Poll::Pending);
+        assert!(wheel.ticker.borrow().is_some(), "it would turn before that anyway");
+        let mut sooner = pin!(third.guard(Moment(3 * TICK_NS), pending::<()>()));
+        assert_eq!(poll(sooner.as_mut()), Poll::Pending);
+
+        assert!(wheel.ticker.borrow().is_none(), "it was woken");
+        assert_eq!(wheel.ticks_to_next(Moment(0)), 3);
     }
 
     #[test]

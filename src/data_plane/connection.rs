@@ -4,24 +4,29 @@ use crate::{
     data_plane::{
         alarm::Ring,
         catch::catch,
-        core::{Core, Presence},
-        exchange, http2,
+        core::{Core, Presence, Stage},
+        exchange,
+        handover::{Kept, Parcel},
+        http2,
         inbound::{Intake, Missed},
         keys::Memo,
-        link::Link,
+        link::{self, Link, Socket},
+        peer::Peer,
         stage::respond,
         tls::Session,
     },
     lexicon::refusal::{Refusal, Refused},
+    wire::proxy_protocol::{self, Parsed},
 };
-use monoio::net::TcpStream;
-use rustls::ServerConfig;
-use std::{rc::Rc, sync::Arc};
+use rustix::net::AddressFamily;
+use std::rc::Rc;
 
 /// How long a client that was told its last may send nothing before we close on it.
 const LINGER_PAUSE_MS: u64 = 500;
 /// How long it may go on sending what it had begun to send.
 const LINGER_MS_MAX: u64 = 5_000;
+/// Room for a PROXY header and the first request behind it.
+const PROXY_HEADER_ROOM_BYTES: usize = 2 << 10;
 
 /// May the connection carry another request?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,94 +35,183 @@ pub enum Next {
     Close,
 }
 
-/// Serve one connection to its end.
-pub async fn serve(core: Rc<Core>, tcp: TcpStream, tls: Option<Arc<ServerConfig>>) {
-    let presence = core.arrive();
-    let served = catch(converse(&core, &presence, tcp, tls)).await;
-    if served.is_err() {
-        core.pulse.panics_total.add(1);
+/// Serve one connection to its end, or until another core takes it.
+pub async fn serve(core: Rc<Core>, presence: Presence, parcel: Parcel) {
+    let mut next = Some((presence, parcel));
+    while let Some((mut presence, parcel)) = next.take() {
+        let served = catch(converse(&core, &mut presence, parcel)).await;
+        core.depart(&presence);
+        match served {
+            Ok(None) => {}
+            // Where the other core takes none, it stays.
+            Ok(Some((other, parcel))) => {
+                let kept = core.sharing.give(other, parcel).err();
+                next = kept.map(|parcel| (core.arrive(&parcel), parcel));
+            }
+            Err(_) => core.pulse.panics_total.add(1),
+        }
     }
-    core.depart(&presence);
 }
 
-/// Tell a connection that is one too many so. It needs not send a request for that.
-pub async fn refuse(core: Rc<Core>, tcp: TcpStream) {
-    let presence = core.arrive();
-    if let Ok(mut link) = Link::plain(tcp) {
+/// Tell a connection that is one too many so. It needs not send a request for that, but where it
+/// wants TLS it must shake hands, or it would not understand.
+pub async fn refuse(core: Rc<Core>, mut presence: Presence, parcel: Parcel) {
+    if let Some((mut link, _)) = open(&core, &mut presence, parcel).await {
         turn_away(&core, &presence, &mut link, Refusal::ConnectionsFull.into()).await;
     }
     core.depart(&presence);
     core.refused.set(core.refused.get() - 1);
 }
 
+/// The core and the connection for it, where it moves.
 async fn converse(
     core: &Rc<Core>,
-    presence: &Presence,
-    tcp: TcpStream,
-    tls: Option<Arc<ServerConfig>>,
-) {
-    let Ok(mut link) = Link::plain(tcp) else { return };
-    if let Some(config) = tls {
-        let Some(secured) = shake_hands(core, presence, link, config).await else { return };
-        link = secured;
-        if link.negotiated_http2() {
-            return Box::pin(http2::client::serve(core, presence, link, Vec::new())).await;
-        }
+    presence: &mut Presence,
+    parcel: Parcel,
+) -> Option<(usize, Parcel)> {
+    let (door, was_kept) = (parcel.door, parcel.kept.is_some());
+    let (mut link, unread) = open(core, presence, parcel).await?;
+    if link.negotiated_http2() {
+        Box::pin(http2::client::serve(core, presence, link, unread)).await;
+        return None;
     }
-    let mut intake = Intake::new(&core.body_memory);
+    let mut intake = Intake::new(&core.body_memory, unread);
     let mut memo = Memo::default();
-    let mut is_first = true;
+    let mut has_served = was_kept;
     loop {
-        presence.is_idle.set(!intake.has_more());
-        if presence.is_idle.get() && core.is_draining() {
-            break;
+        presence.stage.set(match (intake.has_more(), has_served) {
+            (true, _) => Stage::Busy,
+            (false, true) => Stage::Idle,
+            (false, false) => Stage::Fresh,
+        });
+        if presence.stage.get() == Stage::Idle && core.is_draining() {
+            return None;
+        }
+        if has_served
+            && !core.is_draining()
+            && let Some(other) = core.sharing.destination(&presence.mark)
+        {
+            let parcel = pack(core, presence, link, door, intake.take_unread())?;
+            return Some((other, parcel));
         }
         let arrived =
             intake.read_head(&mut link, &presence.alarm, &core.clock, &core.settings).await;
-        presence.is_idle.set(false);
+        presence.stage.set(Stage::Busy);
         match arrived {
             Ok(()) => {}
-            Err(Missed::Closed) => break,
+            Err(Missed::Closed) => return None,
             // Seen only where HTTP/1 ends, so that it costs HTTP/1 nothing.
             Err(Missed::Refused(_))
-                if is_first && core.settings.http2 && intake.is_http2_preface() =>
+                if !has_served && core.settings.http2 && intake.is_http2_preface() =>
             {
                 let first = intake.into_bytes();
-                return Box::pin(http2::client::serve(core, presence, link, first)).await;
+                Box::pin(http2::client::serve(core, presence, link, first)).await;
+                return None;
             }
             Err(Missed::Refused(refused)) => {
                 turn_away(core, presence, &mut link, refused).await;
-                break;
+                return None;
             }
         }
-        is_first = false;
+        presence.count_request();
+        core.sharing.count(&presence.mark);
         let exchange = exchange::serve(core, presence, &mut intake, &mut link, &mut memo);
         match catch(exchange).await {
             Ok(Next::KeepAlive) => intake.next(),
             Ok(Next::Close) => {
                 linger(core, presence, &mut link).await;
-                break;
+                return None;
             }
             Err(_) => {
                 tell_of_panic(core, presence, &mut link).await;
                 linger(core, presence, &mut link).await;
-                break;
+                return None;
+            }
+        }
+        has_served = true;
+    }
+}
+
+/// The connection as another core can take it.
+fn pack(
+    core: &Core,
+    presence: &mut Presence,
+    link: Link,
+    door: usize,
+    unread: Vec<u8>,
+) -> Option<Parcel> {
+    let (socket, tls) = link.into_socket()?;
+    let family = socket.family();
+    let descriptor = link::duplicate(&socket).ok()?;
+    let closes_in_ms = presence.closes_at.since(core.clock.now()) / 1_000_000;
+    let kept = Kept { tls, unread, requests_left: presence.requests_left.get(), closes_in_ms };
+    let peer = std::mem::take(&mut presence.peer);
+    Some(Parcel { descriptor, family, door, peer, kept: Some(kept) })
+}
+
+/// The connection as it can be served, and what was read of it already.
+async fn open(core: &Core, presence: &mut Presence, parcel: Parcel) -> Option<(Link, Vec<u8>)> {
+    let Parcel { descriptor, family, peer, kept, .. } = parcel;
+    presence.peer = peer;
+    let socket = Socket::adopt(descriptor, family).ok()?;
+    if let Some(Kept { tls, unread, .. }) = kept {
+        return Some((Link::resume(socket, tls), unread));
+    }
+    let mut link = Link::plain(socket).ok()?;
+    let mut unread = Vec::new();
+    if core.settings.proxies.protocol.is_some() {
+        let Some(rest) = read_proxy_header(core, presence, &mut link).await else {
+            core.pulse.proxy_headers_refused_total.add(1);
+            return None;
+        };
+        unread = rest;
+    }
+    // Whoever reaches a Unix socket is on this machine: it is always plain.
+    let config = core.tls().filter(|_| family != AddressFamily::UNIX);
+    let Some(config) = config else { return Some((link, unread)) };
+    let deadline = core.clock.now().plus_millis(core.settings.timeouts.head_ms);
+    let session = Session::server(config).ok()?;
+    let shaking = presence.alarm.guard(deadline, link.secure_with(session, &unread));
+    let Ok(Ok(link)) = shaking.await else {
+        core.pulse.tls_handshakes_failed_total.add(1);
+        return None;
+    };
+    if let Some(session) = link.session() {
+        presence.peer.certificate = session.peer_subject().into();
+    }
+    Some((link, Vec::new()))
+}
+
+/// Whose connection a proxy says it is; what was read behind that. None where it cannot be
+/// believed, or is no header: such a connection is closed without a word.
+async fn read_proxy_header(
+    core: &Core,
+    presence: &mut Presence,
+    link: &mut Link,
+) -> Option<Vec<u8>> {
+    let proxies = &core.settings.proxies;
+    let accepted = proxies.protocol.filter(|_| presence.peer.is_trusted)?;
+    let deadline = core.clock.now().plus_millis(core.settings.timeouts.head_ms);
+    let mut buffer = Vec::with_capacity(PROXY_HEADER_ROOM_BYTES);
+    loop {
+        buffer.reserve(PROXY_HEADER_ROOM_BYTES);
+        match presence.alarm.guard(deadline, link.read(buffer)).await {
+            Ok((Ok(read), back)) if read > 0 => buffer = back,
+            _ => return None,
+        }
+        match proxy_protocol::parse(&buffer, accepted).ok()? {
+            Parsed::More => {}
+            Parsed::Whole { length, source } => {
+                if let Some(source) = source {
+                    presence.peer = Peer::of_address(source, proxies);
+                }
+                return Some(buffer.split_off(length));
             }
         }
     }
 }
 
-async fn shake_hands(
-    core: &Core,
-    presence: &Presence,
-    link: Link,
-    config: Arc<ServerConfig>,
-) -> Option<Link> {
-    let deadline = core.clock.now().plus_millis(core.settings.timeouts.head_ms);
-    let session = Session::server(config).ok()?;
-    presence.alarm.guard(deadline, link.secure(session)).await.ok()?.ok()
-}
-
+/// Bytes that never became a request: they have a receipt too.
 async fn turn_away(core: &Core, presence: &Presence, link: &mut Link, refused: Refused) {
     refuse_bytes(core, presence, link, refused).await;
     linger(core, presence, link).await;
@@ -126,7 +220,7 @@ async fn turn_away(core: &Core, presence: &Presence, link: &mut Link, refused: R
 /// Bytes that never became a request: they have a receipt too.
 pub async fn refuse_bytes(core: &Core, presence: &Presence, link: &mut Link, refused: Refused) {
     let request_id = core.new_request_id(core.clock.wall());
-    exchange::record_refusal(core, request_id.as_str(), refused.refusal);
+    exchange::record_refusal(core, presence, request_id.as_str(), refused.refusal);
     say_no(core, presence, link, refused, request_id.as_str()).await;
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     bridge::{
+        handover::Desk,
         lane,
         phase::{self, Phase},
         pulse::Pulse,
@@ -9,53 +10,61 @@ use crate::{
         weather::Weather,
     },
     data_plane::{
-        alarm::{Alarm, Bell, Ring, TICK_MS, Wheel},
+        accept::{self, Door},
+        alarm::{Alarm, Bell, Ring, Wheel},
         body_memory::BodyMemory,
         clock::Clock,
-        connection,
         departures::Departures,
         descriptor,
+        handover::{self, Mark, Parcel, Sharing},
         http2::vendor::Uplinks,
+        peer::Peer,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
     lexicon::{
         settings::{Driver, Settings},
-        time::UnixMillis,
+        time::{Moment, UnixMillis},
     },
     snapshot::Snapshot,
 };
-use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder, net::TcpListener};
+use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use rustls::{RootCertStore, ServerConfig};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    io, net,
+    io,
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// The ticker's pace while nothing runs: coarse enough to cost nothing.
-const IDLE_TICK_MS: u64 = 250;
-/// How many connections that are too many are told so at one time; others are just closed.
-const REFUSED_MAX: usize = 64;
-/// How long an accept that failed (no descriptors left) waits before the next.
-const ACCEPT_PAUSE_MS: u64 = 20;
+/// How long a new connection may take to ask something when its core drains: longer than what a
+/// client has sent already is on its way.
+const FRESH_MS: u64 = 500;
+/// How long after a drain begins another core may still give connections away.
+const PARTING_MS: u64 = 100;
+/// How long a rehearsed stall blocks its core: longer than others take to see it.
+const REHEARSED_STALL: Duration = Duration::from_secs(3);
 
 /// All that a core is given at its start.
 pub struct Setup {
     pub driver: Driver,
     pub settings: Settings,
-    pub listeners: Vec<net::TcpListener>,
-    pub tls: Option<Arc<ServerConfig>>,
+    /// By core, all of them: what waits at the doors of a stuck core is accepted by another.
+    pub doors: Arc<Vec<Vec<Door>>>,
+    /// What clients of TCP doors see; none is plain.
+    pub tls: Option<lane::Receiver<ServerConfig>>,
+    pub desk: Desk<Parcel>,
+    /// By core.
+    pub pulses: Arc<[Arc<Pulse>]>,
+    pub began: Instant,
     pub roots: Arc<RootCertStore>,
     pub body_memory: BodyMemory,
     pub snapshots: lane::Receiver<Snapshot>,
     pub weather: lane::Receiver<Weather>,
     pub receipts: Writer,
-    pub pulse: Arc<Pulse>,
     pub phase: phase::Receiver,
 }
 
@@ -70,10 +79,13 @@ pub struct Core {
     pub connector: Connector,
     pub buffers: Buffers,
     pub body_memory: BodyMemory,
+    pub sharing: Sharing,
+    pub doors: Arc<Vec<Vec<Door>>>,
     /// Connections that are being told that they are too many.
     pub refused: Cell<usize>,
     snapshots: RefCell<Newest<Snapshot>>,
     weather: RefCell<Newest<Weather>>,
+    tls: Option<RefCell<Certificates>>,
     wheel: Rc<Wheel>,
     presences: RefCell<HashMap<u64, Known>>,
     /// How many of them are streams of a connection.
@@ -81,7 +93,6 @@ pub struct Core {
     arrivals: Cell<u64>,
     request_ids: Cell<[u64; 2]>,
     is_draining: Cell<bool>,
-    ticker: RefCell<Option<Waker>>,
     last_one_out: RefCell<Option<Waker>>,
 }
 
@@ -91,6 +102,12 @@ pub struct Core {
 struct Newest<T> {
     receiver: lane::Receiver<T>,
     value: Rc<Arc<T>>,
+}
+
+/// The certificates that this core showed last.
+struct Certificates {
+    receiver: lane::Receiver<ServerConfig>,
+    config: Option<Arc<ServerConfig>>,
 }
 
 /// A request id of ours: 32 hexadecimal digits.
@@ -107,17 +124,43 @@ impl RequestId {
 /// What the core keeps of a connection: how to interrupt it, and whether it only waits.
 struct Known {
     bell: Rc<Bell>,
-    is_idle: Rc<Cell<bool>>,
+    stage: Rc<Cell<Stage>>,
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not asked anything yet.
+    Fresh,
+    /// It waits between two requests.
+    Idle,
+    Busy,
 }
 
 /// One connection, to itself.
 pub struct Presence {
     pub alarm: Alarm,
-    pub is_idle: Rc<Cell<bool>>,
+    pub stage: Rc<Cell<Stage>>,
     /// Bytes of the present reply have left.
     pub has_replied: Cell<bool>,
+    pub peer: Peer,
+    pub mark: Mark,
+    /// Requests that it may still send.
+    pub requests_left: Cell<u64>,
+    pub closes_at: Moment,
     number: u64,
     is_stream: bool,
+}
+
+impl Presence {
+    pub fn count_request(&self) {
+        self.requests_left.set(self.requests_left.get().saturating_sub(1));
+    }
+
+    /// May the connection carry another request after this one?
+    pub fn may_go_on(&self, now: Moment) -> bool {
+        self.requests_left.get() > 0 && now < self.closes_at
+    }
 }
 
 /// Run a core until it is told to close. `started` hears which driver runs, and why.
@@ -135,7 +178,7 @@ pub fn run(setup: Setup, started: impl FnOnce(&'static str, &str)) -> io::Result
         };
         match built {
             Ok(mut runtime) => {
-                setup.pulse.driver.set(1);
+                setup.pulses[setup.desk.index()].driver.set(1);
                 started("io_uring", "the kernel allows it");
                 return runtime.block_on(live(setup));
             }
@@ -143,32 +186,28 @@ pub fn run(setup: Setup, started: impl FnOnce(&'static str, &str)) -> io::Result
             Err(error) => started("epoll", &error.to_string()),
         }
     }
-    setup.pulse.driver.set(2);
+    setup.pulses[setup.desk.index()].driver.set(2);
     let mut runtime = RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?;
     runtime.block_on(live(setup))
 }
 
 async fn live(setup: Setup) -> io::Result<()> {
-    let Setup { listeners, tls, phase, .. } = &setup;
-    let listeners = listeners
-        .iter()
-        .map(|listener| TcpListener::from_std(listener.try_clone()?).map(Rc::new))
-        .collect::<io::Result<Vec<_>>>()?;
-    let (tls, changed) = (tls.clone(), descriptor::watchable(phase.descriptor()?)?);
+    let changed = descriptor::watchable(setup.phase.descriptor()?)?;
     let (core, phase) = Core::new(setup)?;
     let core = Rc::new(core);
 
     monoio::spawn(tick(Rc::clone(&core)));
     monoio::spawn(Rc::clone(&core.departures).run());
-    for listener in &listeners {
-        monoio::spawn(accept(Rc::clone(&core), Rc::clone(listener), tls.clone()));
+    monoio::spawn(handover::run(Rc::clone(&core)));
+    for door in 0..core.doors[core.sharing.index()].len() {
+        monoio::spawn(accept::run(Rc::clone(&core), door));
     }
     while phase.get() == Phase::Serving {
         changed.readable(false).await?;
         phase.take();
     }
-    core.drain(&listeners);
-    drop(listeners);
+    core.is_draining.set(true);
+    monoio::spawn(Rc::clone(&core).drain());
     let mut closing = std::pin::pin!(async {
         while phase.get() != Phase::Closing {
             changed.readable(false).await?;
@@ -177,6 +216,9 @@ async fn live(setup: Setup) -> io::Result<()> {
         core.close();
         std::future::pending::<io::Result<()>>().await
     });
+    // What others gave before they knew comes in first.
+    monoio::time::sleep(Duration::from_millis(PARTING_MS)).await;
+    handover::take_own(&core);
     let mut alone = std::pin::pin!(core.alone());
     std::future::poll_fn(|context| match alone.as_mut().poll(context) {
         Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -185,47 +227,17 @@ async fn live(setup: Setup) -> io::Result<()> {
     .await
 }
 
-async fn accept(core: Rc<Core>, listener: Rc<TcpListener>, tls: Option<Arc<ServerConfig>>) {
-    while !core.is_draining() {
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                let refused = core.refused.get();
-                let served = core.connections() - refused;
-                if served < core.settings.bounds.connections_max {
-                    monoio::spawn(connection::serve(Rc::clone(&core), tcp, tls.clone()));
-                } else if refused < REFUSED_MAX && tls.is_none() {
-                    core.refused.set(refused + 1);
-                    monoio::spawn(connection::refuse(Rc::clone(&core), tcp));
-                }
-            }
-            Err(_) if core.is_draining() => break,
-            // No descriptors are left: those who leave make room.
-            Err(_) => monoio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await,
-        }
-    }
-}
-
-/// Turn the wheel: finely while exchanges run, coarsely while none does.
+/// Turn the wheel: finely while exchanges run, else when something is due.
 async fn tick(core: Rc<Core>) {
     loop {
         let is_busy = core.pulse.exchanges_in_flight.get() > 0;
-        let pause = Duration::from_millis(if is_busy { TICK_MS } else { IDLE_TICK_MS });
-        let mut sleep = std::pin::pin!(monoio::time::sleep(pause));
-        let mut was_polled = false;
-        std::future::poll_fn(|context| {
-            if !is_busy && !was_polled {
-                *core.ticker.borrow_mut() = Some(context.waker().clone());
-            }
-            let is_woken = was_polled && !is_busy && core.ticker.borrow().is_none();
-            was_polled = true;
-            if is_woken { Poll::Ready(()) } else { sleep.as_mut().poll(context) }
-        })
-        .await;
-        core.ticker.borrow_mut().take();
+        core.wheel.pause(is_busy, core.clock.now()).await;
         let now = core.clock.now();
         core.wheel.turn(now);
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
+        core.sharing.turn();
+        handover::relieve(&core);
     }
 }
 
@@ -238,10 +250,12 @@ impl Core {
         let [low, high] =
             [0, 8].map(|at| u64::from_le_bytes(*seed[at..].first_chunk().expect("16 bytes")));
         let uplinks = Rc::<Uplinks>::default();
+        let pulse = Arc::clone(&setup.pulses[setup.desk.index()]);
+        let certificates = |receiver| RefCell::new(Certificates { receiver, config: None });
         let core = Self {
             clock,
             departures: Rc::new(Departures::new()?),
-            pulse: setup.pulse,
+            pulse,
             ledger: Ledger {
                 writer: RefCell::new(setup.receipts),
                 when_full: setup.settings.receipts_full,
@@ -252,16 +266,18 @@ impl Core {
             connector: Connector::new(setup.roots, uplinks),
             buffers: Buffers::default(),
             body_memory: setup.body_memory,
+            sharing: Sharing::new(setup.desk, setup.pulses, setup.began),
+            doors: setup.doors,
             refused: Cell::new(0),
             snapshots: RefCell::new(Newest::new(setup.snapshots)),
             weather: RefCell::new(Newest::new(setup.weather)),
+            tls: setup.tls.map(certificates),
             wheel,
             presences: RefCell::new(HashMap::new()),
             streams: Cell::new(0),
             arrivals: Cell::new(0),
             request_ids: Cell::new([low, high]),
             is_draining: Cell::new(false),
-            ticker: RefCell::new(None),
             last_one_out: RefCell::new(None),
         };
         Ok((core, setup.phase))
@@ -278,23 +294,48 @@ impl Core {
         self.weather.borrow_mut().look()
     }
 
+    /// What a client that shakes hands now shall see. **Cost**: one atomic load, and one count.
+    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+        let mut certificates = self.tls.as_ref()?.borrow_mut();
+        if let Some(newest) = certificates.receiver.changed() {
+            certificates.config = Some(newest);
+        }
+        certificates.config.clone()
+    }
+
+    /// Does it poll for readiness (epoll), so that its sockets must not block?
+    pub fn is_polled(&self) -> bool {
+        self.pulse.driver.get() == 2
+    }
+
+    /// How many connections are here, without the streams of those that have some.
+    pub fn connections(&self) -> usize {
+        self.presences.borrow().len() - self.streams.get()
+    }
+
     pub fn is_draining(&self) -> bool {
         self.is_draining.get()
     }
 
-    /// An exchange begins: timeouts must be seen to.
-    pub fn wake_ticker(&self) {
-        if let Some(waker) = self.ticker.borrow_mut().take() {
-            waker.wake();
-        }
+    pub fn draining(&self) -> &Cell<bool> {
+        &self.is_draining
     }
 
-    /// For rehearsals (`--panic-on-model`): fail as a bug of ours would.
-    pub fn rehearse_panic(&self, model: &str) {
+    /// An exchange begins: timeouts must be seen to.
+    pub fn wake_ticker(&self) {
+        self.wheel.wake_ticker();
+    }
+
+    /// For rehearsals (`--panic-on-model`, `--stall-on-model`): fail as a bug of ours would, or
+    /// hang.
+    pub fn rehearse(&self, model: &str) {
         assert!(
             self.settings.panic_on_model.as_deref() != Some(model),
             "a rehearsed panic: an exchange named this model"
         );
+        if self.settings.stall_on_model.as_deref() == Some(model) {
+            std::thread::sleep(REHEARSED_STALL);
+        }
     }
 
     /// Not to be guessed from outside, unique.
@@ -315,35 +356,53 @@ impl Core {
     }
 
     /// A connection is here.
-    pub fn arrive(&self) -> Presence {
-        let presence = self.welcome(false);
-        self.pulse.connections_total.add(1);
+    pub fn arrive(&self, parcel: &Parcel) -> Presence {
+        let presence = self.welcome(Peer::default(), false);
         self.pulse.connections.set(self.connections() as u64);
-        presence
+        let (requests_left, age_ms) = if let Some(kept) = &parcel.kept {
+            (kept.requests_left, kept.closes_in_ms)
+        } else {
+            self.pulse.connections_total.add(1);
+            let most = self.settings.bounds.connection_requests_max;
+            (most, self.jittered(self.settings.timeouts.connection_age_ms, presence.number))
+        };
+        presence.requests_left.set(requests_left);
+        Presence { closes_at: self.clock.now().plus_millis(age_ms), ..presence }
     }
 
     /// A stream of a connection is here. `None` where there are as many as connections may be.
-    pub fn attend(&self) -> Option<Presence> {
+    pub fn attend(&self, connection: &Presence) -> Option<Presence> {
         let streams = self.streams.get();
         (streams < self.settings.bounds.connections_max).then(|| {
             self.streams.set(streams + 1);
-            self.welcome(true)
+            self.welcome(connection.peer.clone(), true)
         })
     }
 
-    /// Connections, without the streams of those that have some.
-    fn connections(&self) -> usize {
-        self.presences.borrow().len() - self.streams.get()
-    }
-
-    fn welcome(&self, is_stream: bool) -> Presence {
+    fn welcome(&self, peer: Peer, is_stream: bool) -> Presence {
         let number = self.arrivals.get();
         self.arrivals.set(number + 1);
         let alarm = Alarm::new(Rc::clone(&self.wheel));
-        let is_idle = Rc::new(Cell::new(false));
-        let known = Known { bell: Rc::clone(alarm.bell()), is_idle: Rc::clone(&is_idle) };
+        let stage = Rc::new(Cell::new(Stage::Busy));
+        let known = Known { bell: Rc::clone(alarm.bell()), stage: Rc::clone(&stage) };
         self.presences.borrow_mut().insert(number, known);
-        Presence { alarm, is_idle, has_replied: Cell::new(false), number, is_stream }
+        Presence {
+            alarm,
+            stage,
+            has_replied: Cell::new(false),
+            peer,
+            mark: Mark::default(),
+            requests_left: Cell::new(u64::MAX),
+            closes_at: Moment(u64::MAX),
+            number,
+            is_stream,
+        }
+    }
+
+    /// Up to a tenth less, so that connections that came together do not leave together.
+    fn jittered(&self, millis: u64, number: u64) -> u64 {
+        let mixed = (number ^ self.request_ids.get()[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        millis - millis / 10 / 256 * (mixed >> 56)
     }
 
     /// A connection, or a stream, is no more.
@@ -362,17 +421,19 @@ impl Core {
     }
 
     /// Take no more, and let go of those who wait for nothing.
-    fn drain(&self, listeners: &[Rc<TcpListener>]) {
+    async fn drain(self: Rc<Self>) {
         self.is_draining.set(true);
-        for listener in listeners {
-            // Wakes the pending accept; a listener that is gone needs no shutdown.
-            let _ =
-                rustix::net::shutdown(descriptor::lend(&**listener), rustix::net::Shutdown::Read);
-        }
-        for known in self.presences.borrow().values().filter(|known| known.is_idle.get()) {
+        accept::close(&self);
+        self.let_go(Stage::Idle);
+        self.pools.clear();
+        monoio::time::sleep(Duration::from_millis(FRESH_MS)).await;
+        self.let_go(Stage::Fresh);
+    }
+
+    fn let_go(&self, stage: Stage) {
+        for known in self.presences.borrow().values().filter(|it| it.stage.get() == stage) {
             known.bell.ring(Ring::Closing);
         }
-        self.pools.clear();
     }
 
     /// Break off what still runs.

@@ -11,8 +11,9 @@
 use crate::data_plane::{
     alarm::{Bell, Ring},
     descriptor,
+    link::Socket,
 };
-use monoio::net::{TcpStream, UnixStream};
+use monoio::net::UnixStream;
 use rustix::{event::epoll, fd::OwnedFd};
 use std::{
     cell::{Cell, RefCell},
@@ -46,7 +47,7 @@ impl Departures {
 
     /// Ring `bell` when this client sends no more, or resets. `None` where the kernel has no room
     /// for one more watch: then a write will tell.
-    pub fn watch(&self, client: &TcpStream, bell: &Rc<Bell>) -> Option<Watch> {
+    pub fn watch(&self, client: &Socket, bell: &Rc<Bell>) -> Option<Watch> {
         let token = self.next.get();
         self.next.set(token + 1);
         let flags = epoll::EventFlags::RDHUP | epoll::EventFlags::ONESHOT;
@@ -57,7 +58,7 @@ impl Departures {
     }
 
     /// Ring again, but only at a reset (which epoll tells unasked).
-    pub fn expect_reset(&self, client: &TcpStream, watch: &Watch) {
+    pub fn expect_reset(&self, client: &Socket, watch: &Watch) {
         let data = epoll::EventData::new_u64(watch.0);
         let flags = epoll::EventFlags::ONESHOT;
         // It can only fail where the kernel has dropped the watch; then a write will tell.
@@ -65,7 +66,7 @@ impl Departures {
     }
 
     /// End a watch.
-    pub fn unwatch(&self, client: &TcpStream, watch: Watch) {
+    pub fn unwatch(&self, client: &Socket, watch: Watch) {
         self.watched.borrow_mut().remove(&watch.0);
         // It can only fail where the kernel has dropped the watch already.
         let _ = epoll::delete(&self.epoll, descriptor::lend(client));

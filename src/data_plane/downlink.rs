@@ -33,6 +33,7 @@ pub struct Downlink<'a> {
     departures: &'a Departures,
     buffers: &'a Buffers,
     has_replied: &'a Cell<bool>,
+    is_draining: &'a Cell<bool>,
     watch: Option<Watch>,
     /// When the exchange is old enough for a watch; `None` once that was tried.
     watch_from: Option<Moment>,
@@ -67,6 +68,7 @@ impl<'a> Downlink<'a> {
             departures: &core.departures,
             buffers: &core.buffers,
             has_replied: &presence.has_replied,
+            is_draining: core.draining(),
             watch: None,
             watch_from: Some(now.plus_millis(WATCH_AFTER_MS)),
             probe: if head.is_http10 { b"" } else { CONTINUE },
@@ -76,7 +78,7 @@ impl<'a> Downlink<'a> {
             is_http10: head.is_http10,
             is_head: head.method == Method::Head,
             // A client of HTTP/1.0 would have to be told that we keep it, and few still ask.
-            keep_alive: head.keep_alive && !head.is_http10 && !core.is_draining(),
+            keep_alive: head.keep_alive && !head.is_http10 && presence.may_go_on(now),
             out: core.buffers.take(),
         }
     }
@@ -154,8 +156,8 @@ impl<'a> Downlink<'a> {
         self.alarm.hush();
         let Some(watch) = self.watch.as_ref().filter(|_| !self.was_probed) else { return false };
         self.was_probed = true;
-        let Some(tcp) = self.link.tcp() else { return false };
-        self.departures.expect_reset(tcp, watch);
+        let Some(socket) = self.link.socket() else { return false };
+        self.departures.expect_reset(socket, watch);
         if self.probe.is_empty() {
             return true;
         }
@@ -167,11 +169,16 @@ impl<'a> Downlink<'a> {
     fn begin_watch(&mut self) {
         self.watch_from = None;
         // A stream's own task watches for its end.
-        let tcp = self.link.tcp();
-        self.watch = tcp.and_then(|tcp| self.departures.watch(tcp, self.alarm.bell()));
+        let socket = self.link.socket();
+        self.watch = socket.and_then(|socket| self.departures.watch(socket, self.alarm.bell()));
     }
 
-    pub fn next(&self) -> Next {
+    /// What becomes of the connection. A drain that has begun is told as long as nothing of the
+    /// reply has left; what was promised is kept.
+    pub fn next(&mut self) -> Next {
+        if self.is_draining.get() && !self.has_replied.get() {
+            self.keep_alive = false;
+        }
         if self.keep_alive { Next::KeepAlive } else { Next::Close }
     }
 }
@@ -179,8 +186,8 @@ impl<'a> Downlink<'a> {
 impl Drop for Downlink<'_> {
     fn drop(&mut self) {
         self.buffers.give(std::mem::take(&mut self.out));
-        if let (Some(watch), Some(tcp)) = (self.watch.take(), self.link.tcp()) {
-            self.departures.unwatch(tcp, watch);
+        if let (Some(watch), Some(socket)) = (self.watch.take(), self.link.socket()) {
+            self.departures.unwatch(socket, watch);
         }
         // It rang for this exchange; whoever half-closed may have sent the next one already.
         self.alarm.hush();

@@ -69,6 +69,8 @@ pub async fn serve(
         own_id = core.new_request_id(trail.started_wall());
         own_id.as_str()
     };
+    trail.client_address = presence.peer.client_address(&core.settings.proxies, &request);
+    trail.client_certificate = &presence.peer.certificate;
     let ended = match received {
         Ok(received) => {
             converse(core, &snapshot, &request, received, &mut downlink, &mut trail).await
@@ -136,7 +138,7 @@ async fn converse<'s>(
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     trail.admit(&metadata)?;
     let plan = route::plan(snapshot, subject, &ask)?;
-    core.rehearse_panic(&ask.model);
+    core.rehearse(&ask.model);
 
     let mut last = Fault::SecretUnavailable;
     for model in plan {
@@ -204,8 +206,10 @@ fn sane_id<'b>(request: &Request<'b>) -> Option<&'b str> {
 }
 
 /// The receipt of bytes that never became a request.
-pub fn record_refusal(core: &Core, request_id: &str, refusal: Refusal) {
+pub fn record_refusal(core: &Core, presence: &Presence, request_id: &str, refusal: Refusal) {
     let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
+    trail.client_address = &presence.peer.address;
+    trail.client_certificate = &presence.peer.certificate;
     trail.request_id = request_id;
     trail.refusal = Some(refusal);
     trail.ending = Ending::Refused;

@@ -77,10 +77,11 @@ impl<'b> Request<'b> {
 }
 
 impl Intake {
-    pub fn new(memory: &BodyMemory) -> Self {
+    /// `read` are the first bytes, where some were read already.
+    pub fn new(memory: &BodyMemory, read: Vec<u8>) -> Self {
         Self {
             head: RequestHead::default(),
-            inbox: Vec::new(),
+            inbox: read,
             decoded: None,
             consumed: 0,
             body_is_read: false,
@@ -103,6 +104,12 @@ impl Intake {
     /// Is everything of the present request read, so that the next one can follow?
     pub fn is_drained(&self) -> bool {
         self.body_is_read
+    }
+
+    /// Bytes that belong to no request yet, between two requests.
+    pub fn take_unread(&mut self) -> Vec<u8> {
+        debug_assert_eq!(self.consumed, 0, "between two requests");
+        std::mem::take(&mut self.inbox)
     }
 
     /// Are the first bytes of a next request here already?

@@ -1,40 +1,141 @@
-//! A byte stream to a client or a target: TCP, with TLS or without, or one stream of HTTP/2. The
-//! seam to the reactor.
+//! A byte stream to a client or a target: TCP or a Unix socket, with TLS or without, or one stream
+//! of HTTP/2. The seam to the reactor.
 //!
 //! Buffers are owned by the operation that fills or empties them, as io_uring wants it; a read or a
 //! write that is given up takes its bytes with it, so the connection is dead then.
 
 use crate::data_plane::{descriptor, http2::stream::Stream, tls::Session};
 use monoio::{
+    BufResult,
     buf::IoBufMut,
     io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
-use rustix::net::RecvFlags;
-use std::{future::poll_fn, io, task::Poll};
+use pin_project_lite::pin_project;
+use rustix::{
+    fd::{AsRawFd, OwnedFd, RawFd},
+    net::{AddressFamily, RecvFlags},
+};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// A connected socket of either family.
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// A socket that was accepted, here or by another core. It blocks or not as the driver wants.
+    pub fn adopt(descriptor: OwnedFd, family: AddressFamily) -> io::Result<Self> {
+        if family == AddressFamily::UNIX {
+            Ok(Self::Unix(UnixStream::from_std(descriptor.into())?))
+        } else {
+            Ok(Self::Tcp(TcpStream::from_std(descriptor.into())?))
+        }
+    }
+
+    pub fn family(&self) -> AddressFamily {
+        match self {
+            Self::Tcp(_) => AddressFamily::INET,
+            Self::Unix(_) => AddressFamily::UNIX,
+        }
+    }
+
+    /// Read into what `buffer` has room for behind its bytes.
+    pub async fn read_spare(&mut self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+        debug_assert!(buffer.len() < buffer.capacity(), "a read needs room");
+        let (filled, room) = (buffer.len(), buffer.capacity());
+        let spare = buffer.slice_mut(filled..room);
+        let reading = match self {
+            Self::Tcp(tcp) => Either::Tcp { io: tcp.read(spare) },
+            Self::Unix(unix) => Either::Unix { io: unix.read(spare) },
+        };
+        let (read, slice) = reading.await;
+        (read, slice.into_inner())
+    }
+
+    /// Write all of `buffer` and give it back as it was.
+    pub fn write_all(
+        &mut self,
+        buffer: Vec<u8>,
+    ) -> impl Future<Output = BufResult<usize, Vec<u8>>> + '_ {
+        match self {
+            Self::Tcp(tcp) => Either::Tcp { io: tcp.write_all(buffer) },
+            Self::Unix(unix) => Either::Unix { io: unix.write_all(buffer) },
+        }
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.shutdown().await,
+            Self::Unix(unix) => unix.shutdown().await,
+        }
+    }
+}
+
+pin_project! {
+    /// What one of two sockets does. **Cost**: a word more than the larger of both, where an
+    /// `async fn` would hold the buffer twice.
+    #[project = Projected]
+    enum Either<T, U> {
+        Tcp { #[pin] io: T },
+        Unix { #[pin] io: U },
+    }
+}
+
+impl<T: Future, U: Future<Output = T::Output>> Future for Either<T, U> {
+    type Output = T::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T::Output> {
+        match self.project() {
+            Projected::Tcp { io } => io.poll(context),
+            Projected::Unix { io } => io.poll(context),
+        }
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(tcp) => tcp.as_raw_fd(),
+            Self::Unix(unix) => unix.as_raw_fd(),
+        }
+    }
+}
+
+/// A second descriptor of a socket, for another core.
+///
+/// The reactor that has the socket closes its own in its own time; nothing may be read or written
+/// just now.
+pub fn duplicate(socket: &Socket) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(descriptor::lend(socket), 0)?)
+}
 
 /// One connection, or one stream of one.
 pub struct Link(Line);
 
 enum Line {
-    Socket { tcp: TcpStream, tls: Option<Box<Session>> },
+    Own { socket: Socket, tls: Option<Box<Session>> },
     Stream(Stream),
 }
 
 impl Link {
     /// A plain connection; small writes leave at once.
-    pub fn plain(tcp: TcpStream) -> io::Result<Self> {
-        tcp.set_nodelay(true)?;
-        Ok(Self(Line::Socket { tcp, tls: None }))
+    pub fn plain(socket: Socket) -> io::Result<Self> {
+        if let Socket::Tcp(tcp) = &socket {
+            tcp.set_nodelay(true)?;
+        }
+        Ok(Self::resume(socket, None))
     }
 
-    /// Shake hands over a plain connection.
-    pub async fn secure(self, mut session: Box<Session>) -> io::Result<Self> {
-        let Line::Socket { mut tcp, .. } = self.0 else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        session.handshake(&mut tcp).await?;
-        Ok(Self(Line::Socket { tcp, tls: Some(session) }))
+    /// A connection that was served before, by another core.
+    pub fn resume(socket: Socket, tls: Option<Box<Session>>) -> Self {
+        Self(Line::Own { socket, tls })
     }
 
     /// One stream of a connection that others share.
@@ -42,25 +143,45 @@ impl Link {
         Self(Line::Stream(stream))
     }
 
+    /// Shake hands over a plain connection.
+    pub async fn secure(self, session: Box<Session>) -> io::Result<Self> {
+        self.secure_with(session, b"").await
+    }
+
+    /// The same where the first bytes of the other side were read already.
+    pub async fn secure_with(self, mut session: Box<Session>, read: &[u8]) -> io::Result<Self> {
+        let (mut socket, _) = self.into_socket().ok_or(io::ErrorKind::InvalidInput)?;
+        session.push_ciphertext(read);
+        session.handshake(&mut socket).await?;
+        Ok(Self::resume(socket, Some(session)))
+    }
+
     /// The connection, where it is not shared.
-    pub fn tcp(&self) -> Option<&TcpStream> {
+    pub fn socket(&self) -> Option<&Socket> {
         match &self.0 {
-            Line::Socket { tcp, .. } => Some(tcp),
+            Line::Own { socket, .. } => Some(socket),
+            Line::Stream(_) => None,
+        }
+    }
+
+    pub fn session(&self) -> Option<&Session> {
+        match &self.0 {
+            Line::Own { tls, .. } => tls.as_deref(),
             Line::Stream(_) => None,
         }
     }
 
     /// The same to keep, with its TLS.
-    pub fn into_socket(self) -> Option<(TcpStream, Option<Box<Session>>)> {
+    pub fn into_socket(self) -> Option<(Socket, Option<Box<Session>>)> {
         match self.0 {
-            Line::Socket { tcp, tls } => Some((tcp, tls)),
+            Line::Own { socket, tls } => Some((socket, tls)),
             Line::Stream(_) => None,
         }
     }
 
     /// Did both sides choose HTTP/2 while they shook hands?
     pub fn negotiated_http2(&self) -> bool {
-        matches!(&self.0, Line::Socket { tls: Some(session), .. } if session.chose_http2())
+        self.session().is_some_and(Session::chose_http2)
     }
 
     /// Is it one of the streams of a connection?
@@ -71,25 +192,25 @@ impl Link {
     /// Is it a connection of its own, or the first stream of one?
     pub fn is_new_connection(&self) -> bool {
         match &self.0 {
-            Line::Socket { .. } => true,
+            Line::Own { .. } => true,
             Line::Stream(stream) => stream.is_first(),
         }
     }
 
     /// Does the other side say nothing and stay, as it must between two answers?
     pub fn is_quiet(&mut self) -> bool {
-        let Line::Socket { tcp, tls } = &mut self.0 else { return false };
+        let Line::Own { socket, tls } = &mut self.0 else { return false };
         let is_clear = tls.as_mut().is_none_or(|session| session.is_clear());
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let waiting = rustix::net::recv(descriptor::lend(tcp), &mut [0_u8; 1], flags);
+        let waiting = rustix::net::recv(descriptor::lend(socket), &mut [0_u8; 1], flags);
         is_clear && waiting.is_err_and(|error| error == rustix::io::Errno::AGAIN)
     }
 
     /// Read into the spare capacity of `buffer`, at least one byte unless the other side has ended.
     pub async fn read(&mut self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         match &mut self.0 {
-            Line::Socket { tcp, tls: None } => read_spare(tcp, buffer).await,
-            Line::Socket { tcp, tls: Some(session) } => session.read(tcp, buffer).await,
+            Line::Own { socket, tls: None } => socket.read_spare(buffer).await,
+            Line::Own { socket, tls: Some(session) } => session.read(socket, buffer).await,
             Line::Stream(stream) => {
                 let mut buffer = buffer;
                 let read = poll_fn(|context| stream.poll_read(context, &mut buffer)).await;
@@ -101,11 +222,11 @@ impl Link {
     /// Write all of `buffer` and give it back as it was.
     pub async fn write(&mut self, buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
         match &mut self.0 {
-            Line::Socket { tcp, tls: None } => {
-                let (written, buffer) = tcp.write_all(buffer).await;
+            Line::Own { socket, tls: None } => {
+                let (written, buffer) = socket.write_all(buffer).await;
                 (written.map(drop), buffer)
             }
-            Line::Socket { tcp, tls: Some(session) } => session.write(tcp, buffer).await,
+            Line::Own { socket, tls: Some(session) } => session.write(socket, buffer).await,
             Line::Stream(stream) => {
                 let mut taken = stream.write(&buffer);
                 let written = poll_fn(|context| match &mut taken {
@@ -120,19 +241,11 @@ impl Link {
     /// Tell the other side that nothing more comes.
     pub async fn finish(&mut self) {
         // A stream ends where its exchange does.
-        let Line::Socket { tcp, tls } = &mut self.0 else { return };
+        let Line::Own { socket, tls } = &mut self.0 else { return };
         if let Some(session) = tls {
-            session.finish(tcp).await;
+            session.finish(socket).await;
         }
         // Whoever is gone needs not be told.
-        let _ = tcp.shutdown().await;
+        let _ = socket.shutdown().await;
     }
-}
-
-/// Read into what `buffer` has room for behind its bytes.
-pub async fn read_spare(tcp: &mut TcpStream, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
-    debug_assert!(buffer.len() < buffer.capacity(), "a read needs room");
-    let (filled, room) = (buffer.len(), buffer.capacity());
-    let (read, slice) = tcp.read(buffer.slice_mut(filled..room)).await;
-    (read, slice.into_inner())
 }

@@ -2,17 +2,22 @@
 //!
 //! Start at `exchange.rs`, the page that the rest serves. `stage/` holds its steps, `upstream/`
 //! the way to a target; `connection.rs` is what stands around an exchange, `core.rs` what stands
-//! around all.
+//! around all. `listener.rs` and `accept.rs` are the doors, `handover.rs` moves connections between
+//! cores by the rule in `balance.rs`.
 //!
 //! **Invariants**: nothing here is `Send` after a core has begun, nothing is locked in steady
 //! state, nothing blocks, nothing calls a database or resolves a name. No floor above knows an I/O
 //! type.
 
+pub mod accept;
 pub mod body_memory;
 pub mod core;
+pub mod handover;
+pub mod listener;
 pub mod tls;
 
 mod alarm;
+mod balance;
 mod catch;
 mod clock;
 mod connection;
@@ -24,8 +29,8 @@ mod http2;
 mod inbound;
 mod keys;
 mod link;
-pub mod listener;
 mod local;
+mod peer;
 mod stage;
 mod trail;
 mod upstream;

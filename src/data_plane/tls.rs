@@ -4,18 +4,16 @@
 //! one kept buffer and written from one (measured 2026-11-21, see the project's performance
 //! notes).
 
-use crate::{data_plane::link::read_spare, provider::target::TlsTrust};
-use monoio::{io::AsyncWriteRentExt, net::TcpStream};
+use crate::{data_plane::link::Socket, provider::target::TlsTrust};
 use rustls::{
     ClientConfig, ClientConnection, Connection, DigitallySignedStruct, RootCertStore, ServerConfig,
     ServerConnection, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use std::{
     io::{self, BufRead, Write},
-    path::Path,
     sync::Arc,
 };
 
@@ -57,14 +55,19 @@ impl Session {
         Box::new(Self { tls, incoming: Vec::new(), fed: 0, outgoing: Vec::new() })
     }
 
-    pub async fn handshake(&mut self, tcp: &mut TcpStream) -> io::Result<()> {
+    pub async fn handshake(&mut self, socket: &mut Socket) -> io::Result<()> {
         while self.tls.is_handshaking() {
-            self.flush(tcp).await?;
-            if self.tls.is_handshaking() && self.receive(tcp).await? == 0 {
+            self.flush(socket).await?;
+            if self.tls.is_handshaking() && self.receive(socket).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        self.flush(tcp).await
+        self.flush(socket).await
+    }
+
+    /// Ciphertext that was read before this session began.
+    pub fn push_ciphertext(&mut self, read: &[u8]) {
+        self.incoming.extend_from_slice(read);
     }
 
     /// Did both sides choose HTTP/2?
@@ -89,7 +92,7 @@ impl Session {
 
     pub async fn read(
         &mut self,
-        tcp: &mut TcpStream,
+        socket: &mut Socket,
         mut buffer: Vec<u8>,
     ) -> (io::Result<usize>, Vec<u8>) {
         loop {
@@ -97,13 +100,13 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 taken => return (taken, buffer),
             }
-            match self.receive(tcp).await {
+            match self.receive(socket).await {
                 // Without close_notify this is a truncation, and rustls says so above.
                 Ok(_) => {}
                 Err(error) => return (Err(error), buffer),
             }
             if self.tls.wants_write()
-                && let Err(error) = self.flush(tcp).await
+                && let Err(error) = self.flush(socket).await
             {
                 return (Err(error), buffer);
             }
@@ -112,19 +115,19 @@ impl Session {
 
     pub async fn write(
         &mut self,
-        tcp: &mut TcpStream,
+        socket: &mut Socket,
         buffer: Vec<u8>,
     ) -> (io::Result<()>, Vec<u8>) {
         if let Err(error) = self.tls.writer().write_all(&buffer) {
             return (Err(error), buffer);
         }
-        (self.flush(tcp).await, buffer)
+        (self.flush(socket).await, buffer)
     }
 
-    pub async fn finish(&mut self, tcp: &mut TcpStream) {
+    pub async fn finish(&mut self, socket: &mut Socket) {
         self.tls.send_close_notify();
         // Whoever is gone needs not be told.
-        let _ = self.flush(tcp).await;
+        let _ = self.flush(socket).await;
     }
 
     /// Copy what is decrypted into the room of `buffer`: all records that fit.
@@ -150,8 +153,8 @@ impl Session {
 
     /// Feed the record layer with what is left of the last read of ciphertext, else with one more
     /// read; 0 where nothing more comes.
-    async fn receive(&mut self, tcp: &mut TcpStream) -> io::Result<usize> {
-        if self.fed == self.incoming.len() && self.read_ciphertext(tcp).await? == 0 {
+    async fn receive(&mut self, socket: &mut Socket) -> io::Result<usize> {
+        if self.fed == self.incoming.len() && self.read_ciphertext(socket).await? == 0 {
             self.tls.read_tls(&mut io::empty())?; // Tells it of the end.
             return Ok(0);
         }
@@ -163,7 +166,7 @@ impl Session {
                 Ok(state) => state,
                 Err(error) => {
                     // The alert that tells the other side why.
-                    let _ = self.flush(tcp).await;
+                    let _ = self.flush(socket).await;
                     return Err(io::Error::new(io::ErrorKind::InvalidData, error));
                 }
             };
@@ -178,18 +181,18 @@ impl Session {
         }
     }
 
-    async fn read_ciphertext(&mut self, tcp: &mut TcpStream) -> io::Result<usize> {
+    async fn read_ciphertext(&mut self, socket: &mut Socket) -> io::Result<usize> {
         let mut incoming = std::mem::take(&mut self.incoming);
         incoming.clear();
         incoming.reserve(CIPHERTEXT_BYTES);
         self.fed = 0;
-        let (read, incoming) = read_spare(tcp, incoming).await;
+        let (read, incoming) = socket.read_spare(incoming).await;
         self.incoming = incoming;
         read
     }
 
     /// One write of all records that wait.
-    async fn flush(&mut self, tcp: &mut TcpStream) -> io::Result<()> {
+    async fn flush(&mut self, socket: &mut Socket) -> io::Result<()> {
         let mut outgoing = std::mem::take(&mut self.outgoing);
         while self.tls.wants_write() {
             self.tls.write_tls(&mut outgoing)?;
@@ -198,10 +201,19 @@ impl Session {
             self.outgoing = outgoing;
             return Ok(());
         }
-        let (written, mut outgoing) = tcp.write_all(outgoing).await;
+        let (written, mut outgoing) = socket.write_all(outgoing).await;
         outgoing.clear();
         self.outgoing = outgoing;
         written.map(drop)
+    }
+
+    /// Whose certificate the other side has proved to hold: its subject, or empty.
+    ///
+    /// **Shape**: RFC 4514, as `CN=billing, O=Example`.
+    pub fn peer_subject(&self) -> String {
+        let first = self.tls.peer_certificates().and_then(<[_]>::first);
+        let parsed = first.and_then(|der| x509_parser::parse_x509_certificate(der).ok());
+        parsed.map_or_else(String::new, |(_, certificate)| certificate.subject().to_string())
     }
 }
 
@@ -227,30 +239,6 @@ pub fn client_config(trust: &TlsTrust, roots: &RootCertStore) -> Result<ClientCo
         }
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// The certificate that clients see.
-pub fn server_config(
-    certificate: &Path,
-    key: &Path,
-    offers_http2: bool,
-) -> Result<ServerConfig, String> {
-    let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| named(certificate, &error))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| named(certificate, &error))?;
-    if offers_http2 {
-        config.alpn_protocols.push(ALPN_HTTP2.to_vec());
-    }
-    config.alpn_protocols.push(b"http/1.1".to_vec());
-    Ok(config)
 }
 
 /// The system's roots.

@@ -1,32 +1,39 @@
 //! The threads of the data plane, from here.
 
 use crate::{
-    bridge::{phase, pulse::Pulse, receipts::writer::Writer},
-    control_plane::publisher::Publisher,
+    bridge::{handover, phase, pulse::Pulse, receipts::writer::Writer},
+    control_plane::{certificates::Certificates, publisher::Publisher},
     data_plane::{
         self,
+        accept::Door,
         body_memory::BodyMemory,
         core::{self, Setup},
+        listener::SocketFile,
         tls,
     },
     gateway::{Options, descriptors},
+    lexicon::listen::Listen,
 };
 use anyhow::{Context, anyhow};
-use rustls::ServerConfig;
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    thread,
-};
+use std::{sync::Arc, thread, time::Instant};
 use tokio::sync::mpsc;
 
 /// Where clients come in.
 pub struct Doors {
     /// With the ports that the kernel chose where 0 was asked for.
-    pub addresses: Vec<SocketAddr>,
-    /// By core.
-    listeners: Vec<Vec<TcpListener>>,
-    tls: Option<Arc<ServerConfig>>,
+    listens: Vec<Listen>,
+    /// Removed when the gateway ends.
+    files: Vec<SocketFile>,
+    by_core: Vec<Vec<Door>>,
+}
+
+/// What the cores are given from the control plane.
+pub struct Supply<'a> {
+    pub publisher: &'a Publisher,
+    pub certificates: Option<&'a Certificates>,
+    pub writers: Vec<Writer>,
+    pub pulses: Vec<Arc<Pulse>>,
+    pub phases: Vec<phase::Receiver>,
 }
 
 /// The cores that run.
@@ -38,34 +45,25 @@ pub struct Running {
 
 /// Bind every address, once for each core.
 pub fn open_doors(options: &Options) -> anyhow::Result<Doors> {
-    let tls = match &options.tls {
-        Some((certificate, key)) => Some(Arc::new(
-            tls::server_config(certificate, key, options.settings.http2)
-                .map_err(|error| anyhow!(error))?,
-        )),
-        None => None,
-    };
-    let mut listeners: Vec<_> = (0..options.cores).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::with_capacity(options.listen.len());
-    for address in &options.listen {
-        let bound = data_plane::listener::bind(*address, options.cores)
-            .with_context(|| format!("cannot listen on {address}"))?;
-        addresses.push(bound.first().context("--cores 0")?.local_addr()?);
-        for (core, listener) in listeners.iter_mut().zip(bound) {
-            core.push(listener);
+    let mut by_core: Vec<_> = (0..options.cores).map(|_| Vec::new()).collect();
+    let (mut listens, mut files) = (Vec::with_capacity(options.listen.len()), Vec::new());
+    for listen in &options.listen {
+        let bound = data_plane::listener::bind(listen, options.cores, options.unix_mode)
+            .with_context(|| format!("cannot listen on {listen}"))?;
+        listens.push(bound.listen);
+        files.extend(bound.file);
+        for (core, doors) in by_core.iter_mut().zip(bound.by_core) {
+            core.extend(doors);
         }
     }
-    Ok(Doors { addresses, listeners, tls })
+    Ok(Doors { listens, files, by_core })
 }
 
 /// Start every core.
 pub fn start(
     options: &Options,
-    doors: Doors,
-    publisher: &Publisher,
-    writers: Vec<Writer>,
-    pulses: &[Arc<Pulse>],
-    phases: Vec<phase::Receiver>,
+    doors: Vec<Vec<Door>>,
+    supply: Supply<'_>,
 ) -> anyhow::Result<Running> {
     let (sender, ended) = mpsc::unbounded_channel();
     let body_memory = BodyMemory::new(options.settings.bounds.body_memory_bytes_max);
@@ -73,21 +71,25 @@ pub fn start(
     let mut settings = options.settings.clone();
     let wanted = settings.bounds.connections_max;
     settings.bounds.connections_max = descriptors::connections_max(wanted, options.cores);
-    let parts = doors.listeners.into_iter().zip(writers).zip(phases).zip(pulses).enumerate();
+    let (doors, pulses, began) = (Arc::new(doors), Arc::from(supply.pulses), Instant::now());
+    let desks = handover::desks(options.cores)?;
+    let parts = desks.into_iter().zip(supply.writers).zip(supply.phases).enumerate();
     let mut threads = Vec::with_capacity(options.cores);
-    for (index, (((listeners, receipts), phase), pulse)) in parts {
-        let (snapshots, weather) = publisher.subscribe();
+    for (index, ((desk, receipts), phase)) in parts {
+        let (snapshots, weather) = supply.publisher.subscribe();
         let setup = Setup {
             driver: options.driver,
             settings: settings.clone(),
-            listeners,
-            tls: doors.tls.clone(),
+            doors: Arc::clone(&doors),
+            tls: supply.certificates.map(Certificates::subscribe),
+            desk,
+            pulses: Arc::clone(&pulses),
+            began,
             roots: Arc::clone(&roots),
             body_memory: body_memory.clone(),
             snapshots,
             weather,
             receipts,
-            pulse: Arc::clone(pulse),
             phase,
         };
         let sender = sender.clone();
@@ -102,6 +104,13 @@ pub fn start(
     }
     let left = threads.len();
     Ok(Running { threads, ended, left })
+}
+
+impl Doors {
+    /// The places, the files behind them, and what the cores take.
+    pub fn split(self) -> (Vec<Listen>, Vec<SocketFile>, Vec<Vec<Door>>) {
+        (self.listens, self.files, self.by_core)
+    }
 }
 
 impl Running {

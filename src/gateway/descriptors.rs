@@ -4,8 +4,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What is open beside connections: ring, store, manifests, admin port, log.
 const OWN: u64 = 32;
-/// What each core opens for itself: its reactor, its doors, its watch.
-const OWN_OF_A_CORE: u64 = 8;
+/// What each core opens for itself: its reactor, its doors, its lanes, its watch.
+const OWN_OF_A_CORE: u64 = 12;
 
 /// The connections that one of `cores` may have, `wanted` at most.
 ///

@@ -19,6 +19,7 @@ use crate::{
     },
     control_plane::{
         admin,
+        certificates::{self, Certificates},
         journal::{self, Journal, access_log::AccessLog, store::Limits},
         load::{load, now},
         publisher::Publisher,
@@ -26,6 +27,7 @@ use crate::{
         telemetry::{self, Telemetry},
     },
     lexicon::{
+        listen::Listen,
         problem::Problem,
         settings::{Driver, Settings},
     },
@@ -47,12 +49,13 @@ pub struct Options {
     pub config: PathBuf,
     pub secrets_dir: Option<PathBuf>,
     pub data_dir: PathBuf,
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+    /// Permissions of the files of Unix sockets.
+    pub unix_mode: u32,
     pub admin_listen: SocketAddr,
     pub cores: usize,
     pub driver: Driver,
-    /// Certificate and key.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    pub tls: Option<certificates::Files>,
     pub drain_timeout: Duration,
     pub ring_bytes: u64,
     pub store: Limits,
@@ -85,31 +88,36 @@ struct Books {
 /// Whatever keeps the gateway from starting, or a core that fails.
 pub fn serve(
     options: &Options,
-    ready: impl FnOnce(&[SocketAddr], SocketAddr),
+    ready: impl FnOnce(&[Listen], SocketAddr),
 ) -> anyhow::Result<Ended> {
     let secrets = SecretSource { folder: options.secrets_dir.clone() };
     let loaded = match load(&options.config, &secrets, now()) {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(Ended::Problems(problems)),
     };
+    let certificates = match options.tls.clone().map(Certificates::start).transpose() {
+        Ok(certificates) => certificates,
+        Err(problems) => return Ok(Ended::Problems(problems)),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let publisher = Publisher::start(options.config.clone(), secrets, loaded).await;
-        live(options, publisher, ready).await
+        live(options, publisher, certificates, ready).await
     })
 }
 
 async fn live(
     options: &Options,
     publisher: Publisher,
-    ready: impl FnOnce(&[SocketAddr], SocketAddr),
+    certificates: Option<Certificates>,
+    ready: impl FnOnce(&[Listen], SocketAddr),
 ) -> anyhow::Result<Ended> {
     // Listen first: of two gateways on one port the second must leave everything alone.
-    let doors = cores::open_doors(options)?;
+    let (listens, socket_files, doors) = cores::open_doors(options)?.split();
     let admin_listener = admin::bind(options.admin_listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
-    let (listen, admin_listen) = (doors.addresses.clone(), admin_listener.local_addr()?);
+    let admin_listen = admin_listener.local_addr()?;
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
     let books = open_books(options, &dir)?;
@@ -117,7 +125,14 @@ async fn live(
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
-    let mut running = cores::start(options, doors, &publisher, books.writers, &pulses, receivers)?;
+    let supply = cores::Supply {
+        publisher: &publisher,
+        certificates: certificates.as_ref(),
+        writers: books.writers,
+        pulses: pulses.clone(),
+        phases: receivers,
+    };
+    let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let sources = telemetry::Sources {
         pulses,
@@ -132,16 +147,19 @@ async fn live(
         telemetry: books.telemetry,
         sources,
     };
-    let watching = tokio::spawn(watch(publisher, stopped.clone()));
+    let watching = tokio::spawn(watch(publisher, certificates, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
-    ready(&listen, admin_listen);
+    // Whoever hears that it is ready may stop it at once.
+    let signals = shutdown::Signals::new()?;
+    ready(&listens, admin_listen);
 
-    let ended = shutdown::wait(&phases, &mut running, options.drain_timeout).await;
+    let ended = shutdown::wait(signals, &phases, &mut running, options.drain_timeout).await;
     if matches!(ended, Ok(Ended::Hurried)) {
         // What is open is found in the ring by the next start.
         return ended;
     }
     phases.set(Phase::Closing);
+    drop(socket_files);
     running.join().await?;
     // Every core has filed what it had: what the ring holds now is all there is.
     let left = books.journal.stop(LAST_RECEIPTS);
@@ -190,11 +208,24 @@ fn numbers(publisher: &Publisher) -> Arc<dyn Fn() -> telemetry::ConfigNumbers + 
     })
 }
 
-async fn watch(publisher: Publisher, stopped: tokio::sync::watch::Receiver<bool>) {
-    let hangups = shutdown::reload_on_hangup(publisher.trigger());
+async fn watch(
+    publisher: Publisher,
+    certificates: Option<Certificates>,
+    stopped: tokio::sync::watch::Receiver<bool>,
+) {
+    let mut triggers = vec![publisher.trigger()];
+    triggers.extend(certificates.as_ref().map(Certificates::trigger));
+    let status = publisher.status();
+    let stop = told(stopped.clone());
+    let certified = async {
+        match certificates {
+            Some(certificates) => certificates.run(status, stop).await,
+            None => stop.await,
+        }
+    };
     tokio::select! {
-        () = publisher.run(told(stopped)) => {}
-        () = hangups => {}
+        ((), ()) = async { tokio::join!(publisher.run(told(stopped)), certified) } => {}
+        () = shutdown::reload_on_hangup(triggers) => {}
     }
 }
 

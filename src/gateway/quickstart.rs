@@ -6,7 +6,10 @@ use crate::{
         token::{fresh, sha256_hex},
     },
     gateway::Options,
-    lexicon::settings::{Driver, Settings},
+    lexicon::{
+        listen::Listen,
+        settings::{Driver, Settings},
+    },
     provider::vendor::{QUICK, Quick},
     rehearsal::{Vendor, script::Script},
 };
@@ -50,7 +53,8 @@ pub fn set(listen: SocketAddr, admin_listen: SocketAddr, cores: usize) -> anyhow
         config,
         secrets_dir: None,
         data_dir: folder.path().join("data"),
-        listen: vec![listen],
+        listen: vec![Listen::Tcp(listen)],
+        unix_mode: 0o660,
         admin_listen,
         cores,
         driver: Driver::Auto,
@@ -66,7 +70,7 @@ pub fn set(listen: SocketAddr, admin_listen: SocketAddr, cores: usize) -> anyhow
 
 impl Scene {
     /// Print what a person needs to go on.
-    pub fn introduce(&self, listen: SocketAddr, admin_listen: SocketAddr) {
+    pub fn introduce(&self, listen: &Listen, admin_listen: SocketAddr) {
         let text = introduction(listen, admin_listen, &self.token, &self.accounts);
         // Whoever does not listen needs not be told.
         let _ = std::io::stdout().write_all(text.as_bytes());
@@ -134,7 +138,7 @@ integrations:
 }
 
 fn introduction(
-    listen: SocketAddr,
+    listen: &Listen,
     admin_listen: SocketAddr,
     token: &str,
     accounts: &[&Quick],

@@ -14,11 +14,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 /// A core ended by itself.
 pub async fn wait(
+    mut signals: Signals,
     phases: &Sender,
     running: &mut Running,
     drain_timeout: Duration,
 ) -> anyhow::Result<Ended> {
-    let mut signals = Signals::new()?;
     tokio::select! {
         () = signals.next() => {}
         Some((index, result)) = running.next() => {
@@ -44,24 +44,25 @@ pub async fn wait(
     Ok(Ended::Drained)
 }
 
-/// Look at the configuration again on each SIGHUP.
-pub async fn reload_on_hangup(trigger: Trigger) {
+/// Look at configuration and certificates again on each SIGHUP.
+pub async fn reload_on_hangup(triggers: Vec<Trigger>) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else {
         return std::future::pending().await;
     };
     while hangups.recv().await.is_some() {
-        trigger.reload();
+        triggers.iter().for_each(Trigger::reload);
     }
 }
 
 /// SIGTERM or SIGINT.
-struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// From now on they are heard here, and no longer end the process by themselves.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -8,6 +8,7 @@
 
 pub mod fault;
 pub mod ids;
+pub mod listen;
 pub mod operation;
 pub mod problem;
 pub mod receipt;

@@ -63,6 +63,10 @@ pub struct Opening<'a> {
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
+    /// An IP address, or `unix:UID`; what a trusted proxy says counts.
+    pub client_address: &'a str,
+    /// The subject of the client's certificate; empty when it showed none.
+    pub client_certificate: &'a str,
     /// `user:…` or `virtualaccount:…`; empty when not authenticated.
     pub subject: &'a str,
     /// Teams of the subject, joined by commas.
@@ -130,6 +134,8 @@ pub struct Receipt<'a> {
     /// A text was cut or metadata left out, for want of room in the ring.
     pub is_truncated: bool,
     pub request_id: &'a str,
+    pub client_address: &'a str,
+    pub client_certificate: &'a str,
     pub subject: &'a str,
     pub teams: &'a str,
     pub metadata: Vec<(&'a str, &'a str)>,

@@ -1,5 +1,8 @@
 //! What an operator may set about serving: bounds and timeouts, each with its default.
 
+use ipnet::IpNet;
+use std::net::IpAddr;
+
 /// Times allowed. **Units**: milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -21,6 +24,8 @@ pub struct Timeouts {
     pub total_ms: Option<u64>,
     /// How long an unused upstream connection is kept.
     pub pool_idle_ms: u64,
+    /// How old a client connection may become; then a reply says that it is the last.
+    pub connection_age_ms: u64,
 }
 
 /// Sizes and counts allowed.
@@ -36,6 +41,8 @@ pub struct Bounds {
     pub body_memory_bytes_max: usize,
     /// Client connections of one core; then 503 `connections_full`.
     pub connections_max: usize,
+    /// Requests on one client connection; the last one's reply says so.
+    pub connection_requests_max: u64,
     /// Unused upstream connections kept for one endpoint on one core.
     pub pool_idle_max: usize,
 }
@@ -47,6 +54,49 @@ pub enum ReceiptsFull {
     Refuse,
     /// It is served and its receipt is counted as dropped.
     Drop,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// None is asked for.
+    Off,
+    /// One that is shown must be good.
+    Optional,
+    Required,
+}
+
+/// Which version of the PROXY protocol begins a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    V1,
+    V2,
+    Any,
+}
+
+/// Which header of trusted proxies names the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    /// **Source**: RFC 7239.
+    Forwarded,
+}
+
+/// What proxies in front may say about a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxies {
+    /// Nobody else is believed.
+    pub trusted: Vec<IpNet>,
+    /// Connections must begin with this; then those of others are closed. None is not expected.
+    pub protocol: Option<ProxyProtocol>,
+    pub header: ForwardedHeader,
+}
+
+impl Proxies {
+    #[must_use]
+    pub fn trust(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// Which I/O driver a core shall run.
@@ -66,8 +116,11 @@ pub struct Settings {
     pub receipts_full: ReceiptsFull,
     /// Do clients get HTTP/2 where they ask for it?
     pub http2: bool,
+    pub proxies: Proxies,
     /// For rehearsals: an exchange that names this model panics.
     pub panic_on_model: Option<String>,
+    /// For rehearsals: an exchange that names this model blocks its core.
+    pub stall_on_model: Option<String>,
 }
 
 /// The most headers that a request may have.
@@ -85,6 +138,7 @@ impl Default for Timeouts {
             idle_ms: 60_000,
             total_ms: None,
             pool_idle_ms: 30_000,
+            connection_age_ms: 60 * 60 * 1_000,
         }
     }
 }
@@ -97,8 +151,16 @@ impl Default for Bounds {
             body_bytes_max: 64 << 20,
             body_memory_bytes_max: 512 << 20,
             connections_max: 20_000,
+            connection_requests_max: 1_000_000,
             pool_idle_max: 256,
         }
+    }
+}
+
+impl Default for Proxies {
+    fn default() -> Self {
+        let header = ForwardedHeader::XForwardedFor;
+        Self { trusted: Vec::new(), protocol: None, header }
     }
 }
 
@@ -109,7 +171,9 @@ impl Default for Settings {
             bounds: Bounds::default(),
             receipts_full: ReceiptsFull::Refuse,
             http2: true,
+            proxies: Proxies::default(),
             panic_on_model: None,
+            stall_on_model: None,
         }
     }
 }

@@ -4,13 +4,17 @@
 ///
 /// **Shape**: `http(s)://HOST[:PORT][/PATH]`, without credentials, query or fragment. A URL without
 /// a path gets `/v1`, where nearly every OpenAI-compatible server has its API; `https://HOST/.`
-/// says that it begins at the root.
+/// says that it begins at the root. `http+unix://SOCKET[/PATH]` is a server on the same machine,
+/// SOCKET the absolute path of its socket with each slash as `%2F`, as requests-unixsocket and
+/// docker's clients write it: `http+unix://%2Frun%2Fvllm.sock/v1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     pub is_tls: bool,
     /// Lower case; an IPv6 address stands here without brackets.
     pub host: Box<str>,
     pub port: u16,
+    /// The path of a Unix socket; the host is then `localhost`.
+    pub socket: Option<Box<str>>,
     /// Begins with a slash and does not end with one; empty for the root.
     pub path: Box<str>,
 }
@@ -44,10 +48,11 @@ impl std::str::FromStr for BaseUrl {
             return Err("a URL with spaces, control or non-ASCII characters");
         }
         let (scheme, rest) = text.split_once("://").ok_or("no http:// or https://")?;
-        let is_tls = match scheme.to_ascii_lowercase().as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return Err("a scheme other than http or https"),
+        let (is_tls, is_socket) = match scheme.to_ascii_lowercase().as_str() {
+            "https" => (true, false),
+            "http" => (false, false),
+            "http+unix" => (false, true),
+            _ => return Err("a scheme other than http, https or http+unix"),
         };
         if rest.contains('@') {
             return Err("a URL with credentials in it");
@@ -56,6 +61,8 @@ impl std::str::FromStr for BaseUrl {
             return Err("a URL with a query or a fragment");
         }
         let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let socket = if is_socket { Some(socket_path(authority)?) } else { None };
+        let authority = if is_socket { "localhost" } else { authority };
         let (host, port) = split_authority(authority)?;
         let port = match port {
             None if is_tls => 443,
@@ -70,8 +77,39 @@ impl std::str::FromStr for BaseUrl {
             "/." => "",
             path => path,
         };
-        Ok(Self { is_tls, host: host.to_ascii_lowercase().into(), port, path: path.into() })
+        let host = host.to_ascii_lowercase().into();
+        Ok(Self { is_tls, host, port, socket, path: path.into() })
     }
+}
+
+/// The longest path of a socket. **Source**: unix(7), `sun_path` less its final zero.
+const SOCKET_BYTES_MAX: usize = 107;
+
+/// `%2Frun%2Fx.sock` is `/run/x.sock`.
+fn socket_path(escaped: &str) -> Result<Box<str>, &'static str> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+            return Err("a % without two digits in a socket's path");
+        };
+        bytes.push(u8::try_from(high << 4 | low).unwrap_or_default());
+        rest = &tail[2..];
+    }
+    let path = String::from_utf8(bytes).map_err(|_| "a socket's path that is not UTF-8")?;
+    if !path.starts_with('/') || path.contains('\0') {
+        return Err("no absolute path of a socket, as %2Frun%2Fx.sock");
+    }
+    if path.len() > SOCKET_BYTES_MAX {
+        return Err("a socket's path of more than 107 bytes");
+    }
+    Ok(path.into())
 }
 
 fn split_authority(authority: &str) -> Result<(&str, Option<&str>), &'static str> {
@@ -116,6 +154,10 @@ mod tests {
         check("http://10.0.0.1/", "10.0.0.1", 80, "/v1");
         check("https://[::1]:8443/a/b", "[::1]:8443", 8443, "/a/b");
         check("http://[fe80::2]/openai", "[fe80::2]", 80, "/openai");
+        check("http+unix://%2Frun%2Fvllm.sock", "localhost", 80, "/v1");
+        check("http+unix://%2frun%2Fvllm.sock/v2/", "localhost", 80, "/v2");
+        let url: BaseUrl = "http+unix://%2frun%2Fvllm.sock/v2/".parse().expect("a URL");
+        assert_eq!(url.socket.as_deref(), Some("/run/vllm.sock"));
     }
 
     #[test]
@@ -135,6 +177,12 @@ mod tests {
             "https://a b/",
             "https://x/v1\r\nx-evil: 1",
             "https://münchen.example/",
+            "https+unix://%2Frun%2Fx.sock",
+            "http+unix://run%2Fx.sock",
+            "http+unix:///run/x.sock",
+            "http+unix://%2Frun%2",
+            "http+unix://%2Frun%00",
+            "http+unix://%FF",
         ] {
             let error = text.parse::<BaseUrl>().expect_err(text);
             assert!(!error.contains("sk-live"));

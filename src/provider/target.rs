@@ -12,6 +12,8 @@ pub struct Endpoint {
     pub key: EndpointKey,
     pub host: Box<str>,
     pub port: u16,
+    /// The path of a Unix socket, which is asked instead of host and port.
+    pub socket: Option<Box<str>>,
     /// None is plain TCP.
     pub tls: Option<TlsTrust>,
     /// `http_version: "2"`: offered with TLS, spoken at once without.
@@ -32,8 +34,9 @@ impl Endpoint {
     #[must_use]
     pub fn new(url: &BaseUrl, trust: TlsTrust, wants_http2: bool) -> Self {
         let tls = url.is_tls.then_some(trust);
-        let key = endpoint_key(&url.host, url.port, tls.as_ref(), wants_http2);
-        Self { key, host: url.host.clone(), port: url.port, tls, wants_http2 }
+        let key = endpoint_key(url, tls.as_ref(), wants_http2);
+        let (host, socket) = (url.host.clone(), url.socket.clone());
+        Self { key, host, port: url.port, socket, tls, wants_http2 }
     }
 }
 
@@ -41,7 +44,7 @@ impl Endpoint {
 /// health outlive a snapshot by it. Each field is ended by its length, so that no two run together.
 ///
 /// **Source**: draft-eastlake-fnv-21, 64-bit offset basis and prime.
-fn endpoint_key(host: &str, port: u16, tls: Option<&TlsTrust>, wants_http2: bool) -> EndpointKey {
+fn endpoint_key(url: &BaseUrl, tls: Option<&TlsTrust>, wants_http2: bool) -> EndpointKey {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let mut hash = BASIS;
@@ -50,15 +53,16 @@ fn endpoint_key(host: &str, port: u16, tls: Option<&TlsTrust>, wants_http2: bool
             hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
         }
     };
-    feed(host.as_bytes());
-    feed(&port.to_le_bytes());
+    feed(url.host.as_bytes());
+    feed(&url.port.to_le_bytes());
     feed(&[u8::from(tls.is_some())]);
     if let Some(trust) = tls {
         feed(&[u8::from(trust.accepts_any_certificate), u8::from(trust.ca_pem.is_some())]);
         feed(trust.ca_pem.as_deref().unwrap_or_default().as_bytes());
     }
-    if wants_http2 {
-        feed(b"2");
+    feed(if wants_http2 { b"2" } else { b"" });
+    if let Some(socket) = &url.socket {
+        feed(socket.as_bytes());
     }
     EndpointKey(hash)
 }
@@ -110,6 +114,9 @@ mod tests {
             endpoint("https://api.openai.com/v1", false, Some("")),
             endpoint("https://api.openai.com/v1", false, Some("PEM")),
             versioned("https://api.openai.com/v1", false, None, true),
+            endpoint("http+unix://%2Frun%2Fa.sock/v1", false, None),
+            endpoint("http+unix://%2Frun%2Fb.sock/v1", false, None),
+            endpoint("http://localhost/v1", false, None),
         ];
 
         let keys: HashSet<_> = places.iter().map(|place| place.key).collect();

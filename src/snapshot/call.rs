@@ -133,7 +133,7 @@ fn base_url(
 
 /// Stands in for a URL that could not be read; never part of a published snapshot.
 fn nowhere() -> BaseUrl {
-    BaseUrl { is_tls: false, host: "invalid".into(), port: 80, path: "".into() }
+    BaseUrl { is_tls: false, host: "invalid".into(), port: 80, socket: None, path: "".into() }
 }
 
 /// The path of the key that was written, of two names for one thing.

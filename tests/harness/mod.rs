@@ -18,6 +18,7 @@ pub mod h2;
 pub mod h2_vendor;
 pub mod manifest;
 pub mod receipt;
+pub mod tls;
 
 use client::{Ask, Client, Reply};
 use gateway::Gateway;

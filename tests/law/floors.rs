@@ -4,7 +4,7 @@ use super::{Source, code, tokens, without_tests};
 
 /// A room, its floor, and the rooms (or parts of rooms) it may import.
 pub const ROOMS: [(&str, u8, &[&str]); 14] = [
-    ("main", 9, &["gateway", "cli"]),
+    ("main", 9, &["gateway", "cli", "lexicon"]),
     (
         "gateway",
         8,

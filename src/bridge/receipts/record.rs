@@ -6,7 +6,8 @@
 //! opening  version u8, flags u8, operation u8, 0 u8, core u16, words of this part u16,
 //!          epoch u64, sequence u64, started u64 (Unix ms),
 //!          lengths u16 of request id, subject, teams, requested model; count of metadata u16,
-//!          0 u16 ×3; those texts; then for each pair: lengths u16 ×2, key, value
+//!          lengths u16 of client address and certificate, 0 u16; those texts, in that order; then
+//!          for each pair: lengths u16 ×2, key, value
 //! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
 //!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
@@ -38,6 +39,9 @@ const TEAMS_BYTES_MAX: usize = 512;
 const MODEL_BYTES_MAX: usize = 256;
 /// Codes and fault labels are ours, and short.
 const CODE_BYTES_MAX: usize = 32;
+/// The longest IPv6 address, with room.
+const ADDRESS_BYTES_MAX: usize = 64;
+const CERTIFICATE_BYTES_MAX: usize = 256;
 
 const OUTCOME_FIXED_WORDS: usize = 9;
 /// An outcome of which only codes are kept.
@@ -68,6 +72,8 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
         (opening.subject, SUBJECT_BYTES_MAX),
         (opening.teams, TEAMS_BYTES_MAX),
         (opening.requested_model, MODEL_BYTES_MAX),
+        (opening.client_address, ADDRESS_BYTES_MAX),
+        (opening.client_certificate, CERTIFICATE_BYTES_MAX),
     ];
     for (text, bytes_max) in &mut texts {
         *text = cut(text, *bytes_max, &mut is_truncated);
@@ -79,11 +85,15 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
     for number in [id.epoch, id.sequence, opening.started.0] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
-    for (text, _) in texts {
+    for (text, _) in &texts[..4] {
         bytes.extend_from_slice(&length(text));
     }
     let metadata_count_at = bytes.len();
-    bytes.extend_from_slice(&[0; 8]);
+    bytes.extend_from_slice(&[0; 2]);
+    for (text, _) in &texts[4..] {
+        bytes.extend_from_slice(&length(text));
+    }
+    bytes.extend_from_slice(&[0; 2]);
     for (text, _) in texts {
         bytes.extend_from_slice(text.as_bytes());
     }
@@ -155,13 +165,16 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     let started = UnixMillis(part.u64()?);
     let lengths = [part.u16()?, part.u16()?, part.u16()?, part.u16()?];
     let metadata_count = part.u16()?;
-    part.take(6)?;
+    let client_lengths = [part.u16()?, part.u16()?];
+    part.take(2)?;
     let [request_id, subject, teams, requested_model] = [
         part.text(lengths[0])?,
         part.text(lengths[1])?,
         part.text(lengths[2])?,
         part.text(lengths[3])?,
     ];
+    let client_address = part.text(client_lengths[0])?;
+    let client_certificate = part.text(client_lengths[1])?;
     let mut metadata = Vec::with_capacity(usize::from(metadata_count).min(record.len() / 4));
     for _ in 0..metadata_count {
         let (key, value) = (part.u16()?, part.u16()?);
@@ -176,6 +189,8 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
         is_streaming: flags & STREAMING != 0,
         is_truncated: (flags | outcome_flags) & TRUNCATED != 0,
         request_id,
+        client_address,
+        client_certificate,
         subject,
         teams,
         metadata,

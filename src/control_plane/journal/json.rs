@@ -12,6 +12,10 @@ struct Line<'a> {
     started_at: String,
     operation: Option<&'static str>,
     stream: bool,
+    client_address: &'a str,
+    /// Only where the client showed one.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    client_certificate: &'a str,
     subject: &'a str,
     teams: Vec<&'a str>,
     #[serde(serialize_with = "object")]
@@ -49,6 +53,8 @@ pub fn receipt_json<'a>(receipt: &'a Receipt<'a>) -> impl Serialize + 'a {
         started_at: rfc3339(receipt.started),
         operation: receipt.operation.map(crate::lexicon::operation::Operation::label),
         stream: receipt.is_streaming,
+        client_address: receipt.client_address,
+        client_certificate: receipt.client_certificate,
         subject: receipt.subject,
         teams: receipt.teams.split(',').filter(|team| !team.is_empty()).collect(),
         metadata: &receipt.metadata,

@@ -152,7 +152,7 @@ type PulseRow = (&'static str, Kind, &'static str, fn(&Pulse) -> u64);
 
 /// One family a row, one sample a core.
 #[rustfmt::skip] // One row a line reads as the table it is.
-const PULSE_ROWS: [PulseRow; 10] = [
+const PULSE_ROWS: [PulseRow; 16] = [
     ("weir_connections", Kind::Gauge, "Client connections open.", |pulse| pulse.connections.get()),
     ("weir_connections_total", Kind::Counter, "Client connections accepted.", |pulse| pulse.connections_total.get()),
     ("weir_exchanges_in_flight", Kind::Gauge, "Exchanges admitted and not ended.", |pulse| pulse.exchanges_in_flight.get()),
@@ -163,6 +163,12 @@ const PULSE_ROWS: [PulseRow; 10] = [
     ("weir_receipts_dropped_total", Kind::Counter, "Requests served without a receipt because the ring was full.", |pulse| pulse.receipts_dropped_total.get()),
     ("weir_ring_free_blocks", Kind::Gauge, "Blocks of the receipt ring that nothing holds.", |pulse| pulse.ring_free_blocks.get()),
     ("weir_core_snapshot_version", Kind::Gauge, "Version of the snapshot that the core obeys.", |pulse| pulse.snapshot_version.get()),
+    ("weir_core_busy_permille", Kind::Gauge, "Share of the last while in which the core ran or wanted to run.", |pulse| pulse.busy_permille.get()),
+    ("weir_connections_active", Kind::Gauge, "Client connections that asked something in the last window.", |pulse| pulse.connections_active.get()),
+    ("weir_connections_given_total", Kind::Counter, "Client connections handed over to another core.", |pulse| pulse.connections_given_total.get()),
+    ("weir_connections_taken_total", Kind::Counter, "Client connections taken over from another core.", |pulse| pulse.connections_taken_total.get()),
+    ("weir_proxy_headers_refused_total", Kind::Counter, "Connections closed for want of a PROXY header that can be believed.", |pulse| pulse.proxy_headers_refused_total.get()),
+    ("weir_tls_handshakes_failed_total", Kind::Counter, "TLS handshakes of clients that came to nothing.", |pulse| pulse.tls_handshakes_failed_total.get()),
 ];
 
 fn print_pulses(page: &mut Exposition, pulses: &[Arc<Pulse>]) {

@@ -15,6 +15,7 @@ pub mod vendor;
 
 mod incoming;
 mod outgoing;
+mod polled;
 pub mod stream;
 mod transport;
 

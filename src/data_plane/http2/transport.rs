@@ -2,13 +2,13 @@
 //!
 //! A poll of a ready socket costs what an owned read costs, and idle connections own no buffer.
 
-use crate::data_plane::{http2::outgoing::Queue, tls::Session};
+use crate::data_plane::{
+    http2::{outgoing::Queue, polled::Polled},
+    link::Socket,
+    tls::Session,
+};
 use monoio::{
-    io::{
-        IntoPollIo,
-        poll_io::{AsyncRead, AsyncWrite, ReadBuf},
-    },
-    net::{TcpStream, tcp::stream_poll::TcpStreamPoll},
+    io::poll_io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
 use rustls::Connection;
@@ -66,7 +66,7 @@ impl Traffic {
 
 /// One connection.
 pub struct Transport {
-    tcp: TcpStreamPoll,
+    socket: Polled,
     tls: Option<Box<Layer>>,
     /// What was read before it was known to be HTTP/2.
     first: Vec<u8>,
@@ -85,7 +85,7 @@ struct Layer {
 
 impl Transport {
     pub fn new(
-        tcp: TcpStream,
+        socket: Socket,
         session: Option<Box<Session>>,
         first: Vec<u8>,
         lingers: bool,
@@ -95,7 +95,7 @@ impl Transport {
             Box::new(Layer { tls, incoming, outgoing: Vec::new() })
         });
         let traffic = Rc::new(Traffic::default());
-        Ok(Self { tcp: tcp.into_poll_io()?, tls, first, traffic, pause: None, lingers })
+        Ok(Self { socket: Polled::new(socket)?, tls, first, traffic, pause: None, lingers })
     }
 
     pub fn traffic(&self) -> &Rc<Traffic> {
@@ -119,7 +119,7 @@ impl Transport {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Some(layer) = &mut self.tls else {
-            return Pin::new(&mut self.tcp).poll_read(context, into);
+            return Pin::new(&mut self.socket).poll_read(context, into);
         };
         loop {
             match layer.tls.reader().read(into.initialize_unfilled()) {
@@ -130,10 +130,10 @@ impl Transport {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            let fed = ready!(layer.poll_feed(&mut self.tcp, context));
+            let fed = ready!(layer.poll_feed(&mut self.socket, context));
             if layer.tls.wants_write() {
                 // Alerts, key updates. They leave now or with what is written next.
-                let _ = layer.poll_send(&mut self.tcp, context);
+                let _ = layer.poll_send(&mut self.socket, context);
             }
             fed?;
         }
@@ -141,8 +141,8 @@ impl Transport {
 
     fn poll_flush_any(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.tls {
-            Some(layer) => layer.poll_send(&mut self.tcp, context),
-            None => Pin::new(&mut self.tcp).poll_flush(context),
+            Some(layer) => layer.poll_send(&mut self.socket, context),
+            None => Pin::new(&mut self.socket).poll_flush(context),
         }
     }
 
@@ -163,13 +163,13 @@ impl Layer {
     /// Give the record layer what the socket has; at the end it is told of that.
     fn poll_feed(
         &mut self,
-        tcp: &mut TcpStreamPoll,
+        socket: &mut Polled,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.incoming.is_empty() {
             let mut incoming = vec![0; CIPHERTEXT_ROOM];
             let mut room = ReadBuf::new(&mut incoming);
-            ready!(Pin::new(tcp).poll_read(context, &mut room))?;
+            ready!(Pin::new(socket).poll_read(context, &mut room))?;
             let read = room.filled().len();
             incoming.truncate(read);
             self.incoming = incoming;
@@ -199,7 +199,7 @@ impl Layer {
 
     fn poll_send(
         &mut self,
-        tcp: &mut TcpStreamPoll,
+        socket: &mut Polled,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
@@ -207,7 +207,7 @@ impl Layer {
         }
         let mut sent = 0;
         while sent < self.outgoing.len() {
-            match Pin::new(&mut *tcp).poll_write(context, &self.outgoing[sent..]) {
+            match Pin::new(&mut *socket).poll_write(context, &self.outgoing[sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => sent += written,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -250,9 +250,9 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let written = match &mut this.tls {
-            None => Pin::new(&mut this.tcp).poll_write(context, bytes),
+            None => Pin::new(&mut this.socket).poll_write(context, bytes),
             Some(layer) if layer.outgoing.len() > CIPHERTEXT_BYTES_MAX => {
-                match layer.poll_send(&mut this.tcp, context) {
+                match layer.poll_send(&mut this.socket, context) {
                     Poll::Ready(Ok(())) => Poll::Ready(layer.tls.writer().write(bytes)),
                     Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                     Poll::Pending => Poll::Pending,
@@ -261,7 +261,7 @@ impl AsyncWrite for Transport {
             Some(layer) => {
                 let taken = layer.tls.writer().write(bytes);
                 // What the socket does not take now, the flush or the next write sends.
-                match layer.poll_send(&mut this.tcp, context) {
+                match layer.poll_send(&mut this.socket, context) {
                     Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                     _ => Poll::Ready(taken),
                 }
@@ -276,7 +276,7 @@ impl AsyncWrite for Transport {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.tls.is_none() {
-            let written = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+            let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
             return self.note(written, |bytes| *bytes);
         }
         let first = slices.iter().find(|slice| !slice.is_empty());
@@ -300,7 +300,7 @@ impl AsyncWrite for Transport {
                 layer.tls.send_close_notify();
             }
             ready!(this.poll_flush_any(context))?;
-            ready!(Pin::new(&mut this.tcp).poll_shutdown(context))?;
+            ready!(Pin::new(&mut this.socket).poll_shutdown(context))?;
             this.traffic.is_closing.set(true);
         }
         // A close with bytes unread would reset the connection and take our words with it.
@@ -308,7 +308,7 @@ impl AsyncWrite for Transport {
         while this.lingers {
             ready!(this.poll_turn(context));
             let mut room = ReadBuf::new(&mut forgotten);
-            match ready!(Pin::new(&mut this.tcp).poll_read(context, &mut room)) {
+            match ready!(Pin::new(&mut this.socket).poll_read(context, &mut room)) {
                 Ok(()) if !room.filled().is_empty() => {
                     this.traffic.count_read(room.filled().len());
                 }

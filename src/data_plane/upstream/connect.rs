@@ -6,14 +6,14 @@ use crate::{
         clock::Clock,
         downlink::Downlink,
         http2::vendor::Uplinks,
-        link::Link,
+        link::{Link, Socket},
         tls::{ALPN_HTTP2, Session, client_config},
         upstream::call::{Failure, interrupted},
     },
     lexicon::{fault::Fault, ids::EndpointKey, time::Moment},
     provider::target::{Endpoint, TlsTrust},
 };
-use monoio::net::TcpStream;
+use monoio::net::{TcpStream, UnixStream};
 use rustls::{ClientConfig, RootCertStore};
 use std::{cell::RefCell, collections::HashMap, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
@@ -71,6 +71,13 @@ impl Connector {
         clock: &Clock,
         downlink: &mut Downlink<'_>,
     ) -> Result<Link, Failure> {
+        if let Some(path) = &endpoint.socket {
+            return match downlink.wait(deadline, pin!(connect_socket(path))).await {
+                Ok(connected) => connected.map_err(Failure::Fault),
+                Err(Ring::Deadline) => Err(Failure::Fault(Fault::ConnectTimeout)),
+                Err(why) => Err(interrupted(why)),
+            };
+        }
         let mut last = Fault::NameUnresolved;
         for (index, address) in addresses.iter().enumerate() {
             let now = clock.now();
@@ -94,7 +101,7 @@ impl Connector {
         address: SocketAddr,
     ) -> Result<Link, Fault> {
         let tcp = TcpStream::connect_addr(address).await.map_err(|_| Fault::ConnectFailed)?;
-        let link = Link::plain(tcp).map_err(|_| Fault::ConnectFailed)?;
+        let link = Link::plain(Socket::Tcp(tcp)).map_err(|_| Fault::ConnectFailed)?;
         let Some(trust) = &endpoint.tls else { return Ok(link) };
         let config = self.config(endpoint, trust)?;
         let session = Session::client(config, &endpoint.host).map_err(|_| Fault::TlsFailed)?;
@@ -113,4 +120,9 @@ impl Connector {
         self.configs.borrow_mut().insert(endpoint.key, Arc::clone(&config));
         Ok(config)
     }
+}
+
+async fn connect_socket(path: &str) -> Result<Link, Fault> {
+    let unix = UnixStream::connect(path).await.map_err(|_| Fault::ConnectFailed)?;
+    Link::plain(Socket::Unix(unix)).map_err(|_| Fault::ConnectFailed)
 }

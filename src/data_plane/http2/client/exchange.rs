@@ -77,7 +77,7 @@ pub async fn serve(core: Rc<Core>, presence: Presence, stream: Rc<RefCell<Served
 }
 
 async fn answer(core: &Core, presence: &Presence, mut link: Link) {
-    let mut intake = Intake::new(&core.body_memory);
+    let mut intake = Intake::new(&core.body_memory, Vec::new());
     let arrived = intake.read_head(&mut link, &presence.alarm, &core.clock, &core.settings).await;
     match arrived {
         Ok(()) => {}

@@ -6,7 +6,7 @@ mod request;
 
 use crate::data_plane::{
     alarm::Ring,
-    core::{Core, Presence},
+    core::{Core, Presence, Stage},
     http2::{
         CLIENT_WINDOW_BYTES, PENDING_RESETS_MAX, PING_AFTER_MS, PONG_MS, PREMATURE_RESETS_MAX,
         STREAM_QUEUE_BYTES, STREAM_WINDOW_BYTES, STREAMS_MAX, USELESS_BYTES_MAX, USELESS_FACTOR,
@@ -80,9 +80,9 @@ struct Client<'a> {
 
 /// Serve a connection to its end; `first` are bytes that were read of it already.
 pub async fn serve(core: &Rc<Core>, presence: &Presence, link: Link, first: Vec<u8>) {
-    presence.is_idle.set(true); // A core that drains rings for it, and streams finish.
-    let Some((tcp, tls)) = link.into_socket() else { return };
-    let Ok(transport) = Transport::new(tcp, tls, first, true) else { return };
+    presence.stage.set(Stage::Idle); // A core that drains rings for it, and streams finish.
+    let Some((socket, tls)) = link.into_socket() else { return };
+    let Ok(transport) = Transport::new(socket, tls, first, true) else { return };
     let traffic = Rc::clone(transport.traffic());
     let now = core.clock.now();
     let deadline = now.plus_millis(core.settings.timeouts.head_ms);
@@ -191,9 +191,13 @@ impl Client<'_> {
 
     fn begin(&mut self, (request, mut respond): Accepted) {
         self.streams.begun.set(self.streams.begun.get() + 1);
+        self.presence.count_request();
+        if self.presence.requests_left.get() == 0 {
+            self.tell_to_go();
+        }
         // Streams that a client reset are counted here until their exchange has ended too.
         let is_full = self.streams.live.get() >= 2 * STREAMS_MAX as usize;
-        let presence = if is_full { None } else { self.core.attend() };
+        let presence = if is_full { None } else { self.core.attend(self.presence) };
         let Some(presence) = presence else {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
@@ -256,6 +260,7 @@ impl Client<'_> {
             None if !is_live && is_over(self.idle_since, timeouts.keep_alive_ms) => {
                 self.tell_to_go();
             }
+            None if !self.presence.may_go_on(now) => self.tell_to_go(),
             _ => {}
         }
         match self.pinged {

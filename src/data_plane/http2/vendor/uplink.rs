@@ -67,10 +67,10 @@ struct Keeper {
 
 /// Begin to speak HTTP/2. It waits for nothing from the vendor.
 pub async fn open(link: Link, endpoint: &Endpoint) -> io::Result<Rc<Uplink>> {
-    let Some((tcp, tls)) = link.into_socket() else {
+    let Some((socket, tls)) = link.into_socket() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let transport = Transport::new(tcp, tls, Vec::new(), false)?;
+    let transport = Transport::new(socket, tls, Vec::new(), false)?;
     let traffic = Rc::clone(transport.traffic());
     let mut builder = Builder::new();
     builder
