@@ -218,7 +218,7 @@ async fn tick(core: Rc<Core>) {
         })
         .await;
         core.ticker.borrow_mut().take();
-        let now = core.clock.now();
+        let now = core.clock.turn();
         core.wheel.turn(now);
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
@@ -310,6 +310,8 @@ impl Core {
 
     /// A connection is here.
     pub fn arrive(&self) -> Presence {
+        // What it waits for first is counted from here on.
+        self.clock.now();
         let number = self.arrivals.get();
         self.arrivals.set(number + 1);
         let alarm = Alarm::new(Rc::clone(&self.wheel));

@@ -93,7 +93,7 @@ impl<'a> Downlink<'a> {
         }
         self.has_replied.set(true);
         let out = std::mem::take(&mut self.out);
-        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let deadline = self.clock.recent().plus_millis(self.write_idle_ms);
         match self.alarm.guard_write(deadline, self.link.write(out)).await {
             Ok((Ok(()), out)) => {
                 self.out = out;
@@ -121,6 +121,8 @@ impl<'a> Downlink<'a> {
             return Err(Ring::Closing);
         }
         let waited = self.wait_or_watch(deadline, io).await;
+        // What came has come now; whoever asks next gets this reading.
+        self.clock.now();
         if matches!(waited, Err(Ring::Closing)) {
             self.is_closing = true;
             self.keep_alive = false;
@@ -158,7 +160,7 @@ impl<'a> Downlink<'a> {
         if self.probe.is_empty() {
             return true;
         }
-        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let deadline = self.clock.recent().plus_millis(self.write_idle_ms);
         let probing = self.link.write(self.probe.to_vec());
         matches!(self.alarm.guard_write(deadline, probing).await, Ok((Ok(()), _)))
     }

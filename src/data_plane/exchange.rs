@@ -56,7 +56,7 @@ pub async fn serve(
     let snapshot = core.snapshot();
     // Before the trail, which borrows it to the end.
     let own_id: RequestId;
-    let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
+    let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse);
     core.wake_ticker();
     let mut downlink = Downlink::begin(core, presence, link, &intake.head, trail.started());
 
@@ -205,7 +205,7 @@ fn sane_id<'b>(request: &Request<'b>) -> Option<&'b str> {
 
 /// The receipt of bytes that never became a request.
 pub fn record_refusal(core: &Core, request_id: &str, refusal: Refusal) {
-    let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse, core.clock.now());
+    let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse);
     trail.request_id = request_id;
     trail.refusal = Some(refusal);
     trail.ending = Ending::Refused;

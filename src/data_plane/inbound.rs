@@ -120,13 +120,13 @@ impl Intake {
             target_bytes_max: bounds.target_bytes_max,
         };
         let timeouts = &settings.timeouts;
-        let mut deadline = clock.now().plus_millis(timeouts.keep_alive_ms);
+        let mut deadline = clock.recent().plus_millis(timeouts.keep_alive_ms);
         let mut has_begun = false;
         loop {
             if !self.inbox.is_empty() {
                 if !has_begun {
                     has_begun = true;
-                    deadline = clock.now().plus_millis(timeouts.head_ms);
+                    deadline = clock.recent().plus_millis(timeouts.head_ms);
                 }
                 if self.head.parse(&self.inbox, &limits).map_err(refuse_http)? {
                     self.begin_body();
@@ -134,7 +134,7 @@ impl Intake {
                 }
             }
             match alarm.guard(deadline, self.fill(link, INBOX_BYTES)).await {
-                Ok(Ok(read)) if read > 0 => {}
+                Ok(Ok(read)) if read > 0 => drop(clock.now()),
                 Ok(_) if has_begun => return Err(Refusal::BadHttp.into()),
                 Err(Ring::Deadline) if has_begun => return Err(Refusal::RequestTimeout.into()),
                 _ => return Err(Missed::Closed),
@@ -174,13 +174,13 @@ impl Intake {
             return Err(too_large(bytes_max).into());
         }
         if !self.body_is_read && self.head.expects_continue && !self.has_more() {
-            let deadline = clock.now().plus_millis(settings.timeouts.write_idle_ms);
+            let deadline = clock.recent().plus_millis(settings.timeouts.write_idle_ms);
             match alarm.guard(deadline, link.write(CONTINUE.to_vec())).await {
                 Ok((Ok(()), _)) => {}
                 _ => return Err(Missed::Closed),
             }
         }
-        let begun = clock.now().plus_millis(settings.timeouts.body_idle_ms);
+        let begun = clock.recent().plus_millis(settings.timeouts.body_idle_ms);
         let mut chunks = Chunks::default();
         while !self.body_is_read {
             if self.advance(&mut chunks, bytes_max)? {

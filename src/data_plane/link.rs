@@ -36,12 +36,16 @@ impl Link {
         &self.tcp
     }
 
+    /// Was everything taken that has come so far?
+    pub fn is_clear(&mut self) -> bool {
+        self.tls.as_mut().is_none_or(|session| session.is_clear())
+    }
+
     /// Does the other side say nothing and stay, as it must between two answers?
-    pub fn is_quiet(&mut self) -> bool {
-        let is_clear = self.tls.as_mut().is_none_or(|session| session.is_clear());
+    pub fn is_quiet(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let waiting = rustix::net::recv(descriptor::lend(&self.tcp), &mut [0_u8; 1], flags);
-        is_clear && waiting.is_err_and(|error| error == rustix::io::Errno::AGAIN)
+        waiting.is_err_and(|error| error == rustix::io::Errno::AGAIN)
     }
 
     /// Read into the spare capacity of `buffer`, at least one byte unless the other side has ended.

@@ -55,7 +55,7 @@ pub struct Limits {
 
 impl Limits {
     pub fn of(core: &Core, directives: &Directives<'_>, ask: &Ask<'_>, trail: &Trail<'_>) -> Self {
-        let now = core.clock.now();
+        let now = core.clock.recent();
         let total = core.settings.timeouts.total_ms;
         Self {
             attempt: directives.attempt_ms.map(|millis| now.plus_millis(millis)),
@@ -104,7 +104,7 @@ pub async fn send(
 ) -> Result<Answer, Failure> {
     let mut bytes = bytes;
     loop {
-        let kept = core.pools.take(endpoint.key);
+        let kept = core.pools.take(endpoint.key, core.clock.recent());
         let was_kept = kept.is_some();
         let link = match kept {
             Some(link) => link,
@@ -157,7 +157,7 @@ async fn attempt(
     trail: &mut Trail<'_>,
 ) -> (Result<Answer, Failure>, Vec<u8>) {
     let timeouts = &core.settings.timeouts;
-    let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
+    let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
     let bytes = match downlink.wait(deadline, pin!(link.write(bytes))).await {
         // A vendor may answer and close before it has read all: what it said is still to be read.
@@ -165,9 +165,9 @@ async fn attempt(
         Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
         Err(why) => return (Err(interrupted(why)), Vec::new()),
     };
-    trail.sent_us = trail.elapsed_us();
+    trail.sent_us = trail.recent_us();
 
-    let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
+    let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
     let mut head = ReplyHead::default();
     let mut buffer = core.buffers.take();
@@ -193,7 +193,7 @@ async fn attempt(
         core.buffers.give(buffer);
         return (Err(Failure::Fault(fault)), bytes);
     }
-    trail.answered_us = trail.elapsed_us();
+    trail.answered_us = trail.recent_us();
     let body = Body::new(head.framing);
     (Ok(Answer { link, endpoint, head, body, bytes: buffer }), bytes)
 }
@@ -284,7 +284,7 @@ impl Answer {
     /// Keep the connection where the answer ended cleanly.
     pub fn release(self, core: &Core) {
         if self.body.is_clean() && self.head.keep_alive && !core.is_draining() {
-            core.pools.give(self.endpoint, self.link, core.clock.now(), &core.settings);
+            core.pools.give(self.endpoint, self.link, core.clock.recent(), &core.settings);
         }
         core.buffers.give(self.bytes);
     }

@@ -4,7 +4,16 @@ use crate::{
     data_plane::link::Link,
     lexicon::{ids::EndpointKey, settings::Settings, time::Moment},
 };
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+/// A connection that rested less is taken unasked: what a vendor says unasked comes with the end of
+/// its answer, where it is seen, or when it loses patience, which takes longer than this. Asking is
+/// a system call.
+const UNASKED_NS_MAX: u64 = 1_000_000;
 
 struct Idle {
     link: Link,
@@ -13,18 +22,36 @@ struct Idle {
 
 /// A core's idle connections, by endpoint; the last one in is the first one out, being the warmest.
 #[derive(Default)]
-pub struct Pools(RefCell<HashMap<EndpointKey, Vec<Idle>>>);
+pub struct Pools(RefCell<HashMap<EndpointKey, Vec<Idle>, BuildHasherDefault<KeyHasher>>>);
+
+/// A key is a hash already (`provider/target.rs`).
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a key is one number");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Pools {
     /// A connection that was used before, if one waits.
     ///
     /// One that has ended, or on which something came that nobody asked for (a farewell as 408, or
     /// more than the last answer), is closed: its bytes would be taken for the next answer.
-    pub fn take(&self, endpoint: EndpointKey) -> Option<Link> {
+    pub fn take(&self, endpoint: EndpointKey, now: Moment) -> Option<Link> {
         let mut pools = self.0.borrow_mut();
         let pool = pools.get_mut(&endpoint)?;
-        while let Some(Idle { mut link, .. }) = pool.pop() {
-            if link.is_quiet() {
+        while let Some(Idle { mut link, since }) = pool.pop() {
+            if link.is_clear() && (now.since(since) < UNASKED_NS_MAX || link.is_quiet()) {
                 return Some(link);
             }
         }

@@ -92,7 +92,7 @@ async fn collect(
         if body.len() > BODY_BYTES_MAX {
             return Err(Failure::Fault(Fault::Invalid));
         }
-        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
+        let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (deadline, fault) = limits.until_done(own);
         if !answer.read(deadline, fault, downlink).await? {
             answer.body.end().map_err(Failure::Fault)?;

@@ -75,7 +75,7 @@ pub async fn relay(
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
         relay.observer.search(&relay.pending, from);
-        let moved = taken.and_then(|()| relay.scan(core.clock.now(), trail));
+        let moved = taken.and_then(|()| relay.scan(core.clock.recent(), trail));
         if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
             relay.begin(answer, downlink, trail);
         }
@@ -172,7 +172,7 @@ impl Relay<'_> {
 
     /// Until when the next bytes must be there.
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
-        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
+        let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
         if let Some(ttft) = limits.ttft.filter(|ttft| self.observer.events == 0 && *ttft < deadline)
         {

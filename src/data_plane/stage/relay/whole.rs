@@ -49,7 +49,7 @@ pub async fn relay(
             length = Some(begun);
         }
         if length.is_some() && payload.len() > held {
-            trail.content(core.clock.now());
+            trail.content(core.clock.recent());
         }
         if let Some(length) = length {
             push_piece(&mut downlink.out, &payload, length, is_done);
@@ -69,7 +69,7 @@ pub async fn relay(
         }
         downlink.send().await?;
 
-        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
+        let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (deadline, fault) = limits.until_done(own);
         let read = answer.read(deadline, fault, downlink).await;
         if let Err(failure) = go_on(read, answer, &observer, length.is_some()) {
