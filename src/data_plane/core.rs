@@ -125,7 +125,13 @@ pub fn run(setup: Setup, started: impl FnOnce(&'static str, &str)) -> io::Result
         started("epoll", "it was asked for");
     } else {
         let built = if monoio::utils::detect_uring() {
-            RuntimeBuilder::<IoUringDriver>::new().enable_timer().build()
+            // Completions need not interrupt a core that will enter the kernel soon anyway.
+            // Kernels before 5.19 do not know it.
+            let mut quiet = io_uring::IoUring::builder();
+            quiet.setup_coop_taskrun();
+            let quiet = RuntimeBuilder::<IoUringDriver>::new().uring_builder(quiet);
+            let plain = || RuntimeBuilder::<IoUringDriver>::new().enable_timer().build();
+            quiet.enable_timer().build().or_else(|_| plain())
         } else {
             Err(io::Error::other("the kernel or a seccomp profile forbids io_uring"))
         };

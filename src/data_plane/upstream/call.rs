@@ -169,7 +169,7 @@ async fn attempt(
 
     let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
-    let mut head = ReplyHead::default();
+    let mut head = core.buffers.take_head();
     let mut buffer = core.buffers.take();
     let answered = loop {
         let (read, back) = match downlink.wait(deadline, pin!(link.read(buffer))).await {
@@ -287,5 +287,6 @@ impl Answer {
             core.pools.give(self.endpoint, self.link, core.clock.recent(), &core.settings);
         }
         core.buffers.give(self.bytes);
+        core.buffers.give_head(self.head);
     }
 }

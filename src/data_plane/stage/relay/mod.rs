@@ -72,10 +72,9 @@ fn kind(answer: &Answer) -> Kind {
         Kind::Events
     } else if essence.is_empty() || essence.eq_ignore_ascii_case(b"text/plain") {
         if body.trim_ascii_start().starts_with(b"{") { Kind::Json } else { Kind::Other }
-    } else if essence.to_ascii_lowercase().ends_with(b"json") {
-        Kind::Json
     } else {
-        Kind::Other
+        let suffix = essence.len().saturating_sub(b"json".len());
+        if essence[suffix..].eq_ignore_ascii_case(b"json") { Kind::Json } else { Kind::Other }
     }
 }
 

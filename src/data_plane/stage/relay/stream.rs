@@ -71,10 +71,8 @@ pub async fn relay(
         finished_at: None,
     };
     let ended = loop {
-        let from = relay.pending.len();
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
-        relay.observer.search(&relay.pending, from);
         let moved = taken.and_then(|()| relay.scan(core.clock.recent(), trail));
         if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
             relay.begin(answer, downlink, trail);
@@ -126,10 +124,10 @@ impl Relay<'_> {
     fn see(&mut self, event: &Event) -> Verdict {
         match &event.data {
             Data::None => Verdict::Pass,
-            Data::One(range) => self.observer.see(&self.pending[range.clone()], event.whole.end),
+            Data::One(range) => self.observer.see(&self.pending[range.clone()]),
             Data::Many => {
                 let joined = sse::join_data(&self.pending, event.whole.clone());
-                self.observer.see(&joined, event.whole.end)
+                self.observer.see(&joined)
             }
         }
     }
@@ -166,7 +164,6 @@ impl Relay<'_> {
         if end > 0 {
             self.pending.drain(..end);
             self.scanner.consumed(end);
-            self.observer.consumed(end);
         }
     }
 
@@ -240,7 +237,7 @@ impl Relay<'_> {
         });
         match data.filter(|_| is_whole && !self.observer.is_done) {
             Some(data) => {
-                self.observer.see(data, self.pending.len());
+                self.observer.see(data);
             }
             None => self.pending.clear(),
         }
