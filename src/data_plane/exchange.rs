@@ -150,8 +150,9 @@ async fn converse<'s>(
         let bytes = translate::call(core.buffers.take(), target, &ask, request);
         match call::send(core, endpoint, bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
-                let applied = directives::applied(snapshot.caller(subject));
-                relay::reply(core, &mut answer, &ask, limits, &applied, downlink, trail).await?;
+                let applied = &*directives::applied(snapshot.caller(subject));
+                let reply = relay::Reply { core, limits, applied, downlink, trail };
+                reply.relay(&mut answer, &ask).await?;
                 answer.release(core);
                 return Ok(());
             }

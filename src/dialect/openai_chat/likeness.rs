@@ -59,7 +59,9 @@ impl Likeness {
             if open < from || !is_change(&data[..open]) {
                 continue;
             }
-            let Some(quote) = memchr::memchr(b'"', &data[word..]).map(|at| word + at) else { break };
+            let Some(quote) = memchr::memchr(b'"', &data[word..]).map(|at| word + at) else {
+                break;
+            };
             // An escaped quote, or one before a colon, is no end of a text.
             let is_end = data[quote - 1] != b'\\'
                 && data[quote + 1..].trim_ascii_start().first() != Some(&b':');

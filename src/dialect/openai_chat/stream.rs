@@ -79,7 +79,8 @@ impl Observer {
             self.goes_on = false;
             return Verdict::Pass;
         }
-        let [may_finish, may_fail, may_count] = [FINISH, ERROR, USAGE].map(|key| may_have(key, data));
+        let [may_finish, may_fail, may_count] =
+            [FINISH, ERROR, USAGE].map(|key| may_have(key, data));
         if self.has_finished {
             self.goes_on = !self.is_done && has_choice(data);
         } else if may_finish {
@@ -189,7 +190,8 @@ mod tests {
         let verdict = observer.see(
             br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#);
         assert_eq!(verdict, Verdict::Pass);
-        assert_eq!(observer, Observer { events: 1, ..Observer::new(false) });
+        let plain = observer.plain.clone();
+        assert_eq!(observer, Observer { events: 1, plain, ..Observer::new(false) });
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 use crate::{
     data_plane::{
-        connection::Next, downlink::Downlink, stage::respond, trail::Trail, upstream::call::Answer,
+        connection::Next,
+        downlink::Downlink,
+        stage::{relay::Reply, respond},
+        trail::Trail,
+        upstream::call::Answer,
     },
     wire::headers,
 };
@@ -30,14 +34,13 @@ impl Length {
 
 /// Append the head to what `downlink` sends next.
 pub fn push(
-    downlink: &mut Downlink<'_>,
+    reply: &mut Reply<'_, '_, '_>,
     answer: &Answer,
     status: u16,
     content_type: &[u8],
     length: Length,
-    applied: &[u8],
-    trail: &Trail<'_>,
 ) {
+    let Reply { applied, downlink, trail, .. } = reply;
     let next = downlink.next();
     let out = &mut downlink.out;
     respond::push_status(out, status);
