@@ -23,6 +23,9 @@ use crate::{
 const INBOX_BYTES: usize = 2 << 10;
 /// An inbox that grew beyond this is given back after the request.
 const INBOX_KEPT_BYTES: usize = 64 << 10;
+/// The least that a read of a body of known length asks for, if there is as much: so much is not
+/// counted either (`body_memory.rs`).
+const BODY_BYTES_MIN: usize = 16 << 10;
 /// The most that one read of a chunked body asks for.
 const READ_BYTES_MAX: usize = 256 << 10;
 /// A body that comes more slowly than this, and has had its timeout once, holds its place only to
@@ -236,8 +239,9 @@ impl Intake {
                 .saturating_sub(self.inbox.len()),
             _ => return decoded.clamp(INBOX_BYTES, READ_BYTES_MAX),
         };
-        // Doubling keeps it linear; a client that only claims a length gets no memory for it.
-        left.min(self.inbox.len().max(INBOX_BYTES)).max(1)
+        // Each read costs a system call or two, so what is here grows fourfold; a client that only
+        // claims a length gets little memory for it.
+        left.min((3 * self.inbox.len()).max(BODY_BYTES_MIN)).max(1)
     }
 
     /// Decode a compressed body, so that it can be read and spliced.

@@ -67,30 +67,35 @@ impl Limits {
 
     /// The earliest of what ends a wait for the answer to begin, and the fault that it is.
     pub fn until_begun(&self, own: Moment, fault: Fault) -> (Moment, Fault) {
-        earliest([
-            (Some(own), fault),
-            (self.ttft, Fault::TtftTimeout),
-            (self.attempt, Fault::TotalTimeout),
-            (self.total, Fault::TotalTimeout),
-        ])
+        earliest(
+            (own, fault),
+            [
+                (self.ttft, Fault::TtftTimeout),
+                (self.attempt, Fault::TotalTimeout),
+                (self.total, Fault::TotalTimeout),
+            ],
+        )
     }
 
     /// The same for the rest of an answer that has begun; a stream that flows is not cut by
     /// `x-tfy-request-timeout`.
     pub fn until_done(&self, own: Moment) -> (Moment, Fault) {
         let attempt = self.attempt.filter(|_| !self.is_streaming);
-        earliest([
-            (Some(own), Fault::IdleTimeout),
-            (attempt, Fault::TotalTimeout),
-            (self.total, Fault::TotalTimeout),
-            (None, Fault::TotalTimeout),
-        ])
+        earliest(
+            (own, Fault::IdleTimeout),
+            [(attempt, Fault::TotalTimeout), (self.total, Fault::TotalTimeout)],
+        )
     }
 }
 
-fn earliest(limits: [(Option<Moment>, Fault); 4]) -> (Moment, Fault) {
-    let known = limits.into_iter().filter_map(|(moment, fault)| Some((moment?, fault)));
-    known.min_by_key(|(moment, _)| *moment).unwrap_or((Moment(u64::MAX), Fault::TotalTimeout))
+fn earliest<const N: usize>(
+    own: (Moment, Fault),
+    others: [(Option<Moment>, Fault); N],
+) -> (Moment, Fault) {
+    others.into_iter().fold(own, |first, (moment, fault)| match moment {
+        Some(moment) if moment < first.0 => (moment, fault),
+        _ => first,
+    })
 }
 
 /// Send `bytes`, and await the head of the answer.
