@@ -145,7 +145,8 @@ impl<'a> Downlink<'a> {
         }
         loop {
             match self.alarm.guard(deadline, io.as_mut()).await {
-                Err(Ring::Departed) if self.is_still_there().await => {}
+                // Boxed, for it is rare, and every wait would have room for it.
+                Err(Ring::Departed) if Box::pin(self.is_still_there()).await => {}
                 other => return other,
             }
         }

@@ -247,6 +247,6 @@ mod tests {
              memo: &'static mut Memo| serve(core, presence, intake, link, memo),
         );
 
-        assert!(bytes <= 3_300, "{bytes} bytes");
+        assert!(bytes <= 2_850, "{bytes} bytes");
     }
 }

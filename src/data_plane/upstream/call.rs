@@ -113,7 +113,8 @@ pub async fn send(
         let was_kept = kept.is_some();
         let link = match kept {
             Some(link) => link,
-            None => connect(core, endpoint, limits, downlink).await?,
+            // Boxed, for it is large and rare, and an exchange has room for its largest part.
+            None => Box::pin(connect(core, endpoint, limits, downlink)).await?,
         };
         let (answered, back) =
             attempt(core, endpoint.key, link, bytes, limits, downlink, trail).await;

@@ -43,7 +43,8 @@ impl Reply<'_, '_, '_> {
     pub async fn relay(mut self, answer: &mut Answer, ask: &Ask<'_>) -> Result<(), Stop> {
         if let Some(fault) = reply::fault_of(answer.head.status) {
             self.trail.fault = Some(fault);
-            return failed::relay(&mut self, answer).await;
+            // Boxed, as each way but the two that nearly all answers take.
+            return Box::pin(failed::relay(&mut self, answer)).await;
         }
         let is_encoded = answer
             .header("content-encoding")
@@ -54,7 +55,7 @@ impl Reply<'_, '_, '_> {
         match (ask.is_streaming, kind(answer)) {
             (true, Kind::Events) => stream::relay(&mut self, answer, ask).await,
             // No event was sent yet: an error that came as 200 can still be told as what it is.
-            (true, Kind::Json) => failed::relay_disguised(&mut self, answer).await,
+            (true, Kind::Json) => Box::pin(failed::relay_disguised(&mut self, answer)).await,
             (false, Kind::Json) => whole::relay(&mut self, answer).await,
             (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(self.trail)),
         }
