@@ -132,6 +132,15 @@ fn drain_ids<M: Memory>(reader: &mut Reader<M>) -> Vec<ReceiptId> {
 }
 
 #[test]
+fn a_sealed_record_closes_as_it_was_sealed() {
+    let (mut writers, mut reader) = plain_ring(64, 1);
+    let (slot, id) = writers[0].open(&opening("r-1", &[])).unwrap();
+    writers[0].seal(&slot, &outcome(5, "a/b"));
+    writers[0].close_sealed(slot);
+    assert_eq!(drain_ids(&mut reader), [id]);
+}
+
+#[test]
 fn a_record_reads_back_as_written() {
     let (mut writers, mut reader) = plain_ring(64, 2);
     let (slot, id) = writers[1].open(&opening("r-1", &[("ticket", "T-1")])).unwrap();

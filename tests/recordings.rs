@@ -32,22 +32,19 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Reading {
     let mut observer = Observer::new(true);
     let (mut pending, mut done, mut ends) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
-        let from = pending.len();
         pending.extend_from_slice(piece);
-        observer.search(&pending, from);
         let mut end = 0;
         while let Some(event) = scanner.next(&pending).expect("recorded events are small") {
             end = event.whole.end;
             ends.push(done + end);
             match event.data {
                 Data::None => {}
-                Data::One(range) => drop(observer.see(&pending[range], end)),
-                Data::Many => drop(observer.see(&join_data(&pending, event.whole), end)),
+                Data::One(range) => drop(observer.see(&pending[range])),
+                Data::Many => drop(observer.see(&join_data(&pending, event.whole))),
             }
         }
         pending.drain(..end);
         scanner.consumed(end);
-        observer.consumed(end);
         done += end;
     }
     let Observer { usage, events, has_finished, is_done, has_error, .. } = observer;

@@ -172,7 +172,13 @@ pub fn run(setup: Setup, started: impl FnOnce(&'static str, &str)) -> io::Result
         started("epoll", "it was asked for");
     } else {
         let built = if monoio::utils::detect_uring() {
-            RuntimeBuilder::<IoUringDriver>::new().enable_timer().build()
+            // Completions need not interrupt a core that will enter the kernel soon anyway.
+            // Kernels before 5.19 do not know it.
+            let mut quiet = io_uring::IoUring::builder();
+            quiet.setup_coop_taskrun();
+            let quiet = RuntimeBuilder::<IoUringDriver>::new().uring_builder(quiet);
+            let plain = || RuntimeBuilder::<IoUringDriver>::new().enable_timer().build();
+            quiet.enable_timer().build().or_else(|_| plain())
         } else {
             Err(io::Error::other("the kernel or a seccomp profile forbids io_uring"))
         };
@@ -232,7 +238,7 @@ async fn tick(core: Rc<Core>) {
     loop {
         let is_busy = core.pulse.exchanges_in_flight.get() > 0;
         core.wheel.pause(is_busy, core.clock.now()).await;
-        let now = core.clock.now();
+        let now = core.clock.turn();
         core.wheel.turn(now);
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
@@ -347,16 +353,17 @@ impl Core {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let id = u128::from(mixed ^ (mixed >> 31)) << 64 | u128::from(now.0 ^ key);
-        let nibbles = |byte: u8| [byte >> 4, byte & 15].map(usize::from);
-        let mut digits = [0; 32];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(id.to_be_bytes()) {
-            pair.copy_from_slice(&nibbles(byte).map(|nibble| b"0123456789abcdef"[nibble]));
+        let (bytes, mut digits) = (id.to_be_bytes(), [0; 32]);
+        for (eight, part) in digits.chunks_exact_mut(8).zip(bytes.as_chunks().0) {
+            eight.copy_from_slice(&eight_digits(u32::from_be_bytes(*part)));
         }
         RequestId(digits)
     }
 
     /// A connection is here.
     pub fn arrive(&self, parcel: &Parcel) -> Presence {
+        // What it waits for first is counted from here on.
+        self.clock.now();
         let presence = self.welcome(Peer::default(), false);
         self.pulse.connections.set(self.connections() as u64);
         let (requests_left, age_ms) = if let Some(kept) = &parcel.kept {
@@ -456,6 +463,18 @@ impl Core {
     }
 }
 
+/// A number in hexadecimal digits, all eight at once: half of it is moved apart three times, until
+/// each nibble has a byte; then those above 9 are moved to where the letters are.
+fn eight_digits(number: u32) -> [u8; 8] {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let mut apart = u64::from(number);
+    apart = (apart << 16 | apart) & 0x0000_ffff_0000_ffff;
+    apart = (apart << 8 | apart) & 0x00ff_00ff_00ff_00ff;
+    apart = (apart << 4 | apart) & (EACH * 0x0f);
+    let is_letter = (apart + EACH * 6) >> 4 & EACH;
+    (apart + EACH * u64::from(b'0') + is_letter * u64::from(b'a' - b'9' - 1)).to_be_bytes()
+}
+
 impl<T: Default> Newest<T> {
     fn new(receiver: lane::Receiver<T>) -> Self {
         Self { receiver, value: Rc::new(Arc::new(T::default())) }
@@ -469,5 +488,17 @@ impl<T> Newest<T> {
             self.value = Rc::new(newest);
         }
         Rc::clone(&self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::eight_digits;
+
+    #[test]
+    fn eight_digits_are_written_as_std_writes_them() {
+        for number in [0, 0x1234_5678, 0x9abc_def0, 0x0f0f_a09f, u32::MAX] {
+            assert_eq!(eight_digits(number), *format!("{number:08x}").as_bytes());
+        }
     }
 }

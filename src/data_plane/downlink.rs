@@ -95,7 +95,7 @@ impl<'a> Downlink<'a> {
         }
         self.has_replied.set(true);
         let out = std::mem::take(&mut self.out);
-        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let deadline = self.clock.recent().plus_millis(self.write_idle_ms);
         match self.alarm.guard_write(deadline, self.link.write(out)).await {
             Ok((Ok(()), out)) => {
                 self.out = out;
@@ -123,6 +123,8 @@ impl<'a> Downlink<'a> {
             return Err(Ring::Closing);
         }
         let waited = self.wait_or_watch(deadline, io).await;
+        // What came has come now; whoever asks next gets this reading.
+        self.clock.now();
         if matches!(waited, Err(Ring::Closing)) {
             self.is_closing = true;
             self.keep_alive = false;
@@ -145,7 +147,8 @@ impl<'a> Downlink<'a> {
         }
         loop {
             match self.alarm.guard(deadline, io.as_mut()).await {
-                Err(Ring::Departed) if self.is_still_there().await => {}
+                // Boxed, for it is rare, and every wait would have room for it.
+                Err(Ring::Departed) if Box::pin(self.is_still_there()).await => {}
                 other => return other,
             }
         }
@@ -161,7 +164,7 @@ impl<'a> Downlink<'a> {
         if self.probe.is_empty() {
             return true;
         }
-        let deadline = self.clock.now().plus_millis(self.write_idle_ms);
+        let deadline = self.clock.recent().plus_millis(self.write_idle_ms);
         let probing = self.link.write(self.probe.to_vec());
         matches!(self.alarm.guard_write(deadline, probing).await, Ok((Ok(()), _)))
     }

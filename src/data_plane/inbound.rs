@@ -23,6 +23,9 @@ use crate::{
 const INBOX_BYTES: usize = 2 << 10;
 /// An inbox that grew beyond this is given back after the request.
 const INBOX_KEPT_BYTES: usize = 64 << 10;
+/// The least that a read of a body of known length asks for, if there is as much: so much is not
+/// counted either (`body_memory.rs`).
+const BODY_BYTES_MIN: usize = 16 << 10;
 /// The most that one read of a chunked body asks for.
 const READ_BYTES_MAX: usize = 256 << 10;
 /// A body that comes more slowly than this, and has had its timeout once, holds its place only to
@@ -143,13 +146,13 @@ impl Intake {
             target_bytes_max: bounds.target_bytes_max,
         };
         let timeouts = &settings.timeouts;
-        let mut deadline = clock.now().plus_millis(timeouts.keep_alive_ms);
+        let mut deadline = clock.recent().plus_millis(timeouts.keep_alive_ms);
         let mut has_begun = false;
         loop {
             if !self.inbox.is_empty() {
                 if !has_begun {
                     has_begun = true;
-                    deadline = clock.now().plus_millis(timeouts.head_ms);
+                    deadline = clock.recent().plus_millis(timeouts.head_ms);
                 }
                 if self.head.parse(&self.inbox, &limits).map_err(refuse_http)? {
                     self.begin_body();
@@ -157,7 +160,7 @@ impl Intake {
                 }
             }
             match alarm.guard(deadline, self.fill(link, INBOX_BYTES)).await {
-                Ok(Ok(read)) if read > 0 => {}
+                Ok(Ok(read)) if read > 0 => drop(clock.now()),
                 Ok(_) if has_begun => return Err(Refusal::BadHttp.into()),
                 Err(Ring::Deadline) if has_begun => return Err(Refusal::RequestTimeout.into()),
                 _ => return Err(Missed::Closed),
@@ -197,13 +200,13 @@ impl Intake {
             return Err(too_large(bytes_max).into());
         }
         if !self.body_is_read && self.head.expects_continue && !self.has_more() {
-            let deadline = clock.now().plus_millis(settings.timeouts.write_idle_ms);
+            let deadline = clock.recent().plus_millis(settings.timeouts.write_idle_ms);
             match alarm.guard(deadline, link.write(CONTINUE.to_vec())).await {
                 Ok((Ok(()), _)) => {}
                 _ => return Err(Missed::Closed),
             }
         }
-        let begun = clock.now().plus_millis(settings.timeouts.body_idle_ms);
+        let begun = clock.recent().plus_millis(settings.timeouts.body_idle_ms);
         let mut chunks = Chunks::default();
         while !self.body_is_read {
             if self.advance(&mut chunks, bytes_max)? {
@@ -259,8 +262,9 @@ impl Intake {
                 .saturating_sub(self.inbox.len()),
             _ => return decoded.clamp(INBOX_BYTES, READ_BYTES_MAX),
         };
-        // Doubling keeps it linear; a client that only claims a length gets no memory for it.
-        left.min(self.inbox.len().max(INBOX_BYTES)).max(1)
+        // Each read costs a system call or two, so what is here grows fourfold; a client that only
+        // claims a length gets little memory for it.
+        left.min((3 * self.inbox.len()).max(BODY_BYTES_MIN)).max(1)
     }
 
     /// Decode a compressed body, so that it can be read and spliced.

@@ -19,6 +19,9 @@ use crate::{
 };
 use std::{borrow::Cow, cell::RefCell};
 
+/// A last send that took longer is told in the receipt: it is written again.
+const LAST_SEND_US_MAX: u32 = 1_000;
+
 /// Where receipts go.
 pub struct Ledger {
     pub writer: RefCell<Writer>,
@@ -36,6 +39,8 @@ pub struct Trail<'a> {
     started: Moment,
     started_wall: UnixMillis,
     slot: Option<Slot>,
+    /// The time that the sealed outcome says; 0 while none is sealed.
+    sealed_us: u32,
     /// The ring was full.
     is_unrecorded: bool,
     /// There is nothing to bill and nobody to name.
@@ -67,15 +72,17 @@ pub struct Trail<'a> {
 }
 
 impl<'a> Trail<'a> {
-    pub fn begin(ledger: &'a Ledger, clock: &'a Clock, pulse: &'a Pulse, started: Moment) -> Self {
+    /// The facts of an exchange that began when `clock` was read last.
+    pub fn begin(ledger: &'a Ledger, clock: &'a Clock, pulse: &'a Pulse) -> Self {
         pulse.exchanges_in_flight.add(1);
         Self {
             ledger,
             clock,
             pulse,
-            started,
+            started: clock.recent(),
             started_wall: clock.wall(),
             slot: None,
+            sealed_us: 0,
             is_unrecorded: false,
             is_forgone: false,
             operation: None,
@@ -112,9 +119,15 @@ impl<'a> Trail<'a> {
         self.started_wall
     }
 
-    /// Microseconds since the start.
+    /// Microseconds from the start until now.
     pub fn elapsed_us(&self) -> u32 {
-        self.clock.now().micros_since(self.started).max(1)
+        self.clock.now();
+        self.recent_us()
+    }
+
+    /// Microseconds from the start until the clock was read last, as it is after each wait.
+    pub fn recent_us(&self) -> u32 {
+        self.clock.recent().micros_since(self.started).max(1)
     }
 
     /// Open the receipt: from here on it is in the ring, whatever becomes of this process.
@@ -159,6 +172,7 @@ impl<'a> Trail<'a> {
         self.status = status;
         if let Some(slot) = &self.slot {
             self.ledger.writer.borrow_mut().seal(slot, &self.outcome());
+            self.sealed_us = self.recent_us();
         }
     }
 
@@ -192,7 +206,7 @@ impl<'a> Trail<'a> {
             bytes_out: self.bytes_out,
             ttft_us: self.first_content.map_or(0, |first| first.micros_since(self.started)),
             inter_token_us: self.last_content.micros_since(first).checked_div(gaps).unwrap_or(0),
-            total_us: self.elapsed_us(),
+            total_us: self.recent_us(),
             retries: self.retries,
         }
     }
@@ -203,6 +217,7 @@ impl<'a> Trail<'a> {
         }
         if std::thread::panicking() {
             self.request_id.clone_into(&mut self.ledger.panicked.borrow_mut());
+            self.sealed_us = 0;
             self.ending = Ending::Panicked;
             self.status = Refusal::Internal.row().status;
             self.refusal = Some(Refusal::Internal);
@@ -216,7 +231,10 @@ impl<'a> Trail<'a> {
             let opened = self.ledger.writer.borrow_mut().open(&self.opening(&[]));
             self.slot = opened.ok().map(|(slot, _)| slot);
         }
+        let is_as_sealed =
+            self.sealed_us > 0 && self.elapsed_us() - self.sealed_us < LAST_SEND_US_MAX;
         match self.slot.take() {
+            Some(slot) if is_as_sealed => self.ledger.writer.borrow_mut().close_sealed(slot),
             Some(slot) => self.ledger.writer.borrow_mut().close(slot, &self.outcome()),
             None if self.refusal == Some(Refusal::ReceiptsFull) => {
                 self.pulse.receipts_refused_total.add(1);

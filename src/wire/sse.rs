@@ -75,6 +75,9 @@ impl Scanner {
     ///
     /// **Errors**: [`TooLarge`], before more than [`EVENT_BYTES_MAX`] need to be buffered.
     pub fn next(&mut self, bytes: &[u8]) -> Result<Option<Event>, TooLarge> {
+        if let Some(event) = self.plain(bytes) {
+            return Ok(Some(event));
+        }
         if !self.is_begun && !self.begin(bytes) {
             return Ok(None);
         }
@@ -107,6 +110,24 @@ impl Scanner {
         }
         self.next = self.next.max(bytes.len());
         self.unfinished(bytes)
+    }
+
+    /// The next event if it is all there, and one line of data that ends in LF, as nearly all are:
+    /// found by one search instead of two, and no state to keep.
+    fn plain(&mut self, bytes: &[u8]) -> Option<Event> {
+        if self.is_begun || self.may_be_lf {
+            return None;
+        }
+        let value = bytes.get(self.start..)?.strip_prefix(b"data:")?;
+        let length = memchr::memchr2(b'\n', b'\r', value)?;
+        if !value[length..].starts_with(b"\n\n") || length > EVENT_BYTES_MAX / 2 {
+            return None;
+        }
+        let from = self.start + b"data:".len();
+        let (begin, end) = (from + usize::from(value[0] == b' '), from + length);
+        let whole = self.start..end + 2;
+        (self.start, self.line, self.next) = (whole.end, whole.end, whole.end);
+        Some(Event { whole, data: Data::One(begin..end) })
     }
 
     /// Says that `length` bytes were drained from the buffer's front, all of finished events.

@@ -43,6 +43,7 @@ const CODE_BYTES_MAX: usize = 32;
 const ADDRESS_BYTES_MAX: usize = 64;
 const CERTIFICATE_BYTES_MAX: usize = 256;
 
+const OPENING_FIXED_BYTES: usize = 48;
 const OUTCOME_FIXED_WORDS: usize = 9;
 /// An outcome of which only codes are kept.
 pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
@@ -78,22 +79,19 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
     for (text, bytes_max) in &mut texts {
         *text = cut(text, *bytes_max, &mut is_truncated);
     }
-    let operation = opening.operation.map_or(0, operation_code);
-    bytes.extend_from_slice(&[VERSION, 0, operation, 0]);
-    bytes.extend_from_slice(&id.core.to_le_bytes());
-    bytes.extend_from_slice(&[0; 2]); // This part's words, when they are known.
-    for number in [id.epoch, id.sequence, opening.started.0] {
-        bytes.extend_from_slice(&number.to_le_bytes());
+    // Flags, this part's words and the count of metadata are set when they are known.
+    let mut fixed = [0; OPENING_FIXED_BYTES];
+    fixed[0] = VERSION;
+    fixed[2] = opening.operation.map_or(0, operation_code);
+    fixed[4..6].copy_from_slice(&id.core.to_le_bytes());
+    fixed[8..16].copy_from_slice(&id.epoch.to_le_bytes());
+    fixed[16..24].copy_from_slice(&id.sequence.to_le_bytes());
+    fixed[24..32].copy_from_slice(&opening.started.0.to_le_bytes());
+    let length_at = (32..40).chain(42..).step_by(2);
+    for (at, (text, _)) in length_at.zip(texts) {
+        fixed[at..at + 2].copy_from_slice(&length(text));
     }
-    for (text, _) in &texts[..4] {
-        bytes.extend_from_slice(&length(text));
-    }
-    let metadata_count_at = bytes.len();
-    bytes.extend_from_slice(&[0; 2]);
-    for (text, _) in &texts[4..] {
-        bytes.extend_from_slice(&length(text));
-    }
-    bytes.extend_from_slice(&[0; 2]);
+    bytes.extend_from_slice(&fixed);
     for (text, _) in texts {
         bytes.extend_from_slice(text.as_bytes());
     }
@@ -110,7 +108,7 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
         metadata_count += 1;
     }
     pad(bytes, start);
-    bytes[metadata_count_at..metadata_count_at + 2].copy_from_slice(&metadata_count.to_le_bytes());
+    bytes[start + 40..start + 42].copy_from_slice(&metadata_count.to_le_bytes());
     bytes[start + 1] = flag(opening.is_streaming, STREAMING) | flag(is_truncated, TRUNCATED);
     let words = u16::try_from((bytes.len() - start) / 8).expect("bounded by OPENING_BYTES_MAX");
     bytes[start + 6..start + 8].copy_from_slice(&words.to_le_bytes());
@@ -125,26 +123,29 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     let model_bytes_max = model_bytes_max.min(MODEL_BYTES_MAX);
     let model = cut(outcome.resolved_model, model_bytes_max, &mut is_truncated);
     let flags = flag(outcome.usage_is_reported, USAGE_REPORTED) | flag(is_truncated, TRUNCATED);
-    bytes.extend_from_slice(&[outcome.ending as u8, flags]);
-    bytes.extend_from_slice(&outcome.status.to_le_bytes());
-    bytes.extend_from_slice(&outcome.retries.to_le_bytes());
-    bytes.extend_from_slice(&[length(code)[0], length(fault)[0]]);
+    let mut fixed = [0; 8 * OUTCOME_FIXED_WORDS];
+    fixed[..2].copy_from_slice(&[outcome.ending as u8, flags]);
+    fixed[2..4].copy_from_slice(&outcome.status.to_le_bytes());
+    fixed[4..6].copy_from_slice(&outcome.retries.to_le_bytes());
+    fixed[6..8].copy_from_slice(&[length(code)[0], length(fault)[0]]);
     let usage = outcome.usage;
-    for number in [
+    let numbers = [
         usage.input_tokens,
         usage.output_tokens,
         usage.cached_tokens,
         usage.reasoning_tokens,
         outcome.bytes_in,
         outcome.bytes_out,
-    ] {
-        bytes.extend_from_slice(&number.to_le_bytes());
+    ];
+    for (at, number) in (8..).step_by(8).zip(numbers) {
+        fixed[at..at + 8].copy_from_slice(&number.to_le_bytes());
     }
-    for number in [outcome.ttft_us, outcome.inter_token_us, outcome.total_us] {
-        bytes.extend_from_slice(&number.to_le_bytes());
+    let times = [outcome.ttft_us, outcome.inter_token_us, outcome.total_us];
+    for (at, time) in (56..).step_by(4).zip(times) {
+        fixed[at..at + 4].copy_from_slice(&time.to_le_bytes());
     }
-    bytes.extend_from_slice(&length(model));
-    bytes.extend_from_slice(&[0; 2]);
+    fixed[68..70].copy_from_slice(&length(model));
+    bytes.extend_from_slice(&fixed);
     for text in [code, fault, model] {
         bytes.extend_from_slice(text.as_bytes());
     }

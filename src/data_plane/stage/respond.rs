@@ -50,6 +50,9 @@ fn push_own(out: &mut Vec<u8>, length: usize, request_id: &str, next: Next) {
 
 /// Append `HTTP/1.1 200 OK`.
 pub fn push_status(out: &mut Vec<u8>, status: u16) {
+    if status == 200 {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     out.extend_from_slice(b"HTTP/1.1 ");
     http1::push_decimal(out, u64::from(status));
     out.push(b' ');

@@ -55,7 +55,7 @@ pub struct Limits {
 
 impl Limits {
     pub fn of(core: &Core, directives: &Directives<'_>, ask: &Ask<'_>, trail: &Trail<'_>) -> Self {
-        let now = core.clock.now();
+        let now = core.clock.recent();
         let total = core.settings.timeouts.total_ms;
         Self {
             attempt: directives.attempt_ms.map(|millis| now.plus_millis(millis)),
@@ -67,30 +67,35 @@ impl Limits {
 
     /// The earliest of what ends a wait for the answer to begin, and the fault that it is.
     pub fn until_begun(&self, own: Moment, fault: Fault) -> (Moment, Fault) {
-        earliest([
-            (Some(own), fault),
-            (self.ttft, Fault::TtftTimeout),
-            (self.attempt, Fault::TotalTimeout),
-            (self.total, Fault::TotalTimeout),
-        ])
+        earliest(
+            (own, fault),
+            [
+                (self.ttft, Fault::TtftTimeout),
+                (self.attempt, Fault::TotalTimeout),
+                (self.total, Fault::TotalTimeout),
+            ],
+        )
     }
 
     /// The same for the rest of an answer that has begun; a stream that flows is not cut by
     /// `x-tfy-request-timeout`.
     pub fn until_done(&self, own: Moment) -> (Moment, Fault) {
         let attempt = self.attempt.filter(|_| !self.is_streaming);
-        earliest([
-            (Some(own), Fault::IdleTimeout),
-            (attempt, Fault::TotalTimeout),
-            (self.total, Fault::TotalTimeout),
-            (None, Fault::TotalTimeout),
-        ])
+        earliest(
+            (own, Fault::IdleTimeout),
+            [(attempt, Fault::TotalTimeout), (self.total, Fault::TotalTimeout)],
+        )
     }
 }
 
-fn earliest(limits: [(Option<Moment>, Fault); 4]) -> (Moment, Fault) {
-    let known = limits.into_iter().filter_map(|(moment, fault)| Some((moment?, fault)));
-    known.min_by_key(|(moment, _)| *moment).unwrap_or((Moment(u64::MAX), Fault::TotalTimeout))
+fn earliest<const N: usize>(
+    own: (Moment, Fault),
+    others: [(Option<Moment>, Fault); N],
+) -> (Moment, Fault) {
+    others.into_iter().fold(own, |first, (moment, fault)| match moment {
+        Some(moment) if moment < first.0 => (moment, fault),
+        _ => first,
+    })
 }
 
 /// Send `bytes`, and await the head of the answer.
@@ -108,7 +113,8 @@ pub async fn send(
         let was_kept = kept.is_some();
         let link = match kept {
             Some(link) => link,
-            None => connect(core, endpoint, limits, downlink).await?,
+            // Boxed, for it is large and rare, and an exchange has room for its largest part.
+            None => Box::pin(connect(core, endpoint, limits, downlink)).await?,
         };
         // A stream's vendor says when a call may be sent again; believed once.
         let may_resend = was_kept || (link.is_stream() && trail.retries == 0);
@@ -159,7 +165,7 @@ async fn attempt(
     trail: &mut Trail<'_>,
 ) -> (Result<Answer, Failure>, Vec<u8>) {
     let timeouts = &core.settings.timeouts;
-    let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
+    let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
     let bytes = match downlink.wait(deadline, pin!(link.write(bytes))).await {
         // A vendor may answer and close before it has read all: what it said is still to be read.
@@ -167,11 +173,11 @@ async fn attempt(
         Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
         Err(why) => return (Err(interrupted(why)), Vec::new()),
     };
-    trail.sent_us = trail.elapsed_us();
+    trail.sent_us = trail.recent_us();
 
-    let own = core.clock.now().plus_millis(timeouts.first_byte_ms);
+    let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
-    let mut head = ReplyHead::default();
+    let mut head = core.buffers.take_head();
     let mut buffer = core.buffers.take();
     let answered = loop {
         let (read, back) = match downlink.wait(deadline, pin!(link.read(buffer))).await {
@@ -195,7 +201,7 @@ async fn attempt(
         core.buffers.give(buffer);
         return (Err(Failure::Fault(fault)), bytes);
     }
-    trail.answered_us = trail.elapsed_us();
+    trail.answered_us = trail.recent_us();
     let body = Body::new(head.framing);
     (Ok(Answer { link, endpoint, head, body, bytes: buffer }), bytes)
 }
@@ -286,8 +292,9 @@ impl Answer {
     /// Keep the connection where the answer ended cleanly.
     pub fn release(self, core: &Core) {
         if self.body.is_clean() && self.head.keep_alive && !core.is_draining() {
-            core.pools.give(self.endpoint, self.link, core.clock.now(), &core.settings);
+            core.pools.give(self.endpoint, self.link, core.clock.recent(), &core.settings);
         }
         core.buffers.give(self.bytes);
+        core.buffers.give_head(self.head);
     }
 }

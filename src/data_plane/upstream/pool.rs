@@ -4,7 +4,12 @@ use crate::{
     data_plane::{http2::vendor::Uplinks, link::Link},
     lexicon::{ids::EndpointKey, settings::Settings, time::Moment},
 };
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    rc::Rc,
+};
 
 struct Idle {
     link: Link,
@@ -13,9 +18,27 @@ struct Idle {
 
 /// A core's idle connections, by endpoint; the last one in is the first one out, being the warmest.
 pub struct Pools {
-    idle: RefCell<HashMap<EndpointKey, Vec<Idle>>>,
+    idle: RefCell<HashMap<EndpointKey, Vec<Idle>, BuildHasherDefault<KeyHasher>>>,
     /// Those that several calls share, idle or not.
     uplinks: Rc<Uplinks>,
+}
+
+/// A key is a hash already (`provider/target.rs`).
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a key is one number");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Pools {

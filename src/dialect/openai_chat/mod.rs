@@ -7,6 +7,7 @@
 //! changed stands in each file's header.
 
 pub mod error;
+mod likeness;
 pub mod reply;
 pub mod request;
 pub mod stream;

@@ -7,6 +7,8 @@ use crate::{
     lexicon::{fault::Fault, usage::Usage},
     wire::json::{self, finder::Finder},
 };
+use memchr::memmem;
+use std::sync::LazyLock;
 
 /// Watches the bytes of a JSON answer in whatever pieces they come.
 pub struct Observer {
@@ -49,9 +51,37 @@ pub struct Seen {
     pub is_error: bool,
 }
 
+/// A searcher costs more to make than a document to search.
+static USAGE: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new("\"usage\""));
+static ERROR: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("error\""));
+static ESCAPED_LETTER: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new("\\u00"));
+
 /// The same of a document that is all here: cheaper than in pieces.
 #[must_use]
 pub fn seen(document: &[u8]) -> Seen {
+    seen_at_the_end(document).unwrap_or_else(|| seen_in_full(document))
+}
+
+/// Vendors put the tokens last, or nearly: what stands before them is searched, not read.
+///
+/// A key is followed by a bare quote, which cannot stand inside a string; and from a key of the
+/// document itself, not of something in it, the members end with the document.
+fn seen_at_the_end(document: &[u8]) -> Option<Seen> {
+    // A key of ours may be written with escapes.
+    let escapes = memchr::memchr(b'\\', document).map(|at| &document[at..]);
+    if escapes.is_some_and(|rest| ESCAPED_LETTER.find(rest).is_some())
+        || ERROR.find(document).is_some()
+    {
+        return None;
+    }
+    let at = USAGE.find_iter(document).last()?;
+    let [usage] = json::object::scan_members_from(document, at, &["usage"]).ok()?.values;
+    Some(Seen { usage: usage.and_then(|span| usage::read(span.of(document))), is_error: false })
+}
+
+fn seen_in_full(document: &[u8]) -> Seen {
     let Ok(object) = json::object::scan_object(document, &["usage", "error"]) else {
         // The stricter look refuses what passes in pieces; how it came must make no difference.
         let mut observer = Observer::default();
@@ -144,6 +174,16 @@ mod tests {
         assert!(!seen(body).is_error);
         let twice = br#"{"usage":null,"usage":{"prompt_tokens":4}}"#;
         assert_eq!(input_tokens(twice), Some(4));
+        for nested in [
+            r#"{"usage":{"prompt_tokens":5},"x":{"usage":{"prompt_tokens":6}}}"#,
+            r#"{"usage":{"prompt_tokens":5},"x":[{"usage":{"prompt_tokens":6}}],"y":"\u00e9"}"#,
+            r#"{"us\u0061ge":{"prompt_tokens":5},"x":"\"usage\":{\"prompt_tokens\":6}"}"#,
+            r#" { "x\"usage":1, "usage" : {"prompt_tokens":5} , "system_fingerprint":null } "#,
+            r#"{"usage":{"prompt_tokens":5},"x\"usage":{"prompt_tokens":6}}"#,
+        ] {
+            assert_eq!(input_tokens(nested.as_bytes()), Some(5), "{nested}");
+        }
+        assert!(seen(br#"{"usage":{"prompt_tokens":4},"error":{}}"#).is_error);
     }
 
     #[test]

@@ -11,12 +11,12 @@
 //! `[DONE]` is added where the vendor finished without it; an error event is added where it did
 //! not.
 //!
-//! Most events are only searched, not parsed: a key that is followed by a bare quote and a colon
-//! cannot stand inside a JSON string, where its quotes would be escaped. And they are searched
-//! together, as they come in: most pieces hold none of the keys with a value that is not null.
+//! Most events are neither parsed nor searched, but found to be like the last one (`likeness.rs`).
+//! The others are searched: a key that is followed by a bare quote and a colon cannot stand inside
+//! a JSON string, where its quotes would be escaped.
 
 use crate::{
-    dialect::openai_chat::usage,
+    dialect::openai_chat::{likeness::Likeness, usage},
     lexicon::usage::Usage,
     wire::json::{self, value::is_null},
 };
@@ -31,8 +31,6 @@ const TAILS: [&str; 3] = ["finish_reason\"", "error\"", "usage\""];
 const FINISH: usize = 0;
 const ERROR: usize = 1;
 const USAGE: usize = 2;
-/// What of a key may lie before the end of a piece, its rest in the next.
-const TAIL_BYTES_MAX: usize = 14;
 
 /// A searcher costs more to make than an event to search.
 static SEARCHERS: LazyLock<[memmem::Finder<'static>; 3]> =
@@ -40,7 +38,7 @@ static SEARCHERS: LazyLock<[memmem::Finder<'static>; 3]> =
 
 /// Watches one stream.
 #[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observer {
     /// The client asked for the usage chunk.
     pub wants_usage: bool,
@@ -52,8 +50,8 @@ pub struct Observer {
     pub goes_on: bool,
     /// Events with data so far.
     pub events: u32,
-    /// For each of the keys: up to where it does not stand with a value other than null.
-    absent_to: [usize; 3],
+    /// The last event that had none of the keys with a value other than null.
+    plain: Likeness,
 }
 
 /// What becomes of an event.
@@ -70,50 +68,30 @@ impl Observer {
         Self { wants_usage, ..Self::default() }
     }
 
-    /// Search what has come in behind `from`, in `pending`: all that is not yet seen. Not needed,
-    /// but it spares nearly each event its own search.
-    pub fn search(&mut self, pending: &[u8], from: usize) {
-        let start = from.saturating_sub(TAIL_BYTES_MAX);
-        let piece = pending.get(start..).unwrap_or_default();
-        for (absent_to, key) in self.absent_to.iter_mut().zip(FINISH..) {
-            if *absent_to < from {
-                continue; // It stands in what came before.
-            }
-            // A key whose value is cut off, or on another line, may be anything.
-            let is_null = |value: Option<&[u8]>| value.is_some_and(|value| value.starts_with(b"n"));
-            let found = values(piece, key).find(|(_, value)| !is_null(*value));
-            *absent_to = found.map_or(pending.len(), |(at, _)| start + at);
-        }
-    }
-
-    /// `length` bytes were taken from the front of what is pending.
-    pub fn consumed(&mut self, length: usize) {
-        self.absent_to = self.absent_to.map(|end| end.saturating_sub(length));
-    }
-
-    /// See the data of one event, which ends at `end` of what is pending.
-    pub fn see(&mut self, data: &[u8], end: usize) -> Verdict {
+    /// See the data of one event.
+    pub fn see(&mut self, data: &[u8]) -> Verdict {
         self.events = self.events.saturating_add(1);
+        if !self.has_finished && self.plain.is_like(data) {
+            return Verdict::Pass;
+        }
         if data == b"[DONE]" {
             self.is_done = true;
             self.goes_on = false;
             return Verdict::Pass;
         }
+        let [may_finish, may_fail, may_count] =
+            [FINISH, ERROR, USAGE].map(|key| may_have(key, data));
         if self.has_finished {
             self.goes_on = !self.is_done && has_choice(data);
-        } else if self.may_have(FINISH, data, end) {
+        } else if may_finish {
             self.has_finished = has_finish_reason(data);
+        } else if !may_fail && !may_count {
+            self.plain.learn(data);
         }
-        if self.may_have(ERROR, data, end) && top_level(data, "error").is_some() {
+        if may_fail && top_level(data, "error").is_some() {
             self.has_error = true;
         }
-        if self.may_have(USAGE, data, end) { self.see_usage(data) } else { Verdict::Pass }
-    }
-
-    /// A quick look: may there be this key with a value that is not null?
-    fn may_have(&self, key: usize, data: &[u8], end: usize) -> bool {
-        let is_null = |value: Option<&[u8]>| value.is_none_or(|value| value.starts_with(b"n"));
-        end > self.absent_to[key] && !values(data, key).all(|(_, value)| is_null(value))
+        if may_count { self.see_usage(data) } else { Verdict::Pass }
     }
 
     /// Is the answer complete, as far as its own words say?
@@ -136,6 +114,11 @@ impl Observer {
         let is_usage_only = value(1).is_some_and(is_empty_array);
         if is_usage_only && !self.wants_usage { Verdict::TakeOut } else { Verdict::Pass }
     }
+}
+
+/// A quick look: may there be this key with a value that is not null?
+fn may_have(key: usize, data: &[u8]) -> bool {
+    !values(data, key).all(|(_, value)| value.is_none_or(|value| value.starts_with(b"n")))
 }
 
 /// Some vendors say `""` for as long as there is no reason.
@@ -162,8 +145,11 @@ fn values(data: &[u8], key: usize) -> impl Iterator<Item = (usize, Option<&[u8]>
 
 /// What stands behind the colon at `from`, if there is a colon.
 fn value_behind(data: &[u8], from: usize) -> Option<&[u8]> {
-    let rest = data.get(from..)?.trim_ascii_start();
-    Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    let rest = data.get(from..)?;
+    if rest.starts_with(b":null") {
+        return rest.get(1..); // As in nearly each event.
+    }
+    Some(rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
 }
 
 fn top_level<'a>(data: &'a [u8], key: &str) -> Option<&'a [u8]> {
@@ -185,7 +171,7 @@ mod tests {
         let chunk = br#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
         for (wants_usage, expected) in [(false, Verdict::TakeOut), (true, Verdict::Pass)] {
             let mut observer = Observer::new(wants_usage);
-            assert_eq!(observer.see(chunk, 1), expected);
+            assert_eq!(observer.see(chunk), expected);
             assert_eq!(observer.usage.map(|usage| usage.input_tokens), Some(9));
         }
     }
@@ -193,7 +179,7 @@ mod tests {
     #[test]
     fn usage_in_a_chunk_with_content_is_counted_and_stays() {
         let mut observer = Observer::new(false);
-        let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#, 1);
+        let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#);
         assert_eq!(verdict, Verdict::Pass);
         assert!(observer.usage.is_some());
     }
@@ -202,48 +188,53 @@ mod tests {
     fn words_about_usage_and_finish_reason_in_a_text_are_not_usage_nor_a_finish() {
         let mut observer = Observer::new(false);
         let verdict = observer.see(
-            br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#, 1);
+            br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#);
         assert_eq!(verdict, Verdict::Pass);
-        assert_eq!(observer, Observer { events: 1, ..Observer::new(false) });
+        let plain = observer.plain.clone();
+        assert_eq!(observer, Observer { events: 1, plain, ..Observer::new(false) });
     }
 
     #[test]
     fn an_empty_finish_reason_is_none() {
         let mut observer = Observer::new(false);
-        observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#, 1);
+        observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#);
         assert!(!observer.has_finished);
     }
 
     #[test]
-    fn a_search_ahead_misses_nothing_however_the_pieces_are_cut() {
-        let stream = br#"{"a":1,"finish_reason":null,"usage":null}
-{"choices":[],"usage" : {"prompt_tokens":9},"error":{"message":"x"},"finish_reason":"stop"}"#;
-        let line = stream.iter().position(|byte| *byte == b'\n').expect("two events");
-        for cut in 0..=stream.len() {
-            let (mut plain, mut ahead) = (Observer::new(false), Observer::new(false));
-            ahead.search(&stream[..cut], 0);
-            ahead.search(stream, cut);
-            for (event, end) in [(&stream[..line], line), (&stream[line + 1..], stream.len())] {
-                assert_eq!(ahead.see(event, end), plain.see(event, end), "cut at {cut}");
-            }
-            assert_eq!(Observer { absent_to: [0; 3], ..ahead }, plain, "cut at {cut}");
-            assert!(ahead.has_finished && ahead.has_error && ahead.usage.is_some());
+    fn an_event_like_the_last_is_seen_as_one_that_is_not() {
+        let plain = br#"{"id":"c","choices":[{"delta":{"content":"a"},"finish_reason":null}],"usage":null}"#;
+        for next in [
+            r#"{"id":"c","choices":[{"delta":{"content":"b"},"finish_reason":"stop"}],"usage":null}"#,
+            r#"{"id":"c","choices":[{"delta":{"content":""},"finish_reason":null}],"usage":{"prompt_tokens":9}}"#,
+            r#"{"id":"c","choices":[{"delta":{"content":"b"},"finish_reason":null}],"error":{},"usage":null}"#,
+            r#"{"id":"c","choices":[{"delta":{"content":"b\"},\"error\":{"},"finish_reason":null}],"usage":null}"#,
+            r#"{"id":"c","error":{},"choices":[{"delta":{"content":"b"},"finish_reason":null}],"usage":null}"#,
+        ] {
+            let (mut fresh, mut used) = (Observer::new(false), Observer::new(false));
+            used.see(plain);
+
+            assert_eq!(fresh.see(next.as_bytes()), used.see(next.as_bytes()), "{next}");
+
+            used.events -= 1;
+            used.plain = fresh.plain.clone();
+            assert_eq!(fresh, used, "{next}");
         }
     }
 
     #[test]
     fn a_finish_an_error_and_the_end_are_seen() {
         let mut observer = Observer::new(false);
-        observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#, 1);
+        observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#);
         assert!(observer.has_finished && !observer.is_done);
         assert!(!observer.goes_on);
-        observer.see(br#"{"choices":[{"index":1,"delta":{"content":"x"}}]}"#, 1);
+        observer.see(br#"{"choices":[{"index":1,"delta":{"content":"x"}}]}"#);
         assert!(observer.goes_on, "another choice is not finished");
-        observer.see(br#"{"choices":[ ]}"#, 1);
+        observer.see(br#"{"choices":[ ]}"#);
         assert!(!observer.goes_on, "a heartbeat says nothing");
-        observer.see(br#"{"error":{"message":"x"}}"#, 1);
+        observer.see(br#"{"error":{"message":"x"}}"#);
         assert!(observer.has_error);
-        observer.see(b"[DONE]", 1);
+        observer.see(b"[DONE]");
         assert!(observer.is_done);
     }
 }

@@ -27,7 +27,25 @@ pub struct Object<const N: usize> {
 /// **Errors**: see [`JsonError`]; `Duplicate` for wanted keys only. **Cost**: two passes over the
 /// bytes, 64 at a time where the processor can; no allocation unless a key has escapes.
 pub fn scan_object<const N: usize>(bytes: &[u8], keys: &[&str; N]) -> Result<Object<N>, JsonError> {
-    let mut members = Members::of(bytes)?;
+    look(Members::of(bytes)?, bytes, keys)
+}
+
+/// The same for the members from one on whose key is at `at`, to the end of object and bytes.
+///
+/// What stands before is taken for granted, but that a member can begin there.
+pub fn scan_members_from<const N: usize>(
+    bytes: &[u8],
+    at: usize,
+    keys: &[&str; N],
+) -> Result<Object<N>, JsonError> {
+    look(Members::from(bytes, at)?, bytes, keys)
+}
+
+fn look<const N: usize>(
+    mut members: Members<'_>,
+    bytes: &[u8],
+    keys: &[&str; N],
+) -> Result<Object<N>, JsonError> {
     let mut values = [None; N];
     let mut is_empty = true;
     while let Some((key, value)) = members.next()? {
@@ -45,7 +63,7 @@ pub fn scan_object<const N: usize>(bytes: &[u8], keys: &[&str; N]) -> Result<Obj
 pub(super) fn index_of(raw: &[u8], keys: &[&str]) -> Option<usize> {
     let text = raw.get(1..raw.len().saturating_sub(1))?;
     let plain = keys.iter().position(|wanted| wanted.as_bytes() == text);
-    if plain.is_none() && text.contains(&b'\\') {
+    if plain.is_none() && memchr::memchr(b'\\', text).is_some() {
         let key = read_str(raw)?;
         return keys.iter().position(|wanted| *wanted == key);
     }
@@ -73,6 +91,17 @@ impl<'b> Members<'b> {
             return Err(JsonError::NotAnObject);
         }
         Ok(Self { bytes, at: at + 1, end: 0, is_first: true })
+    }
+
+    /// **Errors**: not UTF-8 from there on, or no member can begin there.
+    pub fn from(bytes: &'b [u8], at: usize) -> Result<Self, JsonError> {
+        let (before, rest) = bytes.split_at_checked(at).ok_or(JsonError::Malformed { at })?;
+        simdutf8::basic::from_utf8(rest).map_err(|_| JsonError::NotUtf8)?;
+        let is_begin = matches!(before.trim_ascii_end().last(), Some(b'{' | b','));
+        if !is_begin || u32::try_from(bytes.len()).is_err() {
+            return Err(JsonError::Malformed { at });
+        }
+        Ok(Self { bytes, at, end: 0, is_first: true })
     }
 
     /// Key and value, both raw; `None` after the last, when only whitespace followed the object.
@@ -115,6 +144,13 @@ impl<'b> Members<'b> {
             Some(b'{' | b'[') => skip::container_end(self.bytes, self.at, DEPTH_MAX - 1),
             _ => {
                 let rest = self.bytes.get(self.at..).unwrap_or_default();
+                // A whole number, as counts are; its end is judged by whoever goes on from there.
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                if matches!(rest.get(digits), Some(b',' | b'}'))
+                    && (digits == 1 || (digits > 1 && rest[0] != b'0'))
+                {
+                    return Ok(self.at + digits);
+                }
                 let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
                 let length = rest.iter().position(ends).unwrap_or(rest.len());
                 is_scalar(&rest[..length]).then_some(self.at + length).ok_or(self.malformed())
@@ -131,7 +167,12 @@ impl<'b> Members<'b> {
     }
 }
 
+#[inline]
 fn after_space(bytes: &[u8], at: usize) -> usize {
+    // Most documents are sent without any.
+    if bytes.get(at).is_some_and(|byte| !is_space(*byte)) {
+        return at;
+    }
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|&byte| !is_space(byte)).unwrap_or(rest.len())
 }

@@ -21,11 +21,13 @@ pub fn read_bool(raw: &[u8]) -> Option<bool> {
 /// A plain whole number from 0 to 2^64 - 1: no sign, fraction, exponent or leading zero.
 #[must_use]
 pub fn read_u64(raw: &[u8]) -> Option<u64> {
-    let is_plain = raw.iter().all(u8::is_ascii_digit) && (raw.len() == 1 || !raw.starts_with(b"0"));
-    if !is_plain {
+    if raw.is_empty() || (raw.len() > 1 && raw[0] == b'0') {
         return None;
     }
-    std::str::from_utf8(raw).ok()?.parse().ok()
+    raw.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// The text of a raw string, quotes included; borrowed unless it has escapes.

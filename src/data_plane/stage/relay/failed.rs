@@ -2,19 +2,17 @@
 
 use crate::{
     data_plane::{
-        core::Core,
-        downlink::Downlink,
         exchange::Stop,
         stage::relay::{
+            Reply,
             head::{self, Length},
             invalid, refuse,
         },
-        trail::Trail,
-        upstream::call::{Answer, Failure, Limits},
+        upstream::call::{Answer, Failure},
     },
     dialect::openai_chat::{
         error,
-        reply::{self, ErrorBody},
+        reply::{ErrorBody, error_status, judge_error},
     },
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
     wire::json::value,
@@ -27,62 +25,44 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 ///
 /// The vendor's words pass where they have the client's shape; a refused credential of ours is
 /// told as `upstream_auth` without them; a page for browsers becomes `upstream_invalid_response`.
-pub async fn relay(
-    core: &Core,
-    answer: &mut Answer,
-    limits: Limits,
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
-) -> Result<(), Stop> {
+pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<(), Stop> {
     let status = answer.head.status;
-    let body =
-        collect(core, answer, limits, downlink).await.map_err(|failure| refuse(failure, trail))?;
-    match trail.fault {
+    let body = collect(reply, answer).await.map_err(|failure| refuse(failure, reply.trail))?;
+    match reply.trail.fault {
         Some(Fault::Auth) => Err(Refusal::UpstreamAuth.into()),
         Some(Fault::Status(_)) => {
-            let reply = match reply::judge_error(&body) {
+            let body = match judge_error(&body) {
                 ErrorBody::AsIs => body,
                 ErrorBody::Message { start, end } => {
                     let text = value::read_str(&body[start..end]).unwrap_or_default();
-                    foreign(&text, status, trail.request_id)
+                    foreign(&text, status, reply.trail.request_id)
                 }
                 ErrorBody::Unfit if status == 429 => {
-                    foreign("The model's vendor is rate limiting.", status, trail.request_id)
+                    foreign("The model's vendor is rate limiting.", status, reply.trail.request_id)
                 }
-                ErrorBody::Unfit => return Err(invalid(trail)),
+                ErrorBody::Unfit => return Err(invalid(reply.trail)),
             };
-            tell(answer, status, &reply, applied, downlink, trail).await
+            tell(reply, answer, status, &body).await
         }
-        _ => Err(invalid(trail)),
+        _ => Err(invalid(reply.trail)),
     }
 }
 
 /// Relay JSON that came where a stream was asked for: an error as what it says it is.
-pub async fn relay_disguised(
-    core: &Core,
+pub(super) async fn relay_disguised(
+    reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
-    limits: Limits,
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
-    let body =
-        collect(core, answer, limits, downlink).await.map_err(|failure| refuse(failure, trail))?;
-    if reply::judge_error(&body) != ErrorBody::AsIs {
-        return Err(invalid(trail));
+    let body = collect(reply, answer).await.map_err(|failure| refuse(failure, reply.trail))?;
+    if judge_error(&body) != ErrorBody::AsIs {
+        return Err(invalid(reply.trail));
     }
-    let status = reply::error_status(&body);
-    trail.fault = Some(Fault::Status(status));
-    tell(answer, status, &body, applied, downlink, trail).await
+    let status = error_status(&body);
+    reply.trail.fault = Some(Fault::Status(status));
+    tell(reply, answer, status, &body).await
 }
 
-async fn collect(
-    core: &Core,
-    answer: &mut Answer,
-    limits: Limits,
-    downlink: &mut Downlink<'_>,
-) -> Result<Vec<u8>, Failure> {
+async fn collect(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     loop {
         answer.take(|bytes| body.extend_from_slice(bytes)).map_err(Failure::Fault)?;
@@ -92,9 +72,7 @@ async fn collect(
         if body.len() > BODY_BYTES_MAX {
             return Err(Failure::Fault(Fault::Invalid));
         }
-        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
-        let (deadline, fault) = limits.until_done(own);
-        if !answer.read(deadline, fault, downlink).await? {
+        if !reply.read(answer).await? {
             answer.body.end().map_err(Failure::Fault)?;
         }
     }
@@ -107,18 +85,15 @@ fn foreign(message: &str, status: u16, request_id: &str) -> Vec<u8> {
 }
 
 async fn tell(
+    reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
     status: u16,
     body: &[u8],
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
     let length = Length::Known(body.len() as u64);
-    head::push(downlink, answer, status, b"application/json", length, applied, trail);
-    downlink.out.extend_from_slice(body);
-    trail.bytes_out = body.len() as u64;
-    trail.seal(Ending::Complete, status);
-    downlink.send().await?;
-    Ok(())
+    head::push(reply, answer, status, b"application/json", length);
+    reply.downlink.out.extend_from_slice(body);
+    reply.trail.bytes_out = body.len() as u64;
+    reply.trail.seal(Ending::Complete, status);
+    reply.downlink.send().await
 }

@@ -2,9 +2,13 @@
 
 use crate::{
     data_plane::{
-        connection::Next, downlink::Downlink, stage::respond, trail::Trail, upstream::call::Answer,
+        connection::Next,
+        downlink::Downlink,
+        stage::{relay::Reply, respond},
+        trail::Trail,
+        upstream::call::Answer,
     },
-    wire::{headers, http1},
+    wire::headers,
 };
 
 /// How the reply's body ends.
@@ -30,14 +34,13 @@ impl Length {
 
 /// Append the head to what `downlink` sends next.
 pub fn push(
-    downlink: &mut Downlink<'_>,
+    reply: &mut Reply<'_, '_, '_>,
     answer: &Answer,
     status: u16,
     content_type: &[u8],
     length: Length,
-    applied: &[u8],
-    trail: &Trail<'_>,
 ) {
+    let Reply { applied, downlink, trail, .. } = reply;
     let next = downlink.next();
     let out = &mut downlink.out;
     respond::push_status(out, status);
@@ -77,9 +80,37 @@ fn push_timing(out: &mut Vec<u8>, trail: &Trail<'_>) {
     ];
     for (name, micros) in spans {
         out.extend_from_slice(name);
-        http1::push_decimal(out, u64::from(micros / 1_000));
-        let digit = |unit: u32| b"0123456789"[(micros / unit % 10) as usize];
-        out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+        push_millis(out, micros);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// `4294967.295` at most, `0.000` at least.
+fn push_millis(out: &mut Vec<u8>, micros: u32) {
+    let mut text = *b"       .000";
+    let (mut at, mut rest) = (text.len(), micros);
+    while rest > 0 || at > 6 {
+        at -= if at == 8 { 2 } else { 1 };
+        text[at] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+    }
+    out.extend_from_slice(&text[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_millis;
+
+    #[test]
+    fn microseconds_are_told_as_milliseconds() {
+        for (micros, expected) in
+            [(0, "0.000"), (7, "0.007"), (1_050, "1.050"), (u32::MAX, "4294967.295")]
+        {
+            let mut out = Vec::new();
+
+            push_millis(&mut out, micros);
+
+            assert_eq!(out, expected.as_bytes());
+        }
+    }
 }

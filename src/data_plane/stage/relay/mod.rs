@@ -28,36 +28,44 @@ enum Kind {
     Other,
 }
 
-/// Relay an answer to the client.
-pub async fn reply(
-    core: &Core,
-    answer: &mut Answer,
-    ask: &Ask<'_>,
-    limits: Limits,
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
-) -> Result<(), Stop> {
-    if let Some(fault) = reply::fault_of(answer.head.status) {
-        trail.fault = Some(fault);
-        return failed::relay(core, answer, limits, applied, downlink, trail).await;
-    }
-    let is_encoded = answer
-        .header("content-encoding")
-        .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
-    if is_encoded || answer.head.status == 204 {
-        return Err(invalid(trail));
-    }
-    match (ask.is_streaming, kind(answer)) {
-        (true, Kind::Events) => {
-            stream::relay(core, answer, ask, limits, applied, downlink, trail).await
+/// What every way of relaying needs.
+pub struct Reply<'r, 'd, 't> {
+    pub core: &'r Core,
+    pub limits: Limits,
+    /// The value of `x-tfy-applied-configurations`.
+    pub applied: &'r [u8],
+    pub downlink: &'r mut Downlink<'d>,
+    pub trail: &'r mut Trail<'t>,
+}
+
+impl Reply<'_, '_, '_> {
+    /// Relay an answer to the client.
+    pub async fn relay(mut self, answer: &mut Answer, ask: &Ask<'_>) -> Result<(), Stop> {
+        if let Some(fault) = reply::fault_of(answer.head.status) {
+            self.trail.fault = Some(fault);
+            // Boxed, as each way but the two that nearly all answers take.
+            return Box::pin(failed::relay(&mut self, answer)).await;
         }
-        // No event was sent yet: an error that came as 200 can still be told as what it is.
-        (true, Kind::Json) => {
-            failed::relay_disguised(core, answer, limits, applied, downlink, trail).await
+        let is_encoded = answer
+            .header("content-encoding")
+            .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+        if is_encoded || answer.head.status == 204 {
+            return Err(invalid(self.trail));
         }
-        (false, Kind::Json) => whole::relay(core, answer, limits, applied, downlink, trail).await,
-        (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(trail)),
+        match (ask.is_streaming, kind(answer)) {
+            (true, Kind::Events) => stream::relay(&mut self, answer, ask).await,
+            // No event was sent yet: an error that came as 200 can still be told as what it is.
+            (true, Kind::Json) => Box::pin(failed::relay_disguised(&mut self, answer)).await,
+            (false, Kind::Json) => whole::relay(&mut self, answer).await,
+            (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(self.trail)),
+        }
+    }
+
+    /// Read on, in the time that is allowed; false where the other side has ended.
+    async fn read(&mut self, answer: &mut Answer) -> Result<bool, Failure> {
+        let own = self.core.clock.recent().plus_millis(self.core.settings.timeouts.idle_ms);
+        let (deadline, fault) = self.limits.until_done(own);
+        answer.read(deadline, fault, self.downlink).await
     }
 }
 
@@ -72,10 +80,9 @@ fn kind(answer: &Answer) -> Kind {
         Kind::Events
     } else if essence.is_empty() || essence.eq_ignore_ascii_case(b"text/plain") {
         if body.trim_ascii_start().starts_with(b"{") { Kind::Json } else { Kind::Other }
-    } else if essence.to_ascii_lowercase().ends_with(b"json") {
-        Kind::Json
     } else {
-        Kind::Other
+        let suffix = essence.len().saturating_sub(b"json".len());
+        if essence[suffix..].eq_ignore_ascii_case(b"json") { Kind::Json } else { Kind::Other }
     }
 }
 

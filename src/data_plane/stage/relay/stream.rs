@@ -7,9 +7,9 @@
 use crate::{
     data_plane::{
         core::Core,
-        downlink::Downlink,
         exchange::Stop,
         stage::relay::{
+            Reply,
             head::{self, Length},
             refuse,
         },
@@ -37,8 +37,7 @@ const FINISH_GRACE_MS: u64 = 3_000;
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// A stream on its way.
-struct Relay<'r> {
-    applied: &'r [u8],
+struct Relay {
     status: u16,
     length: Option<Length>,
     observer: Observer,
@@ -51,17 +50,13 @@ struct Relay<'r> {
 }
 
 /// Relay the stream.
-pub async fn relay(
-    core: &Core,
+pub(super) async fn relay(
+    reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
     ask: &Ask<'_>,
-    limits: Limits,
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
+    let core = reply.core;
     let mut relay = Relay {
-        applied,
         status: answer.head.status,
         length: None,
         observer: Observer::new(ask.wants_usage),
@@ -71,38 +66,36 @@ pub async fn relay(
         finished_at: None,
     };
     let ended = loop {
-        let from = relay.pending.len();
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
-        relay.observer.search(&relay.pending, from);
-        let moved = taken.and_then(|()| relay.scan(core.clock.now(), trail));
+        let moved = taken.and_then(|()| relay.scan(core.clock.recent(), reply.trail));
         if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
-            relay.begin(answer, downlink, trail);
+            relay.begin(reply, answer);
         }
         match moved {
-            Ok(end) => relay.push(end, downlink, trail),
+            Ok(end) => relay.push(end, reply),
             Err(fault) => break Err(Failure::Fault(fault)),
         }
         if answer.body.is_done() {
             break Ok(());
         }
-        if downlink.send().await.is_err() {
+        if reply.downlink.send().await.is_err() {
             break Err(Failure::ClientGone);
         }
-        let (deadline, fault) = relay.until(core, limits);
-        match answer.read(deadline, fault, downlink).await {
+        let (deadline, fault) = relay.until(core, reply.limits);
+        match answer.read(deadline, fault, reply.downlink).await {
             Ok(true) => {}
             Ok(false) => break answer.body.end().map_err(Failure::Fault),
             Err(_) if relay.is_only_late(core, deadline) => break Ok(()),
             Err(failure) => break Err(failure),
         }
     };
-    relay.end(ended, answer, downlink, trail).await?;
+    relay.end(ended, reply, answer).await?;
     core.buffers.give(std::mem::take(&mut relay.pending));
     Ok(())
 }
 
-impl Relay<'_> {
+impl Relay {
     /// Look at every event that is whole; up to where they reach.
     fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<usize, Fault> {
         let mut end = 0;
@@ -126,28 +119,27 @@ impl Relay<'_> {
     fn see(&mut self, event: &Event) -> Verdict {
         match &event.data {
             Data::None => Verdict::Pass,
-            Data::One(range) => self.observer.see(&self.pending[range.clone()], event.whole.end),
+            Data::One(range) => self.observer.see(&self.pending[range.clone()]),
             Data::Many => {
                 let joined = sse::join_data(&self.pending, event.whole.clone());
-                self.observer.see(&joined, event.whole.end)
+                self.observer.see(&joined)
             }
         }
     }
 
-    fn begin(&mut self, answer: &Answer, downlink: &mut Downlink<'_>, trail: &mut Trail<'_>) {
-        let length = Length::unknown(downlink);
+    fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
+        let length = Length::unknown(reply.downlink);
         self.length = Some(length);
-        let content_type = b"text/event-stream";
-        head::push(downlink, answer, self.status, content_type, length, self.applied, trail);
+        head::push(reply, answer, self.status, b"text/event-stream", length);
         // A comment, which a client of events passes over.
-        downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
+        reply.downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
     }
 
     /// Move the events up to `end` into what is sent next, as one chunk.
-    fn push(&mut self, end: usize, downlink: &mut Downlink<'_>, trail: &mut Trail<'_>) {
+    fn push(&mut self, end: usize, reply: &mut Reply<'_, '_, '_>) {
         let dropped: usize = self.taken_out.iter().map(Range::len).sum();
-        trail.bytes_out += (end - dropped) as u64;
-        let out = &mut downlink.out;
+        reply.trail.bytes_out += (end - dropped) as u64;
+        let out = &mut reply.downlink.out;
         if end > dropped {
             if self.length == Some(Length::Chunked) {
                 push_chunk_head(out, end - dropped);
@@ -166,13 +158,12 @@ impl Relay<'_> {
         if end > 0 {
             self.pending.drain(..end);
             self.scanner.consumed(end);
-            self.observer.consumed(end);
         }
     }
 
     /// Until when the next bytes must be there.
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
-        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
+        let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
         if let Some(ttft) = limits.ttft.filter(|ttft| self.observer.events == 0 && *ttft < deadline)
         {
@@ -191,16 +182,15 @@ impl Relay<'_> {
     }
 }
 
-impl Relay<'_> {
+impl Relay {
     /// Say how it ended, and seal the receipt before the last bytes leave.
     async fn end(
         &mut self,
         ended: Result<(), Failure>,
+        reply: &mut Reply<'_, '_, '_>,
         answer: &Answer,
-        downlink: &mut Downlink<'_>,
-        trail: &mut Trail<'_>,
     ) -> Result<(), Stop> {
-        self.account(trail);
+        self.account(reply.trail);
         let fault = match ended {
             Err(Failure::ClientGone) => return Err(Stop::ClientGone),
             Err(Failure::Fault(fault)) if !self.observer.is_complete() => Some(fault),
@@ -211,14 +201,14 @@ impl Relay<'_> {
             }
         };
         if let (Some(fault), None) = (fault, self.length) {
-            return Err(refuse(Failure::Fault(fault), trail));
+            return Err(refuse(Failure::Fault(fault), reply.trail));
         }
         if self.length.is_none() {
-            self.begin(answer, downlink, trail);
+            self.begin(reply, answer);
         }
-        self.push_last(fault, downlink, trail);
+        self.push_last(fault, reply);
         // Told or not, the body has ended as its framing says: the connection can go on.
-        downlink.send().await
+        reply.downlink.send().await
     }
 
     fn account(&mut self, trail: &mut Trail<'_>) {
@@ -240,18 +230,14 @@ impl Relay<'_> {
         });
         match data.filter(|_| is_whole && !self.observer.is_done) {
             Some(data) => {
-                self.observer.see(data, self.pending.len());
+                self.observer.see(data);
             }
             None => self.pending.clear(),
         }
     }
 
-    fn push_last(
-        &mut self,
-        fault: Option<Fault>,
-        downlink: &mut Downlink<'_>,
-        trail: &mut Trail<'_>,
-    ) {
+    fn push_last(&mut self, fault: Option<Fault>, reply: &mut Reply<'_, '_, '_>) {
+        let (out, trail) = (&mut reply.downlink.out, &mut *reply.trail);
         let mut last = std::mem::take(&mut self.pending);
         let ending = if let Some(fault) = fault {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
@@ -272,13 +258,13 @@ impl Relay<'_> {
         trail.bytes_out += last.len() as u64;
         if self.length == Some(Length::Chunked) {
             if !last.is_empty() {
-                push_chunk_head(&mut downlink.out, last.len());
-                downlink.out.extend_from_slice(&last);
-                downlink.out.extend_from_slice(b"\r\n");
+                push_chunk_head(out, last.len());
+                out.extend_from_slice(&last);
+                out.extend_from_slice(b"\r\n");
             }
-            downlink.out.extend_from_slice(LAST_CHUNK);
+            out.extend_from_slice(LAST_CHUNK);
         } else {
-            downlink.out.extend_from_slice(&last);
+            out.extend_from_slice(&last);
         }
         trail.seal(ending, self.status);
         self.pending = last;

@@ -2,17 +2,15 @@
 
 use crate::{
     data_plane::{
-        core::Core,
-        downlink::Downlink,
         exchange::Stop,
         stage::relay::{
+            Reply,
             head::{self, Length},
             invalid, refuse,
         },
-        trail::Trail,
-        upstream::call::{Answer, Failure, Limits},
+        upstream::call::{Answer, Failure},
     },
-    dialect::openai_chat::reply::{self, Observer},
+    dialect::openai_chat::reply::{Observer, seen},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
     wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
@@ -21,62 +19,52 @@ use crate::{
 const BLANK_BYTES_MAX: usize = 64 << 10;
 
 /// Relay the answer.
-pub async fn relay(
-    core: &Core,
-    answer: &mut Answer,
-    limits: Limits,
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
-) -> Result<(), Stop> {
+pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<(), Stop> {
     let status = answer.head.status;
     let mut observer = Observer::default();
-    let mut payload = core.buffers.take();
+    let mut payload = reply.core.buffers.take();
     let mut length = None;
     loop {
         let held = payload.len();
         if let Err(fault) = answer.take(|bytes| payload.extend_from_slice(bytes)) {
-            return Err(broken(Failure::Fault(fault), downlink, trail));
+            return Err(broken(Failure::Fault(fault), reply));
         }
-        trail.bytes_out += (payload.len() - held) as u64;
+        reply.trail.bytes_out += (payload.len() - held) as u64;
         let is_done = answer.body.is_done();
         let is_all_at_once = is_done && held == 0 && length.is_none();
         if !is_all_at_once {
             observer.see(&payload[held..]);
         }
         if length.is_none() && (is_done || !is_blank(&payload)) {
-            let begun = begin(answer, &payload, applied, downlink, trail)?;
-            length = Some(begun);
+            length = Some(begin(reply, answer, &payload)?);
         }
         if length.is_some() && payload.len() > held {
-            trail.content(core.clock.now());
+            reply.trail.content(reply.core.clock.recent());
         }
         if let Some(length) = length {
-            push_piece(&mut downlink.out, &payload, length, is_done);
+            push_piece(&mut reply.downlink.out, &payload, length, is_done);
         }
         if is_done {
-            let seen = if is_all_at_once { reply::seen(&payload) } else { observer.seen() };
-            trail.report(seen.usage);
+            let seen = if is_all_at_once { seen(&payload) } else { observer.seen() };
+            reply.trail.report(seen.usage);
             if seen.is_error {
-                trail.fault = Some(Fault::ErrorEvent);
+                reply.trail.fault = Some(Fault::ErrorEvent);
             }
-            trail.seal(Ending::Complete, status);
-            downlink.send().await?;
+            reply.trail.seal(Ending::Complete, status);
+            reply.downlink.send().await?;
             break;
         }
         if length.is_some() {
             payload.clear();
         }
-        downlink.send().await?;
+        reply.downlink.send().await?;
 
-        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
-        let (deadline, fault) = limits.until_done(own);
-        let read = answer.read(deadline, fault, downlink).await;
+        let read = reply.read(answer).await;
         if let Err(failure) = go_on(read, answer, &observer, length.is_some()) {
-            return Err(broken(failure, downlink, trail));
+            return Err(broken(failure, reply));
         }
     }
-    core.buffers.give(payload);
+    reply.core.buffers.give(payload);
     Ok(())
 }
 
@@ -106,23 +94,16 @@ fn go_on(
 }
 
 /// Write the head; an answer that is whole at once is told with its length, however it came.
-fn begin(
-    answer: &Answer,
-    payload: &[u8],
-    applied: &[u8],
-    downlink: &mut Downlink<'_>,
-    trail: &mut Trail<'_>,
-) -> Result<Length, Stop> {
+fn begin(reply: &mut Reply<'_, '_, '_>, answer: &Answer, payload: &[u8]) -> Result<Length, Stop> {
     if !payload.trim_ascii_start().starts_with(b"{") {
-        return Err(invalid(trail));
+        return Err(invalid(reply.trail));
     }
     let length = match answer.body.length() {
         _ if answer.body.is_done() => Length::Known(payload.len() as u64),
         Some(length) => Length::Known(length),
-        None => Length::unknown(downlink),
+        None => Length::unknown(reply.downlink),
     };
-    let content_type = b"application/json";
-    head::push(downlink, answer, answer.head.status, content_type, length, applied, trail);
+    head::push(reply, answer, answer.head.status, b"application/json", length);
     Ok(length)
 }
 
@@ -143,8 +124,9 @@ fn push_piece(out: &mut Vec<u8>, payload: &[u8], length: Length, is_last: bool) 
 
 /// The answer broke off. Where the client has a part of it, only a cut connection tells the truth.
 #[cold]
-fn broken(failure: Failure, downlink: &mut Downlink<'_>, trail: &mut Trail<'_>) -> Stop {
-    if !downlink.has_replied() {
+fn broken(failure: Failure, reply: &mut Reply<'_, '_, '_>) -> Stop {
+    let trail = &mut *reply.trail;
+    if !reply.downlink.has_replied() {
         return refuse(failure, trail);
     }
     match failure {
