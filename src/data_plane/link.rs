@@ -9,8 +9,13 @@ use monoio::{
     io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt},
     net::TcpStream,
 };
-use rustix::net::RecvFlags;
-use std::io;
+use rustix::{fd::OwnedFd, net::RecvFlags};
+use std::{
+    future::{pending, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+};
 
 /// One connection.
 pub struct Link {
@@ -63,6 +68,35 @@ impl Link {
         }
     }
 
+    /// The same for what may take the other side long to read: `None` where it speaks before it has
+    /// read all. Then it is to be heard, and the connection is good for nothing else.
+    pub async fn write_unless_answered(
+        &mut self,
+        buffer: Vec<u8>,
+    ) -> Option<(io::Result<()>, Vec<u8>)> {
+        if self.tls.is_some() {
+            // That it speaks in TLS does not say that it answers: tickets come unasked, too.
+            return Some(self.write(buffer).await);
+        }
+        let Ok(ears) = descriptor::lend(&self.tcp).try_clone_to_owned() else {
+            return Some(self.write(buffer).await);
+        };
+        let mut hearing = pin!(hear(ears));
+        let mut writing = pin!(self.write(buffer));
+        poll_fn(|context| match writing.as_mut().poll(context) {
+            Poll::Ready(written) => Poll::Ready(Some(written)),
+            Poll::Pending => hearing.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    }
+
+    /// End it so that the other side cannot take what it has for all.
+    pub fn reset(self) {
+        let linger = Some(std::time::Duration::ZERO);
+        // Where this fails, it ends in order.
+        let _ = rustix::net::sockopt::set_socket_linger(descriptor::lend(&self.tcp), linger);
+    }
+
     /// Tell the other side that nothing more comes.
     pub async fn finish(&mut self) {
         if let Some(session) = &mut self.tls {
@@ -71,6 +105,21 @@ impl Link {
         // Whoever is gone needs not be told.
         let _ = self.tcp.shutdown().await;
     }
+}
+
+/// Until there is something to read. That the other side has ended is nothing: the write will tell.
+async fn hear(ears: OwnedFd) {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    if let Ok(ready) = descriptor::watchable(ears) {
+        while ready.readable(false).await.is_ok() {
+            match rustix::net::recv(descriptor::lend(&ready), &mut [0_u8; 1], flags) {
+                Ok((length, _)) if length > 0 => return,
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                _ => break,
+            }
+        }
+    }
+    pending::<()>().await;
 }
 
 /// Read into what `buffer` has room for behind its bytes.
