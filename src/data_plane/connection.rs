@@ -28,6 +28,8 @@ const LINGER_MS_MAX: u64 = 5_000;
 pub enum Next {
     KeepAlive,
     Close,
+    /// No, and what was sent is not all that was owed.
+    Reset,
 }
 
 /// Serve one connection to its end.
@@ -83,7 +85,12 @@ async fn converse(
         match catch(exchange).await {
             Ok(Next::KeepAlive) => intake.next(),
             Ok(Next::Close) => {
+                intake.end();
                 linger(core, presence, &mut link).await;
+                break;
+            }
+            Ok(Next::Reset) => {
+                link.reset();
                 break;
             }
             Err(_) => {

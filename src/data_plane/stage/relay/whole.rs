@@ -59,6 +59,8 @@ pub async fn relay(
             trail.report(seen.usage);
             if seen.is_error {
                 trail.fault = Some(Fault::ErrorEvent);
+            } else if seen.usage.is_none() {
+                trail.estimate_by_bytes();
             }
             trail.seal(Ending::Complete, status);
             downlink.send().await?;
