@@ -105,7 +105,7 @@ fn fault_59_each_reply_whose_last_byte_was_sent_before_a_kill_has_one_receipt() 
     let others = found.len() - whole.len();
     assert!(others <= asked * CLIENTS, "{others} receipts of nobody's requests");
     let of_known_rounds = |id: &String| {
-        let mut parts = id.split('-').map(|part| part.parse::<usize>());
+        let mut parts = id.split('-').map(str::parse::<usize>);
         matches!(parts.next(), Some(Ok(round)) if round < asked)
             && matches!(parts.next(), Some(Ok(client)) if client < CLIENTS)
     };

@@ -28,8 +28,7 @@ fn whole_bytes() -> Vec<u8> {
 
 /// Rows 1, 2, 29 and 31: the vendor ends at each byte of a whole answer; never a false success.
 #[test]
-fn fault_01_02_29_31_a_vendor_that_ends_at_any_byte_of_an_answer_is_told_apart_from_one_that_finished()
- {
+fn fault_01_02_29_31_a_vendor_that_ends_at_any_byte_of_an_answer_is_told_from_one_that_ended() {
     let house = House::open(&["raw-x"]);
     let bytes = whole_bytes();
 

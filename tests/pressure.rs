@@ -1,5 +1,5 @@
-//! Slow clients, large bodies, many at once: memory stays bounded and others are unharmed. Each test
-//! names its rows of the list of faults and its reports.
+//! Slow clients, large bodies, many at once: memory stays bounded and others are unharmed. Each
+//! test names its rows of the list of faults and its reports.
 
 mod harness;
 
@@ -178,7 +178,7 @@ fn fault_09_an_event_beyond_the_cap_ends_the_stream_in_bounded_memory() {
     let before = house.gateway.anonymous_bytes();
     let steps = [
         Step::Send([STREAM_HEAD, &chunk(format!("data: {CHUNK}\n\ndata: {{").as_bytes())].concat()),
-        Step::Repeat(chunk(&[b'a'; 64 << 10]), 1024),
+        Step::Repeat(chunk(&vec![b'a'; 64 << 10]), 1024),
         Step::Send(b"0\r\n\r\n".to_vec()),
     ];
     house.teach("x", steps.to_vec());
@@ -345,8 +345,8 @@ fn t122_t123_a_crowd_is_served_and_the_gauges_come_back() {
     assert_eq!(metric(&house, "weir_connections_total"), 3 * CROWD as u64);
 }
 
-/// T108, T116: neither a reload nor the age of a connection ends one that is in use, and connections
-/// are used again across reloads.
+/// T108, T116: neither a reload nor the age of a connection ends one that is in use, and
+/// connections are used again across reloads.
 #[test]
 fn t108_t116_what_is_in_use_outlives_reloads_and_bounds_on_idleness() {
     let house = House::open_with(&["plain", "paced12x5"], &["--pool-idle", "1s"]);

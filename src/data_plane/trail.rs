@@ -152,8 +152,8 @@ impl<'a> Trail<'a> {
         self.usage_is_reported = usage.is_some();
     }
 
-    /// No usage was reported: about what was used, where about so many tokens came back. The receipt
-    /// says that nobody reported it.
+    /// No usage was reported: about what was used, where about so many tokens came back. The
+    /// receipt says that nobody reported it.
     pub fn estimate(&mut self, output_tokens: u64) {
         self.usage.input_tokens = self.bytes_in.div_ceil(BYTES_PER_TOKEN);
         self.usage.output_tokens = output_tokens;
