@@ -29,7 +29,7 @@ fn broken_stream(model: &str, arguments: &[&str]) -> (String, String) {
 
 /// Rows 1 and 2: the vendor's end, orderly or not, in mid stream, at an event's edge or inside.
 #[test]
-fn a_stream_that_the_vendor_breaks_off_ends_with_an_error_event() {
+fn fault_01_02_a_stream_that_the_vendor_breaks_off_ends_with_an_error_event() {
     for model in ["cutclean", "cut", "reset", "closing-cutclean"] {
         let (code, fault) = broken_stream(model, &[]);
         assert_eq!((code.as_str(), fault.as_str()), ("stream_truncated", "truncated"), "{model}");
@@ -38,7 +38,7 @@ fn a_stream_that_the_vendor_breaks_off_ends_with_an_error_event() {
 
 /// Row 19: the vendor falls silent.
 #[test]
-fn a_stream_that_stalls_ends_with_an_error_event() {
+fn fault_19_a_stream_that_stalls_ends_with_an_error_event() {
     let begun = Instant::now();
     let (code, fault) = broken_stream("stall", &["--idle-timeout", "1s"]);
 
@@ -48,7 +48,7 @@ fn a_stream_that_stalls_ends_with_an_error_event() {
 
 /// Row 12, and errors as chunks: they pass in their own words, and nothing is added.
 #[test]
-fn an_error_that_the_vendor_streams_is_passed_on() {
+fn fault_12_an_error_that_the_vendor_streams_is_passed_on() {
     let house = House::open(&["groqerr", "errchunk", "errevent"]);
 
     for (model, wanted) in [
@@ -68,7 +68,7 @@ fn an_error_that_the_vendor_streams_is_passed_on() {
 
 /// Row 14: an error as the whole body of a stream that was asked for, under 200.
 #[test]
-fn an_error_instead_of_a_stream_has_an_error_status() {
+fn fault_14_an_error_instead_of_a_stream_has_an_error_status() {
     let house = House::open(&["errforstream"]);
 
     let reply = house.ask(&Ask::stream("errforstream"));
@@ -79,7 +79,7 @@ fn an_error_instead_of_a_stream_has_an_error_status() {
 
 /// Row 15: a whole answer where a stream was asked for, and the reverse: no hang, never raw.
 #[test]
-fn the_wrong_kind_of_answer_is_converted_or_refused() {
+fn fault_15_the_wrong_kind_of_answer_is_converted_or_refused() {
     let house = House::open(&["jsonforstream", "sseforjson"]);
 
     for ask in [Ask::stream("jsonforstream"), Ask::chat("sseforjson")] {
@@ -91,7 +91,7 @@ fn the_wrong_kind_of_answer_is_converted_or_refused() {
 
 /// Row 17: a body that says gzip and is not, and one that is.
 #[test]
-fn a_compressed_answer_is_decoded_or_refused() {
+fn fault_17_a_compressed_answer_is_decoded_or_refused() {
     let house = House::open(&["gziplie", "gzip"]);
 
     let lie = house.ask(&Ask::chat("gziplie"));
@@ -104,7 +104,7 @@ fn a_compressed_answer_is_decoded_or_refused() {
 
 /// Row 18, and the client's own bounds on time.
 #[test]
-fn a_vendor_that_never_answers_costs_the_time_allowed_and_no_more() {
+fn fault_18_a_vendor_that_never_answers_costs_the_time_allowed_and_no_more() {
     let house = House::open_with(&["never"], &["--first-byte-timeout", "1s"]);
     let asked = |name: &str, value: &str| {
         let begun = Instant::now();
@@ -131,7 +131,7 @@ fn a_vendor_that_never_answers_costs_the_time_allowed_and_no_more() {
 
 /// Row 23: what the vendor says about trying again reaches the client.
 #[test]
-fn retry_after_reaches_the_client() {
+fn fault_23_retry_after_reaches_the_client() {
     let house = House::open(&["e429", "e429-date", "e429-past", "e429-garbage"]);
 
     let plain = house.ask(&Ask::chat("e429"));
@@ -146,7 +146,7 @@ fn retry_after_reaches_the_client() {
 
 /// Row 24: our own credential is refused; the client's key is fine, and ours is not shown.
 #[test]
-fn a_refusal_of_our_credential_is_not_the_clients_fault() {
+fn fault_24_a_refusal_of_our_credential_is_not_the_clients_fault() {
     let house = House::open(&["e401", "e403"]);
 
     for model in ["e401", "e403"] {
@@ -159,7 +159,7 @@ fn a_refusal_of_our_credential_is_not_the_clients_fault() {
 
 /// Rows 25 and 26 as far as one target goes: other statuses pass, once.
 #[test]
-fn the_vendors_other_errors_pass_with_their_code() {
+fn fault_25_26_the_vendors_other_errors_pass_with_their_code() {
     let house = House::open(&["ctxlen", "e404", "e500", "e503", "e529"]);
 
     let long = house.ask(&Ask::chat("ctxlen"));
@@ -175,7 +175,7 @@ fn the_vendors_other_errors_pass_with_their_code() {
 
 /// Row 27: answers that are no answers.
 #[test]
-fn what_is_no_answer_is_a_clean_502() {
+fn fault_27_what_is_no_answer_is_a_clean_502() {
     let models = ["html", "empty", "nocontent", "redirect", "junkhttp"];
     let house = House::open(&models);
 
@@ -192,7 +192,7 @@ fn what_is_no_answer_is_a_clean_502() {
 
 /// Row 28: nobody listens, and no such name.
 #[test]
-fn a_vendor_that_cannot_be_reached_is_a_502() {
+fn fault_28_a_vendor_that_cannot_be_reached_is_a_502() {
     let vacant = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let house = House::open(&["plain"]);
     let mut lost = manifest::account(vacant.expect("a port that was just free"), &["closed"]);
@@ -212,7 +212,7 @@ fn a_vendor_that_cannot_be_reached_is_a_502() {
 
 /// Row 29: the vendor closes the connection that we are about to use again.
 #[test]
-fn a_connection_that_closed_while_idle_is_replaced_once() {
+fn fault_29_a_connection_that_closed_while_idle_is_replaced_once() {
     let house = House::open(&["race", "hangup", "drop"]);
 
     for _ in 0..3 {
@@ -227,7 +227,7 @@ fn a_connection_that_closed_while_idle_is_replaced_once() {
 
 /// Row 31: the vendor's own framing is wrong, or unusual and right.
 #[test]
-fn a_vendors_bad_framing_is_refused_and_its_connection_closed() {
+fn fault_31_a_vendors_bad_framing_is_refused_and_its_connection_closed() {
     let house = House::open(&["clte", "badchunk", "early", "closing", "raw-trailers"]);
 
     for model in ["clte", "badchunk"] {
@@ -251,7 +251,7 @@ fn a_vendors_bad_framing_is_refused_and_its_connection_closed() {
 
 /// Row 22: a large answer to a slower reader is not gathered in memory.
 #[test]
-fn a_huge_answer_streams_through_in_bounded_memory() {
+fn fault_22_a_huge_answer_streams_through_in_bounded_memory() {
     const MEBIBYTE: usize = 1 << 20;
     let house = House::open(&["huge80", "plain"]);
     house.ask(&Ask::chat("plain"));
@@ -276,7 +276,7 @@ fn a_huge_answer_streams_through_in_bounded_memory() {
 
 /// Row 26: a vendor that vanishes while others serve.
 #[test]
-fn a_vendor_that_vanishes_takes_only_its_own_models_along() {
+fn fault_26_a_vendor_that_vanishes_takes_only_its_own_models_along() {
     let house = House::open(&["plain"]);
     let other = vendor();
     let mut account = manifest::account(other.address(), &["plain"]);

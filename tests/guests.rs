@@ -18,7 +18,7 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Row 33: who leaves in mid stream is noticed at once, and billed for what was used.
 #[test]
-fn a_client_that_leaves_mid_stream_ends_the_call() {
+fn fault_33_a_client_that_leaves_mid_stream_ends_the_call() {
     let house = House::open(&["paced1000x20"]);
     let mut client = house.client();
     client.send(&Ask::stream("paced1000x20").bytes());
@@ -35,7 +35,7 @@ fn a_client_that_leaves_mid_stream_ends_the_call() {
 
 /// Row 34: the same before the answer began.
 #[test]
-fn a_client_that_leaves_before_the_answer_ends_the_call() {
+fn fault_34_a_client_that_leaves_before_the_answer_ends_the_call() {
     let house = House::open(&["never"]);
     for ask in [Ask::chat("never"), Ask::stream("never")] {
         let mut client = house.client();
@@ -78,7 +78,7 @@ fn a_half_close_after_a_whole_request_is_not_leaving() {
 
 /// Row 38: a body over the limit is refused by its length, before it is read, and no 100 is given.
 #[test]
-fn a_body_over_the_limit_is_refused_before_it_is_gathered() {
+fn fault_38_a_body_over_the_limit_is_refused_before_it_is_gathered() {
     let house = House::open(&["plain"]);
     let mut large = Ask::chat("plain").without("content-length");
     large.body.clear();
@@ -96,7 +96,7 @@ fn a_body_over_the_limit_is_refused_before_it_is_gathered() {
 
 /// Row 38, by chunks: the limit holds where no length is said.
 #[test]
-fn a_chunked_body_over_the_limit_is_refused_when_it_is_reached() {
+fn fault_38_a_chunked_body_over_the_limit_is_refused_when_it_is_reached() {
     let house = House::open(&["plain"]);
     let chunked = Ask { body: Vec::new(), ..Ask::chat("plain").without("content-length") };
     let mut client = house.client();
@@ -113,7 +113,7 @@ fn a_chunked_body_over_the_limit_is_refused_when_it_is_reached() {
 
 /// Row 46: a small body that unpacks to one over the limit; and one that does not is served.
 #[test]
-fn a_packed_body_is_bounded_by_what_it_unpacks_to() {
+fn fault_46_a_packed_body_is_bounded_by_what_it_unpacks_to() {
     let house = House::open(&["plain"]);
     let bomb = [chat_body("plain", "").as_bytes(), &vec![b' '; 80 << 20]].concat();
     let packed = |body: &[u8]| {
@@ -138,7 +138,7 @@ fn zip(bytes: &[u8]) -> Vec<u8> {
 
 /// Row 39.
 #[test]
-fn an_oversized_head_is_refused() {
+fn fault_39_an_oversized_head_is_refused() {
     let house = House::open(&["plain"]);
     let ask = Ask::chat("plain");
     let many = (0..5000).fold(ask.clone(), |ask, n| ask.header(&format!("x-{n}"), "a"));
@@ -159,7 +159,7 @@ fn an_oversized_head_is_refused() {
 
 /// Rows 40, 41, 42: what is checked of a body; and 43: what is not.
 #[test]
-fn a_body_is_checked_where_it_is_read_and_passed_where_it_is_not() {
+fn fault_40_41_42_43_a_body_is_checked_where_it_is_read_and_passed_where_it_is_not() {
     let house = House::open(&["plain"]);
     let post = |body: Vec<u8>| house.ask(&Ask::post("/v1/chat/completions", body));
     let nested = |depth: usize| {
@@ -198,7 +198,7 @@ fn a_body_is_checked_where_it_is_read_and_passed_where_it_is_not() {
 
 /// Row 44: a line end in a value reaches no head and no log line raw.
 #[test]
-fn line_ends_in_values_stay_inside_them() {
+fn fault_44_line_ends_in_values_stay_inside_them() {
     let house = House::open(&["plain"]);
     let body = r#"{"model":"test/pl\r\nx-injected: 1","messages":[]}"#;
 
@@ -213,7 +213,7 @@ fn line_ends_in_values_stay_inside_them() {
 
 /// Row 45: a hop-by-hop list does not strip what proves us upstream.
 #[test]
-fn a_connection_header_does_not_strip_our_credential() {
+fn fault_45_a_connection_header_does_not_strip_our_credential() {
     let house = House::open(&["plain"]);
 
     house.ask(
@@ -226,7 +226,7 @@ fn a_connection_header_does_not_strip_our_credential() {
 
 /// Row 37, the sharpest of them: what two readers could frame in two ways is refused and closed.
 #[test]
-fn requests_of_doubtful_framing_are_refused_and_the_connection_closed() {
+fn fault_37_requests_of_doubtful_framing_are_refused_and_the_connection_closed() {
     let house = House::open(&["plain"]);
     let body = chat_body("plain", "");
     let length = body.len();

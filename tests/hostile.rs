@@ -31,7 +31,7 @@ fn assert_no_descriptor_is_left(house: &House, before: usize) {
 
 /// Row 61, by count: who is one too many is told so, and the next is served once one has left.
 #[test]
-fn a_connection_too_many_is_told_so_and_room_is_found_again() {
+fn fault_61_a_connection_too_many_is_told_so_and_room_is_found_again() {
     let house = House::open_with(&["plain"], &["--connections-max", "2"]);
     let (mut one, mut two) = (house.client(), house.client());
     for client in [&mut one, &mut two] {
@@ -54,7 +54,7 @@ fn a_connection_too_many_is_told_so_and_room_is_found_again() {
 /// Row 61: with few descriptors, those who are too many are told so, those who are served have
 /// what they need, and room is found again.
 #[test]
-fn out_of_descriptors_is_a_503_and_passes() {
+fn fault_61_out_of_descriptors_is_a_503_and_passes() {
     let vendor = vendor();
     let (folder, data) = (manifest::folder(), manifest::folder());
     manifest::write_usual(&folder, vendor.address(), &["plain", "never"]);
@@ -113,7 +113,7 @@ impl Drop for Ended {
 
 /// Row 62: a bug of ours in one request is one 500 and one receipt with the same id.
 #[test]
-fn a_panic_costs_one_request_and_no_core() {
+fn fault_62_a_panic_costs_one_request_and_no_core() {
     let house = House::open_with(&["plain", "boom"], &["--panic-on-model", "test/boom"]);
     let mut bystander = house.client();
     bystander.send(&Ask::chat("plain").bytes());
@@ -185,7 +185,7 @@ fn after_each_refusal_the_connection_is_clean_or_closed() {
 
 /// Row 36: a head and a body that come a byte at a time are given up within their limits.
 #[test]
-fn a_request_that_drips_is_given_up() {
+fn fault_36_a_request_that_drips_is_given_up() {
     let house = House::open_with(&["plain"], &["--head-timeout", "1s", "--body-timeout", "1s"]);
     let whole = Ask::chat("plain").bytes();
     let body_at = whole.len() - chat_body("plain", "").len();
@@ -220,7 +220,7 @@ fn a_request_that_drips_is_given_up() {
 
 /// Row 38: a client that sends on after its refusal can still read the refusal.
 #[test]
-fn a_refused_upload_that_goes_on_can_read_why() {
+fn fault_38_a_refused_upload_that_goes_on_can_read_why() {
     let house = House::open(&["plain"]);
     let mut ask = Ask::chat("plain").key("unknown").without("content-length");
     ask.body.clear();
@@ -241,7 +241,7 @@ fn a_refused_upload_that_goes_on_can_read_why() {
 
 /// Row 35: a client that does not read is given up, its vendor too, and memory stays bounded.
 #[test]
-fn a_client_that_never_reads_is_given_up() {
+fn fault_35_a_client_that_never_reads_is_given_up() {
     let house = House::open_with(&["plain", "huge40"], &["--write-timeout", "1s"]);
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
     house.receipt(); // The store has opened its file.
@@ -261,7 +261,7 @@ fn a_client_that_never_reads_is_given_up() {
 
 /// Rows 33 and 34, T030: many who leave at any time leave nothing open behind.
 #[test]
-fn clients_that_leave_at_any_time_leave_nothing_open() {
+fn fault_33_34_t030_clients_that_leave_at_any_time_leave_nothing_open() {
     let house = House::open(&["plain", "paced400x200", "never"]);
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
     house.receipt(); // The store has opened its file.
@@ -319,7 +319,7 @@ fn a_body_of_many_tiny_chunks_is_read() {
 
 /// Row 38: `Expect: 100-continue` is answered where a body is awaited, and only there.
 #[test]
-fn an_expectation_is_met_where_a_body_is_awaited() {
+fn fault_38_an_expectation_is_met_where_a_body_is_awaited() {
     let house = House::open(&["plain"]);
     let expecting = Ask::chat("plain").header("expect", "100-continue");
     let body = expecting.body.clone();
@@ -395,7 +395,7 @@ fn an_absolute_target_of_ours_is_served_and_another_is_not() {
 
 /// Row 60: whose time is over while the gateway drains is told so, and the receipt says it too.
 #[test]
-fn a_stream_that_outlasts_the_drain_ends_with_words() {
+fn fault_60_a_stream_that_outlasts_the_drain_ends_with_words() {
     let mut house = House::open_with(&["stall", "never"], &["--drain-timeout", "1s"]);
     let (mut streaming, mut waiting) = (house.client(), house.client());
     streaming.send(&Ask::stream("stall").bytes());

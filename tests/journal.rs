@@ -331,7 +331,7 @@ fn the_process_that_is_killed() {
 }
 
 #[test]
-fn each_reply_sent_before_a_kill_under_load_has_exactly_one_receipt() {
+fn fault_59_each_reply_sent_before_a_kill_under_load_has_exactly_one_receipt() {
     let home = tempfile::tempdir().unwrap();
     let mut sent = HashSet::new();
     for round in 0..6 {

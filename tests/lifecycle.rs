@@ -34,7 +34,7 @@ fn a_cold_start_with_problems_says_them_and_exits_1() {
 
 /// Row 53: two hundred changes under load; every request is served.
 #[test]
-fn changes_under_load_fail_no_request() {
+fn fault_53_changes_under_load_fail_no_request() {
     let house = House::open_with(&["plain"], &["--cores", "2"]);
     let (served, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let address = house.gateway.address;
@@ -122,7 +122,7 @@ fn a_bad_change_is_refused_whole() {
 
 /// Row 60: told to end, it says so, finishes what runs, and leaves with 0.
 #[test]
-fn a_drain_finishes_streams_and_exits_0() {
+fn fault_60_a_drain_finishes_streams_and_exits_0() {
     let mut house = House::open(&["paced20x20"]);
     let mut client = house.client();
     client.send(&Ask::stream("paced20x20").bytes());
@@ -149,7 +149,7 @@ fn a_drain_finishes_streams_and_exits_0() {
 
 /// Row 60: told twice, it ends at once, with 1.
 #[test]
-fn a_second_signal_ends_at_once_with_1() {
+fn fault_60_a_second_signal_ends_at_once_with_1() {
     let mut house = House::open(&["stall"]);
     let mut client = house.client();
     client.send(&Ask::stream("stall").bytes());
@@ -173,7 +173,7 @@ fn wait_until_closed(house: &House) {
 
 /// Row 59: what was answered before a crash is billed after it, once.
 #[test]
-fn a_crash_loses_no_receipt() {
+fn fault_59_a_crash_loses_no_receipt() {
     let mut house = House::open(&["plain", "stall"]);
     for _ in 0..20 {
         assert_eq!(house.ask(&Ask::chat("plain")).status, 200);

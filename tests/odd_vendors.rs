@@ -10,7 +10,7 @@ use harness::{
 use serde_json::json;
 use std::{
     io::{Read as _, Write as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     thread,
 };
 use weir::rehearsal::script::Step;
@@ -28,7 +28,7 @@ fn whole_bytes() -> Vec<u8> {
 
 /// Rows 1, 2, 29 and 31: the vendor ends at each byte of a whole answer; never a false success.
 #[test]
-fn a_vendor_that_ends_at_any_byte_of_an_answer_is_told_apart_from_one_that_finished() {
+fn fault_01_02_29_31_a_vendor_that_ends_at_any_byte_of_an_answer_is_told_from_one_that_ended() {
     let house = House::open(&["raw-x"]);
     let bytes = whole_bytes();
 
@@ -51,7 +51,7 @@ fn a_vendor_that_ends_at_any_byte_of_an_answer_is_told_apart_from_one_that_finis
 
 /// Rows 1 to 3: the same for a stream: whole events, then an error or `[DONE]`, then the end.
 #[test]
-fn a_vendor_that_ends_at_any_byte_of_a_stream_leaves_whole_events_and_the_truth() {
+fn fault_01_02_03_a_vendor_that_ends_at_any_byte_of_a_stream_leaves_whole_events_and_the_truth() {
     let house = House::open(&["raw-x"]);
     let events =
         [CHUNK, FINISH, "[DONE]"].map(|data| chunk(format!("data: {data}\n\n").as_bytes()));
@@ -76,7 +76,7 @@ fn a_vendor_that_ends_at_any_byte_of_a_stream_leaves_whole_events_and_the_truth(
 
 /// Row 31: bytes behind an answer, in the same segment: the connection is not used again.
 #[test]
-fn a_connection_with_a_surplus_is_not_used_again() {
+fn fault_31_a_connection_with_a_surplus_is_not_used_again() {
     let house = House::open(&["raw-x"]);
     let evil =
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{\"no\":1}";
@@ -93,7 +93,7 @@ fn a_connection_with_a_surplus_is_not_used_again() {
 
 /// Row 31: interim replies, and a head and chunks that come a byte at a time.
 #[test]
-fn interim_replies_and_stammering_are_read_over() {
+fn fault_31_interim_replies_and_stammering_are_read_over() {
     let house = House::open(&["raw-x"]);
     let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(200);
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
@@ -138,9 +138,79 @@ fn a_vendor_that_answers_before_it_has_read_all_is_no_riddle() {
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
 }
 
+/// A vendor that refuses a large body, reads no more of it and stays: it is heard at once, though
+/// the rest of the body has nowhere to go.
+#[test]
+fn a_vendor_that_answers_and_reads_no_more_is_heard_at_once() {
+    let house = House::open_with(&["plain"], &["--first-byte-timeout", "60s"]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let mut deaf = manifest::account(listener.local_addr().expect("bound"), &["plain"]);
+    deaf["name"] = "deaf".into();
+    manifest::write(house.gateway.manifests.path(), "deaf", &deaf);
+    // Ends with the test's process, and holds its connections until then.
+    thread::spawn(move || {
+        let mut held = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1000]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 413 Too Large\r\ncontent-type: application/json\r\n\
+                  content-length: 42\r\nconnection: close\r\n\r\n\
+                  {\"error\":{\"message\":\"much\",\"type\":\"much\"}}",
+            );
+            held.push(stream);
+        }
+    });
+    let small = r#"{"model":"deaf/plain","messages":[]}"#;
+    assert_eq!(house.ask_until_known(&Ask::post("/v1/chat/completions", small)).status, 413);
+    let large = chat_body("plain", &format!(r#","x_more":"{}""#, "A".repeat(48 << 20)));
+    let large = large.replacen("test/plain", "deaf/plain", 1);
+
+    for _ in 0..2 {
+        let reply = house.ask(&Ask::post("/v1/chat/completions", large.clone()));
+
+        assert_eq!(reply.status, 413, "{}", reply.text());
+    }
+    assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
+}
+
+/// Rows 1 and 31, to a client of HTTP/1.0, whose reply may end with its connection: half an answer
+/// ends with a reset, for an orderly end would say that it is whole.
+#[test]
+fn fault_01_31_half_an_answer_is_never_whole_for_a_client_of_http_1_0() {
+    let house = House::open(&["raw-x"]);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+        transfer-encoding: chunked\r\n\r\n";
+    let (first, second) = WHOLE.as_bytes().split_at(40);
+    let begun = Step::Send([head.as_bytes(), &chunk(first)].concat());
+    let ask = String::from_utf8(Ask::chat("raw-x").bytes()).expect("text");
+    let ask = ask.replacen("HTTP/1.1", "HTTP/1.0", 1);
+
+    for (rest, is_whole) in
+        [([chunk(second), b"0\r\n\r\n".to_vec()].concat(), true), (vec![], false)]
+    {
+        let mut steps = vec![begun.clone(), Step::Pause(60)];
+        steps.extend((!rest.is_empty()).then_some(Step::Send(rest)));
+        steps.push(Step::Close);
+        house.teach("x", steps);
+        let mut stream = TcpStream::connect(house.gateway.address).expect("the port is open");
+        stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
+        stream.write_all(ask.as_bytes()).expect("the gateway reads");
+        let mut said = Vec::new();
+        let ended = stream.read_to_end(&mut said);
+
+        let text = String::from_utf8_lossy(&said);
+        assert!(!text.contains("content-length"), "{text}");
+        assert_eq!(ended.is_ok(), is_whole, "{ended:?} after {text}");
+        if !is_whole {
+            let kind = ended.map_err(|error| error.kind());
+            assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{text}");
+        }
+    }
+}
+
 /// Row 54: a secret that vanishes takes its own target along, and comes back without a restart.
 #[test]
-fn a_secret_that_vanished_is_a_503_until_it_is_back() {
+fn fault_54_a_secret_that_vanished_is_a_503_until_it_is_back() {
     let secrets = manifest::folder();
     let group = secrets.path().join("group");
     std::fs::create_dir(&group).expect("the folder is ours");

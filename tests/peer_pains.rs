@@ -40,7 +40,7 @@ fn send(parts: &[&[u8]]) -> Step {
 /// T001, T005, T006, T008, T009, T011: characters cut between segments, `data:` without a space,
 /// events ended by CRLF or CR, comments and ids: every byte passes and every event is known.
 #[test]
-fn a_stream_cut_anywhere_is_the_same_stream() {
+fn t001_t005_t006_t008_t009_t011_a_stream_cut_anywhere_is_the_same_stream() {
     let house = House::open(&["raw-x"]);
     let usage = with_usage(EMPTY);
     for (end, colon) in [("\n", ": "), ("\r\n", ":"), ("\r", ":")] {
@@ -58,7 +58,7 @@ fn a_stream_cut_anywhere_is_the_same_stream() {
 
 /// T013, T014, T129: what a vendor said of its own framing and coding is not said of ours.
 #[test]
-fn stale_lengths_and_codings_are_not_passed_on() {
+fn t013_t014_stale_lengths_and_codings_are_not_passed_on() {
     let house = House::open(&["raw-x"]);
     let body = sse(&[CHUNK, FINISH]);
     let head = format!(
@@ -81,7 +81,7 @@ fn stale_lengths_and_codings_are_not_passed_on() {
 
 /// T015, T028: what has come is forwarded though the stream goes on, and a long one stays linear.
 #[test]
-fn a_long_stream_is_neither_held_back_nor_slow() {
+fn t015_t028_a_long_stream_is_neither_held_back_nor_slow() {
     let house = House::open(&["raw-x"]);
     let event = sse(&[CHUNK]);
     let first = [STREAM_HEAD, &chunk(event.as_bytes())].concat();
@@ -102,7 +102,7 @@ fn a_long_stream_is_neither_held_back_nor_slow() {
 
 /// T018, row 8: a vendor that sends only heartbeats behind its finish does not hold the stream.
 #[test]
-fn heartbeats_after_the_finish_do_not_keep_a_stream_open() {
+fn t018_heartbeats_after_the_finish_do_not_keep_a_stream_open() {
     let house = House::open(&["raw-x", "raw-y"]);
     let begun = [STREAM_HEAD, &chunk(sse(&[CHUNK, FINISH]).as_bytes())].concat();
     for (name, beat) in [("x", ": beat\n\n".to_owned()), ("y", sse(&[EMPTY]))] {
@@ -121,7 +121,7 @@ fn heartbeats_after_the_finish_do_not_keep_a_stream_open() {
 
 /// T018, T026: of several choices one may finish seconds before the others; nothing is cut.
 #[test]
-fn a_choice_that_finishes_early_does_not_cut_the_others() {
+fn t018_t026_a_choice_that_finishes_early_does_not_cut_the_others() {
     let house = House::open(&["raw-x"]);
     let mut steps = vec![send(&[STREAM_HEAD, &chunk(sse(&[CHUNK, FINISH]).as_bytes())])];
     for _ in 0..5 {
@@ -139,7 +139,7 @@ fn a_choice_that_finishes_early_does_not_cut_the_others() {
 
 /// T018: an empty finish reason is none, though some vendors send it with every chunk.
 #[test]
-fn an_empty_finish_reason_ends_nothing() {
+fn t018_an_empty_finish_reason_ends_nothing() {
     let house = House::open(&["raw-x"]);
     let chunk_of = CHUNK.replace("\"finish_reason\":null", "\"finish_reason\":\"\"");
     house.teach("x", vec![send(&[STREAM_HEAD, &chunk(sse(&[&chunk_of]).as_bytes())]), Step::Close]);
@@ -152,7 +152,7 @@ fn an_empty_finish_reason_ends_nothing() {
 
 /// T026: bounds on silence are bounds on silence, not on the whole of a long answer.
 #[test]
-fn a_long_answer_outlives_the_bounds_on_its_parts() {
+fn t026_a_long_answer_outlives_the_bounds_on_its_parts() {
     let bounds = ["--idle-timeout", "1s", "--first-byte-timeout", "1s", "--write-timeout", "1s"];
     let house = House::open_with(&["paced12x5"], &bounds);
     let ask = Ask::stream("paced12x5").header("x-tfy-request-timeout", "700");
@@ -167,7 +167,7 @@ fn a_long_answer_outlives_the_bounds_on_its_parts() {
 
 /// T034, T036, T037: who leaves, and a vendor that stalls: what was used is in the receipt.
 #[test]
-fn an_interrupted_stream_is_billed_for_what_was_used() {
+fn t034_t036_t037_an_interrupted_stream_is_billed_for_what_was_used() {
     let house = House::open_with(&["paced1000x50", "stall"], &["--idle-timeout", "1s"]);
     let mut client = house.client();
     client.send(&Ask::stream("paced1000x50").bytes());
@@ -187,7 +187,7 @@ fn an_interrupted_stream_is_billed_for_what_was_used() {
 
 /// T032, T033: who leaves while a whole answer is thought out, or before the first token.
 #[test]
-fn nobody_works_on_for_a_client_that_left() {
+fn t032_t033_nobody_works_on_for_a_client_that_left() {
     let house = House::open(&["never"]);
     for ask in [Ask::chat("never"), Ask::stream("never"), Ask::chat("never")] {
         let asked = house.vendor.log().len();
@@ -200,12 +200,62 @@ fn nobody_works_on_for_a_client_that_left() {
         });
         assert!(is_told);
     }
-    assert!(house.receipts(3).iter().all(|one| one.number("input_tokens") == 0));
+    for receipt in house.receipts(3) {
+        assert!(receipt.number("input_tokens") > 0, "the vendor was asked: {receipt:?}");
+        assert_eq!(receipt.0["usage_reported"].as_bool(), Some(false));
+    }
+}
+
+/// T035, T036: a whole answer that its client abandons is not free: what came of it is estimated,
+/// and what the vendor reported is what is billed where it had come.
+#[test]
+fn t035_t036_an_abandoned_whole_answer_is_billed() {
+    let house = House::open(&["raw-x"]);
+    let head = format!("{JSON_HEAD}transfer-encoding: chunked\r\n\r\n");
+    let half = &WHOLE[..WHOLE.len() / 2];
+    let mut steps = vec![send(&[head.as_bytes(), &chunk(half.as_bytes())])];
+    // Only a write can tell that a client of half a document has left.
+    for _ in 0..20 {
+        steps.extend([Step::Pause(50), Step::Send(chunk(b" "))]);
+    }
+    house.teach("x", [steps, vec![Step::Hang]].concat());
+    let mut client = house.client();
+    client.send(&Ask::chat("raw-x").bytes());
+    let mut reply = client.head();
+    client.body(&mut reply, half.len());
+
+    drop(client);
+
+    let receipt = house.receipt();
+    assert_eq!((receipt.status(), receipt.text("ending").as_str()), (499, "client_gone"));
+    assert_eq!(receipt.0["usage_reported"].as_bool(), Some(false));
+    assert!(receipt.number("input_tokens") > 0, "{receipt:?}");
+    let least = half.len().div_ceil(4) as u64;
+    assert!((least..least + 6).contains(&receipt.number("output_tokens")), "{receipt:?}");
+}
+
+/// Row 21: a whole answer without usage is estimated and marked, as a stream is.
+#[test]
+fn fault_21_a_whole_answer_without_usage_is_estimated_and_marked() {
+    let house = House::open(&["raw-x", "e500"]);
+    let body = br#"{"object":"chat.completion","choices":[{"message":{"content":"hi"}}]}"#;
+    house.teach("x", answer(200, "application/json", body));
+
+    assert_eq!(house.ask(&Ask::chat("raw-x")).status, 200);
+    let receipt = house.receipt();
+    assert_eq!(receipt.0["usage_reported"].as_bool(), Some(false));
+    assert!(receipt.number("input_tokens") > 0, "{receipt:?}");
+    assert_eq!(receipt.number("output_tokens"), body.len().div_ceil(4) as u64);
+
+    // An answer that is an error was not worked for.
+    house.ask(&Ask::chat("e500"));
+    let refused = house.receipts(2).pop().expect("the second");
+    assert_eq!((refused.number("input_tokens"), refused.number("output_tokens")), (0, 0));
 }
 
 /// T021, T038, T039: usage in the last chunk with choices, in the last but one, behind the finish.
 #[test]
-fn usage_is_found_wherever_it_stands() {
+fn t021_usage_is_found_wherever_it_stands() {
     let house = House::open(&["raw-x"]);
     let (early, late, alone) = (with_usage(CHUNK), with_usage(FINISH), with_usage(EMPTY));
     let streams = [
@@ -230,7 +280,7 @@ fn usage_is_found_wherever_it_stands() {
 
 /// T040, T041, T060, row 21: no usage at all: an estimate, and the receipt says so.
 #[test]
-fn usage_that_is_missing_is_estimated_and_marked() {
+fn fault_21_usage_that_is_missing_is_estimated_and_marked() {
     let house = House::open(&["raw-x"]);
     let body = sse(&[CHUNK, CHUNK, FINISH, "[DONE]"]);
     house.teach("x", stream(body.as_bytes(), body.len(), usize::MAX));
@@ -257,7 +307,7 @@ fn every_operation_is_counted() {
 
 /// T118: what a burst of bodies of 120 KiB took is given back.
 #[test]
-fn memory_of_a_burst_is_given_back() {
+fn t118_memory_of_a_burst_is_given_back() {
     let house = House::open(&["plain"]);
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
     let before = house.gateway.anonymous_bytes();
@@ -282,7 +332,7 @@ fn memory_of_a_burst_is_given_back() {
 
 /// T119, T120: a picture of 28 MB passes, at a small multiple of its size.
 #[test]
-fn a_large_body_passes_at_a_small_multiple_of_its_size() {
+fn t119_t120_a_large_body_passes_at_a_small_multiple_of_its_size() {
     let house = House::open(&["plain"]);
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
     let before = house.gateway.anonymous_bytes();
@@ -300,7 +350,7 @@ fn a_large_body_passes_at_a_small_multiple_of_its_size() {
 
 /// Row 10: a chunk that is no JSON passes where nothing must be translated.
 #[test]
-fn a_malformed_chunk_passes_in_the_same_dialect() {
+fn fault_10_a_malformed_chunk_passes_in_the_same_dialect() {
     let house = House::open(&["junk"]);
 
     let reply = house.ask(&ask_all("junk"));
@@ -311,7 +361,7 @@ fn a_malformed_chunk_passes_in_the_same_dialect() {
 
 /// Row 15: blank lines while the model thinks, as one vendor sends them, are no end and no error.
 #[test]
-fn blank_lines_before_a_document_are_patience() {
+fn fault_15_blank_lines_before_a_document_are_patience() {
     let house = House::open(&["raw-x"]);
     let head = format!("{JSON_HEAD}transfer-encoding: chunked\r\n\r\n");
     house.teach(
@@ -333,7 +383,7 @@ fn blank_lines_before_a_document_are_patience() {
 
 /// Rows 1, 2 and 31, for a body that ends with its connection: half a document is never whole.
 #[test]
-fn half_a_document_is_never_passed_off_as_whole() {
+fn fault_01_02_31_half_a_document_is_never_passed_off_as_whole() {
     let house = House::open(&["raw-x"]);
     let head = format!("{JSON_HEAD}\r\n");
     let half = &WHOLE[..WHOLE.len() / 2];
@@ -353,7 +403,7 @@ fn half_a_document_is_never_passed_off_as_whole() {
 /// Row 29, and answers that nobody asked for: what a vendor says between two answers (a farewell,
 /// or more than its answer held) never becomes the next client's answer.
 #[test]
-fn what_a_vendor_says_unasked_is_nobodys_answer() {
+fn fault_29_what_a_vendor_says_unasked_is_nobodys_answer() {
     let house = House::open(&["raw-x", "raw-y"]);
     let good = match answer(200, "application/json", WHOLE.as_bytes()).remove(0) {
         Step::Send(bytes) => bytes,

@@ -11,8 +11,9 @@ use weir::{
     wire::sse::{Data, Scanner, join_data},
 };
 
-/// Streams up to this size are cut at every single place, larger ones at `CUTS` places.
-const EVERY_CUT_MAX: usize = 8 << 10;
+/// Streams up to so many KiB are cut at every single place, larger ones at `CUTS` places;
+/// `WEIR_TEST_SPLITS_KIB` says otherwise, and `tests/long` does.
+const EVERY_CUT_KIB: usize = 8;
 const CUTS: usize = 100;
 
 /// What a stream says, and where its events end.
@@ -59,11 +60,13 @@ fn streams() -> Option<Vec<Recording>> {
 #[test]
 fn a_stream_reads_the_same_however_it_is_cut() {
     let Some(streams) = streams() else { return };
+    let kibibytes = std::env::var("WEIR_TEST_SPLITS_KIB").ok().and_then(|kib| kib.parse().ok());
+    let every_cut_max = kibibytes.unwrap_or(EVERY_CUT_KIB) << 10;
     for Recording { name, body, .. } in &streams {
         let whole = read(std::iter::once(&body[..]));
         assert!(!whole.ends.is_empty(), "{name}");
         assert_eq!(read(body.chunks(1)), whole, "{name}, a byte at a time");
-        let stride = if body.len() <= EVERY_CUT_MAX { 1 } else { body.len() / CUTS };
+        let stride = if body.len() <= every_cut_max { 1 } else { body.len() / CUTS };
         for cut in (0..body.len()).step_by(stride) {
             let (first, second) = body.split_at(cut);
             assert_eq!(read([first, second].into_iter()), whole, "{name}, cut at {cut}");

@@ -26,7 +26,7 @@ fn ask_all(model: &str) -> Ask {
 
 /// Rows 5 and 6: one byte a write, and odd sizes; no character is broken.
 #[test]
-fn a_stream_is_the_same_bytes_however_it_is_cut() {
+fn fault_05_06_a_stream_is_the_same_bytes_however_it_is_cut() {
     let house = House::open(&["raw-x"]);
     let body = sse(&[CHUNK, CHUNK, FINISH, USAGE, "[DONE]"]);
 
@@ -40,7 +40,7 @@ fn a_stream_is_the_same_bytes_however_it_is_cut() {
 
 /// Rows 7, 8, 9: line ends, a byte order mark, comments, `data:` without space, several data lines.
 #[test]
-fn odd_but_lawful_streams_pass_untouched() {
+fn fault_07_08_09_odd_but_lawful_streams_pass_untouched() {
     let odd = [
         sse(&[CHUNK, FINISH, "[DONE]"]).replace('\n', "\r\n"),
         sse(&[CHUNK, FINISH, "[DONE]"]).replace('\n', "\r"),
@@ -64,7 +64,7 @@ fn odd_but_lawful_streams_pass_untouched() {
 
 /// Row 9: an event larger than a mebibyte.
 #[test]
-fn a_large_event_passes() {
+fn fault_09_a_large_event_passes() {
     let house = House::open(&["raw-x"]);
     let large = CHUNK.replace("🦀", &"🦀".repeat(300_000));
     let body = sse(&[&large, FINISH, "[DONE]"]);
@@ -109,7 +109,7 @@ fn a_chunk_without_choices_or_usage_stays() {
 
 /// Row 21: usage twice: the last holds, not the sum.
 #[test]
-fn of_two_usages_the_last_is_billed() {
+fn fault_21_of_two_usages_the_last_is_billed() {
     let house = House::open(&["raw-x"]);
     let first = USAGE.replace(":7,", ":3,");
     let body = sse(&[CHUNK, &first, FINISH, USAGE, "[DONE]"]);
@@ -122,7 +122,7 @@ fn of_two_usages_the_last_is_billed() {
 
 /// Row 3: a finish without `[DONE]` is a success, and `[DONE]` is added.
 #[test]
-fn done_is_added_when_the_finish_was_seen() {
+fn fault_03_done_is_added_when_the_finish_was_seen() {
     let house = House::open(&["raw-x", "nodone", "nodone-closing"]);
     let body = sse(&[CHUNK, FINISH]);
 
@@ -139,7 +139,7 @@ fn done_is_added_when_the_finish_was_seen() {
 
 /// Row 4: `[DONE]` without a finish: passed as it is, no finish invented.
 #[test]
-fn a_finish_is_never_invented() {
+fn fault_04_a_finish_is_never_invented() {
     let house = House::open(&["raw-x"]);
     let body = sse(&[CHUNK, CHUNK, "[DONE]"]);
 
@@ -151,7 +151,7 @@ fn a_finish_is_never_invented() {
 }
 
 #[test]
-fn the_first_event_is_forwarded_before_the_second_exists() {
+fn t015_the_first_event_is_forwarded_before_the_second_exists() {
     let house = House::open(&["raw-x"]);
     house.teach(
         "x",
@@ -185,7 +185,7 @@ fn half_an_event_is_held_and_whole_ones_before_it_are_not() {
 }
 
 #[test]
-fn every_recording_passes_byte_for_byte() {
+fn fault_05_every_recording_passes_byte_for_byte() {
     let Some(recordings) = fixture::openai_chats() else { return };
     let house = House::open(&["raw-x"]);
     let mut dice = 0x2545_f491_4f6c_dd1d_u64;
@@ -213,7 +213,7 @@ fn every_recording_passes_byte_for_byte() {
 
 /// The small ones byte by byte, the whole way over sockets.
 #[test]
-fn recordings_pass_one_byte_at_a_time() {
+fn fault_05_recordings_pass_one_byte_at_a_time() {
     let Some(recordings) = fixture::openai_chats() else { return };
     let house = House::open(&["raw-x"]);
     let small = recordings.iter().filter(|one| one.kind == "sse" && one.body.len() < 6_000);

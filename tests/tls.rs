@@ -96,7 +96,7 @@ fn account(name: &str, address: SocketAddr, settings: Value) -> Value {
 }
 
 #[test]
-fn a_vendor_is_asked_only_where_its_certificate_is_trusted() {
+fn fault_28_a_vendor_is_asked_only_where_its_certificate_is_trusted() {
     let (good, good_key) = certificate("localhost", 2040);
     let (other, other_key) = certificate("elsewhere.test", 2040);
     let (expired, expired_key) = certificate("localhost", 2020);

@@ -136,7 +136,7 @@ fn bytes_behind_a_goodbye_do_not_stop_the_core() {
 
 /// Row 35, with TLS: to say goodbye to one who does not read must not take for ever.
 #[test]
-fn a_client_that_never_reads_is_let_go_over_tls() {
+fn fault_35_a_client_that_never_reads_is_let_go_over_tls() {
     let secured = Secured::open(&["plain", "huge40"], &["--write-timeout", "1s"]);
     let mut polite = secured.connect();
     let records = polite.records(&Ask::chat("plain").bytes(), 16_384);

@@ -33,6 +33,8 @@ const PROXY_HEADER_ROOM_BYTES: usize = 2 << 10;
 pub enum Next {
     KeepAlive,
     Close,
+    /// No, and what was sent is not all that was owed.
+    Reset,
 }
 
 /// Serve one connection to its end, or until another core takes it.
@@ -119,7 +121,12 @@ async fn converse(
         match catch(exchange).await {
             Ok(Next::KeepAlive) => intake.next(),
             Ok(Next::Close) => {
+                intake.end();
                 linger(core, presence, &mut link).await;
+                return None;
+            }
+            Ok(Next::Reset) => {
+                link.reset();
                 return None;
             }
             Err(_) => {

@@ -174,8 +174,13 @@ async fn conclude(
 ) -> Next {
     match ended {
         Ok(()) => downlink.next(),
+        // Where the end of the connection ends the body, only a reset tells that it broke off.
+        Err(Stop::Broken) if downlink.is_http10 => Next::Reset,
         Err(Stop::Broken) => Next::Close,
         Err(Stop::ClientGone) => {
+            if trail.owes_usage() {
+                trail.estimate_by_bytes();
+            }
             trail.refusal = Some(Refusal::ClientGone);
             trail.seal(Ending::ClientGone, Refusal::ClientGone.row().status);
             Next::Close

@@ -214,9 +214,11 @@ impl Intake {
             }
             let room = self.room_wanted(bytes_max, chunks.body.len());
             if !self.lease.grow_to(self.inbox.len() + chunks.body.len() + room) {
+                self.give_back();
                 return Err(Refusal::BodyMemoryFull.into());
             }
-            let here = (self.inbox.len() + chunks.body.len()) as u64;
+            let plain = self.inbox.len().saturating_sub(self.head.head_len);
+            let here = (plain + chunks.body.len()) as u64;
             let pace = begun.plus_millis(here * 1_000 / BODY_BYTES_PER_SECOND_MIN);
             let idle = clock.now().plus_millis(settings.timeouts.body_idle_ms);
             match alarm.guard(idle.min(pace), self.fill(link, room)).await {
@@ -289,6 +291,20 @@ impl Intake {
         let (read, inbox) = link.read(inbox).await;
         self.inbox = inbox;
         read
+    }
+
+    /// Keep the head alone: of many bodies that come at once, those that are refused make room for
+    /// the others, and not only once they are told.
+    fn give_back(&mut self) {
+        self.inbox.truncate(self.head.head_len);
+        self.inbox.shrink_to_fit();
+        self.lease.clear();
+    }
+
+    /// Forget everything: no request follows, and others may have the memory.
+    pub fn end(&mut self) {
+        (self.inbox, self.consumed) = (Vec::new(), 0);
+        self.next();
     }
 
     /// Forget the present request; what came behind it is the next one's.

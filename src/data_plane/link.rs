@@ -17,9 +17,9 @@ use rustix::{
     net::{AddressFamily, RecvFlags},
 };
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
@@ -238,6 +238,34 @@ impl Link {
         }
     }
 
+    /// The same for what may take the other side long to read: `None` where it speaks before it has
+    /// read all. Then it is to be heard, and the connection is good for nothing else.
+    pub async fn write_unless_answered(
+        &mut self,
+        buffer: Vec<u8>,
+    ) -> Option<(io::Result<()>, Vec<u8>)> {
+        // That it speaks in TLS does not say that it answers: tickets come unasked, too.
+        let ears = match &self.0 {
+            Line::Own { socket, tls: None } => descriptor::lend(socket).try_clone_to_owned().ok(),
+            _ => None,
+        };
+        let mut hearing = pin!(hear(ears));
+        let mut writing = pin!(self.write(buffer));
+        poll_fn(|context| match writing.as_mut().poll(context) {
+            Poll::Ready(written) => Poll::Ready(Some(written)),
+            Poll::Pending => hearing.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    }
+
+    /// End it so that the other side cannot take what it has for all.
+    pub fn reset(self) {
+        let Some(socket) = self.socket() else { return };
+        let linger = Some(std::time::Duration::ZERO);
+        // Where this fails, it ends in order.
+        let _ = rustix::net::sockopt::set_socket_linger(descriptor::lend(socket), linger);
+    }
+
     /// Tell the other side that nothing more comes.
     pub async fn finish(&mut self) {
         // A stream ends where its exchange does.
@@ -248,4 +276,19 @@ impl Link {
         // Whoever is gone needs not be told.
         let _ = socket.shutdown().await;
     }
+}
+
+/// Until there is something to read. That the other side has ended is nothing: the write will tell.
+async fn hear(ears: Option<OwnedFd>) {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    if let Some(Ok(ready)) = ears.map(descriptor::watchable) {
+        while ready.readable(false).await.is_ok() {
+            match rustix::net::recv(descriptor::lend(&ready), &mut [0_u8; 1], flags) {
+                Ok((length, _)) if length > 0 => return,
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                _ => break,
+            }
+        }
+    }
+    pending::<()>().await;
 }

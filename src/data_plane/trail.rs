@@ -21,6 +21,8 @@ use std::{borrow::Cow, cell::RefCell};
 
 /// A last send that took longer is told in the receipt: it is written again.
 const LAST_SEND_US_MAX: u32 = 1_000;
+/// For answers whose usage nobody reported: bytes of JSON that make a token, about.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// Where receipts go.
 pub struct Ledger {
@@ -164,6 +166,25 @@ impl<'a> Trail<'a> {
     pub fn report(&mut self, usage: Option<Usage>) {
         self.usage = usage.unwrap_or_default();
         self.usage_is_reported = usage.is_some();
+    }
+
+    /// No usage was reported: about what was used, where about so many tokens came back. The
+    /// receipt says that nobody reported it.
+    pub fn estimate(&mut self, output_tokens: u64) {
+        self.usage.input_tokens = self.bytes_in.div_ceil(BYTES_PER_TOKEN);
+        self.usage.output_tokens = output_tokens;
+    }
+
+    /// The same, by the bytes that came back.
+    pub fn estimate_by_bytes(&mut self) {
+        let is_text = self.operation != Some(Operation::Embeddings);
+        let bytes_out = if is_text { self.bytes_out } else { 0 };
+        self.estimate(bytes_out.div_ceil(BYTES_PER_TOKEN));
+    }
+
+    /// Was a model asked, and is nothing known of what that used?
+    pub fn owes_usage(&self) -> bool {
+        self.sent_us > 0 && !self.usage_is_reported && self.usage == Usage::default()
     }
 
     /// The last bytes are about to leave: from here on the receipt says how it ended.

@@ -222,6 +222,17 @@ impl Client {
         reply
     }
 
+    /// The next reply where all of it comes, `None` where the connection ends before.
+    pub fn whole_reply(&mut self) -> Option<Reply> {
+        while find(&self.bytes, b"\r\n\r\n").is_none() {
+            if !self.more() {
+                return None;
+            }
+        }
+        let reply = self.reply();
+        reply.is_whole.then_some(reply)
+    }
+
     /// Reads into `reply` until it is whole, the connection ends, or so many body bytes are there.
     pub fn body(&mut self, reply: &mut Reply, bytes_min: usize) {
         let framing = framing(reply);

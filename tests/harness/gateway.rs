@@ -40,7 +40,16 @@ impl Gateway {
 
     /// The same over a data directory that may have a past.
     pub fn start_on(manifests: TempDir, data: TempDir, arguments: &[&str]) -> Self {
-        let mut command = binary();
+        Self::start_by(binary(), manifests, data, arguments)
+    }
+
+    /// The same by a command that ends as the binary.
+    pub fn start_by(
+        mut command: Command,
+        manifests: TempDir,
+        data: TempDir,
+        arguments: &[&str],
+    ) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--config").arg(manifests.path());
         command.arg("--data-dir").arg(data.path());
@@ -114,13 +123,34 @@ impl Gateway {
         None
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Bytes of its own memory, without what is backed by files.
     pub fn anonymous_bytes(&self) -> u64 {
+        let status = self.status("RssAnon:");
+        let kibibytes = status.strip_suffix(" kB").and_then(|number| number.parse::<u64>().ok());
+        kibibytes.expect("the kernel says so") << 10
+    }
+
+    /// The names of its threads, in order, but for those that the kernel lends for `io_uring` and
+    /// those of the control plane's pool, which come and go.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+        let mut names: Vec<String> = tasks.flatten().filter_map(name).collect();
+        names.retain(|name| !name.starts_with("iou-") && !name.starts_with("tokio-"));
+        names.sort();
+        names
+    }
+
+    /// What the kernel says of the process, by the name it has there.
+    fn status(&self, name: &str) -> String {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kibibytes.expect("the kernel says so") << 10
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("the kernel says so").trim().to_owned()
     }
 
     /// Asks the admin port.

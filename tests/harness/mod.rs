@@ -49,7 +49,11 @@ impl House {
 
     /// The same with further arguments of `serve`.
     pub fn open_with(models: &[&str], arguments: &[&str]) -> Self {
-        let vendor = vendor();
+        Self::open_on(vendor(), models, arguments)
+    }
+
+    /// The same before a vendor of one's own.
+    pub fn open_on(vendor: Vendor, models: &[&str], arguments: &[&str]) -> Self {
         let folder = manifest::folder();
         manifest::write_usual(&folder, vendor.address(), models);
         Self { gateway: Gateway::start(folder, arguments), vendor }
@@ -100,6 +104,14 @@ impl House {
 pub fn vendor() -> Vendor {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     Vendor::start(listener, Script::instant()).expect("a vendor starts")
+}
+
+/// The same, for load: it keeps no log.
+pub fn forgetful_vendor() -> Vendor {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let mut script = Script::instant();
+    script.forgets = true;
+    Vendor::start(listener, script).expect("a vendor starts")
 }
 
 /// A whole answer as a vendor writes it, in one write.

@@ -89,7 +89,7 @@ pub fn push_length(out: &mut Vec<u8>, length: u64) {
 pub fn push_end(out: &mut Vec<u8>, next: Next) {
     match next {
         Next::KeepAlive => out.extend_from_slice(b"\r\n"),
-        Next::Close => out.extend_from_slice(b"connection: close\r\n\r\n"),
+        Next::Close | Next::Reset => out.extend_from_slice(b"connection: close\r\n\r\n"),
     }
 }
 

@@ -24,6 +24,9 @@ const READ_BYTES_MIN: usize = 4 << 10;
 /// The room that a vendor gets who fills what he is given: each read less is a write less too.
 const READ_BYTES_MAX: usize = 64 << 10;
 
+/// A call larger than what sockets take at once: a vendor may answer before it has read all of it.
+const CALL_BYTES_LARGE: usize = 256 << 10;
+
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -167,9 +170,20 @@ async fn attempt(
     let timeouts = &core.settings.timeouts;
     let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
-    let bytes = match downlink.wait(deadline, pin!(link.write(bytes))).await {
+    let mut is_cut_short = false;
+    let written = if bytes.len() < CALL_BYTES_LARGE {
+        downlink.wait(deadline, pin!(link.write(bytes))).await.map(Some)
+    } else {
+        downlink.wait(deadline, pin!(link.write_unless_answered(bytes))).await
+    };
+    let bytes = match written {
         // A vendor may answer and close before it has read all: what it said is still to be read.
-        Ok((_, bytes)) => bytes,
+        Ok(Some((_, bytes))) => bytes,
+        // Or answer and leave the rest unread.
+        Ok(None) => {
+            is_cut_short = true;
+            Vec::new()
+        }
         Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
         Err(why) => return (Err(interrupted(why)), Vec::new()),
     };
@@ -188,7 +202,7 @@ async fn attempt(
         buffer = back;
         match read {
             Ok(read) if read > 0 => {}
-            _ if buffer.is_empty() => break Err(Fault::ClosedEarly),
+            _ if buffer.is_empty() && !is_cut_short => break Err(Fault::ClosedEarly),
             _ => break Err(Fault::Truncated),
         }
         match parse(&mut head, &mut buffer) {
@@ -202,6 +216,7 @@ async fn attempt(
         return (Err(Failure::Fault(fault)), bytes);
     }
     trail.answered_us = trail.recent_us();
+    head.keep_alive &= !is_cut_short;
     let body = Body::new(head.framing);
     (Ok(Answer { link, endpoint, head, body, bytes: buffer }), bytes)
 }

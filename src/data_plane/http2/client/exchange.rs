@@ -90,7 +90,7 @@ async fn answer(core: &Core, presence: &Presence, mut link: Link) {
     let mut memo = Memo::default();
     let exchange = exchange::serve(core, presence, &mut intake, &mut link, &mut memo);
     match catch(exchange).await {
-        Ok(Next::KeepAlive | Next::Close) => {}
+        Ok(Next::KeepAlive | Next::Close | Next::Reset) => {}
         Err(_) => connection::tell_of_panic(core, presence, &mut link).await,
     }
 }

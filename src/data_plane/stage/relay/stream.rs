@@ -33,8 +33,6 @@ use std::ops::Range;
 /// How long a stream that has said its finish reason or `[DONE]` may take to say the rest and end;
 /// some vendors send keep-alives for ever instead.
 const FINISH_GRACE_MS: u64 = 3_000;
-/// For vendors that report no usage: bytes of a request's body that make a token, about.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// A stream on its way.
 struct Relay {
@@ -214,9 +212,8 @@ impl Relay {
     fn account(&mut self, trail: &mut Trail<'_>) {
         trail.report(self.observer.usage);
         if !trail.usage_is_reported {
-            // Every event is about a token; the receipt says that this was not reported.
-            trail.usage.input_tokens = trail.bytes_in.div_ceil(BYTES_PER_TOKEN);
-            trail.usage.output_tokens = u64::from(self.observer.events);
+            // Every event is about a token.
+            trail.estimate(u64::from(self.observer.events));
         }
     }
 

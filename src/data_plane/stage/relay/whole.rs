@@ -49,6 +49,8 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
             reply.trail.report(seen.usage);
             if seen.is_error {
                 reply.trail.fault = Some(Fault::ErrorEvent);
+            } else if seen.usage.is_none() {
+                reply.trail.estimate_by_bytes();
             }
             reply.trail.seal(Ending::Complete, status);
             reply.downlink.send().await?;

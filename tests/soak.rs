@@ -1,0 +1,112 @@
+//! Many requests with faults among them: memory and descriptors stay what they were (T107, T113 to
+//! T115). `WEIR_SOAK_REQUESTS` says how many; `tests/long` sends ten million.
+
+mod harness;
+
+use harness::{
+    DEADLINE, House,
+    client::{Ask, Client},
+};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Instant,
+};
+
+const CLIENTS: u64 = 8;
+/// What may be kept more than after the warm-up.
+const GROWN_BYTES_MAX: u64 = 2 << 20;
+const MODELS: [&str; 10] = [
+    "plain",
+    "events20",
+    "e429",
+    "e500",
+    "cut",
+    "html",
+    "ctxlen",
+    "nodone",
+    "badchunk",
+    "events400",
+];
+
+fn requests() -> u64 {
+    std::env::var("WEIR_SOAK_REQUESTS").map_or(4_000, |count| count.parse().expect("a number"))
+}
+
+/// One client's share: whole answers, streams, faults of vendors, refusals, and leaving early.
+fn ask(address: SocketAddr, share: u64, done: &AtomicU64) {
+    let mut client = Client::connect(address);
+    for nth in 0..share {
+        done.fetch_add(1, Ordering::Relaxed);
+        let ask = match nth % 16 {
+            0..6 => Ask::chat("plain"),
+            6..9 => Ask::stream("events20"),
+            9 => Ask::chat("e429"),
+            10 => Ask::chat(if nth.is_multiple_of(32) { "html" } else { "badchunk" }),
+            11 => Ask::stream(if nth.is_multiple_of(32) { "cut" } else { "nodone" }),
+            12 => Ask::chat("nonesuch"),
+            13 => Ask::chat("plain").key("unknown"),
+            14 => Ask::chat(if nth.is_multiple_of(32) { "e500" } else { "ctxlen" }),
+            _ => {
+                client.send(&Ask::stream("events400").bytes());
+                client.head();
+                // It leaves in the midst of it.
+                client = Client::connect(address);
+                continue;
+            }
+        };
+        client.offer(&ask.bytes());
+        let is_usable = client.whole_reply().is_some_and(|reply| {
+            assert!(reply.status < 600 && reply.header("x-request-id").is_some());
+            reply.header("connection") != Some("close")
+        });
+        if !is_usable {
+            client = Client::connect(address);
+        }
+    }
+}
+
+/// Sends so many; how long that took.
+fn send(house: &House, count: u64) -> std::time::Duration {
+    let (begun, done, address) = (Instant::now(), AtomicU64::new(0), house.gateway.address);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| ask(address, count / CLIENTS, &done));
+        }
+    });
+    assert!(done.into_inner() >= count / CLIENTS * CLIENTS);
+    begun.elapsed()
+}
+
+#[test]
+fn t107_t113_t114_t115_many_requests_with_faults_leave_nothing_behind() {
+    let count = requests();
+    let vendor = harness::forgetful_vendor();
+    let house = House::open_on(vendor, &MODELS, &["--receipts-keep-bytes", "64MiB"]);
+    send(&house, (count / 10).max(2_000));
+    let settled = || {
+        let until = Instant::now() + DEADLINE;
+        let in_flight = |page: &str| {
+            page.lines()
+                .any(|line| line.starts_with("weir_exchanges_in_flight") && !line.ends_with(" 0"))
+        };
+        while in_flight(&house.gateway.admin("/metrics").text()) {
+            assert!(Instant::now() < until, "some exchanges never end");
+        }
+        (house.gateway.anonymous_bytes(), house.gateway.descriptors())
+    };
+    let (bytes, descriptors) = settled();
+    let first = send(&house, count / 2);
+
+    let second = send(&house, count / 2);
+    let (bytes_after, descriptors_after) = settled();
+
+    let grown = bytes_after.saturating_sub(bytes);
+    println!("{count} requests: {grown} bytes more than {bytes}; {first:?}, then {second:?}");
+    assert!(grown <= GROWN_BYTES_MAX, "from {bytes} to {bytes_after} bytes");
+    // Connections to vendors that are kept for the next requests are no leak.
+    let kept = usize::try_from(CLIENTS).expect("small") * 2;
+    assert!(descriptors_after <= descriptors + kept, "{descriptors} to {descriptors_after}");
+    assert!(second < first * 3 + DEADLINE, "it slows down: {first:?}, then {second:?}");
+}
