@@ -28,3 +28,6 @@ mod local;
 mod stage;
 mod trail;
 mod upstream;
+
+#[cfg(test)]
+mod sizes;
