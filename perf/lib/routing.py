@@ -10,8 +10,8 @@ BAR_US = 40.0
 
 
 def prompt(_work, _options):
-    command = ["taskset", "-c", str(house.UNDER_TEST), "cargo", "bench", "--quiet", "--locked", "--profile", house.PROFILE]
-    command += ["-p", "weir-bench", "--bench", "json", "--", "route 256 KiB"]
+    command = ["taskset", "-c", str(house.UNDER_TEST), "cargo", "bench", "--quiet", "--locked"]
+    command += ["--profile", house.PROFILE, "-p", "weir-bench", "--bench", "json", "--", "route 256 KiB"]
     said = subprocess.run(command, capture_output=True, text=True, cwd=house.ROOT)
     found = re.search(r"time:\s+\[(\S+) (\S+) (\S+) (\S+)", said.stdout)
     if not found:
