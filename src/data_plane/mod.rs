@@ -34,3 +34,6 @@ mod peer;
 mod stage;
 mod trail;
 mod upstream;
+
+#[cfg(test)]
+mod sizes;

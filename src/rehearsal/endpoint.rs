@@ -3,7 +3,7 @@
 use super::{
     Shared, chat, completion, embedding,
     frame::{error, json},
-    incoming::Request,
+    incoming::{Request, STREAM_ASKED},
     odd,
     script::{Pace, Step},
     trick::Tricks,
@@ -15,9 +15,17 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-/// How often each model was asked.
+/// How many streams a vendor under load remembers; scenarios have a few.
+const COMPOSED_MAX: usize = 64;
+
+/// What the vendor remembers of earlier requests.
 #[derive(Default)]
-pub(super) struct Counts(HashMap<String, u64>);
+pub(super) struct Counts {
+    /// How often each model was asked.
+    asked: HashMap<String, u64>,
+    /// Under load: the answers to bodies that asked for a stream, by path and body.
+    composed: HashMap<(String, Vec<u8>), Arc<[Step]>>,
+}
 
 /// One request of a model, read.
 pub(super) struct Ask<'a> {
@@ -45,12 +53,41 @@ pub(super) fn answer(
         return raw(name, shared);
     }
     let path = request.path.split('?').next().unwrap_or_default();
-    if request.method == "POST"
-        && let Some(canned) = &shared.canned
-        && memchr::memmem::find(&request.body, b"\"stream\":true").is_none()
-    {
-        return vec![Step::Send(canned.clone())];
+    if let Some(canned) = shared.canned.as_ref().filter(|_| request.method == "POST") {
+        if memchr::memmem::find(&request.body, STREAM_ASKED).is_none() {
+            return vec![Step::Send(canned.clone())];
+        }
+        return composed(path, request, connection_uses, shared, counts);
     }
+    compose(path, request, connection_uses, shared, counts)
+}
+
+/// The answer to the same request before, for composing one is dear.
+fn composed(
+    path: &str,
+    request: &Request,
+    connection_uses: u64,
+    shared: &Shared,
+    counts: &mut Counts,
+) -> Vec<Step> {
+    let key = (path.to_owned(), request.body.clone());
+    if let Some(steps) = counts.composed.get(&key) {
+        return steps.to_vec();
+    }
+    let steps = compose(path, request, connection_uses, shared, counts);
+    if counts.composed.len() < COMPOSED_MAX {
+        counts.composed.insert(key, steps.clone().into());
+    }
+    steps
+}
+
+fn compose(
+    path: &str,
+    request: &Request,
+    connection_uses: u64,
+    shared: &Shared,
+    counts: &mut Counts,
+) -> Vec<Step> {
     match (request.method.as_str(), path) {
         ("GET", "/rehearsal/log") => return vec![log(shared)],
         ("GET", path) if path.ends_with("/models") => return vec![models()],
@@ -72,7 +109,7 @@ pub(super) fn answer(
     if let Some(name) = model.strip_prefix("raw:") {
         return raw(name, shared);
     }
-    let asked = counts.0.entry(model.to_owned()).or_default();
+    let asked = counts.asked.entry(model.to_owned()).or_default();
     *asked += 1;
     let ask = Ask {
         model,

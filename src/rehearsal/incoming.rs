@@ -7,6 +7,11 @@ const HEADERS_MAX: usize = 128;
 /// As large as the largest body the gateway passes on, with room for chunk framing.
 const BODY_BYTES_MAX: usize = 160 << 20;
 
+/// Headers that make a request no plain one, whatever they say.
+const SPECIAL: [&str; 4] = ["transfer-encoding", "x-rehearsal-raw", "connection", "expect"];
+/// How clients that are measured with ask for a stream.
+pub(super) const STREAM_ASKED: &[u8] = b"\"stream\":true";
+
 /// A whole request.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -61,6 +66,34 @@ pub(super) struct Incoming {
 impl Incoming {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Takes away the request that stands first if it is whole, a POST with a length, and for no
+    /// stream; of its head only what says so is looked at. **Cost**: no allocation.
+    pub fn skip_plain(&mut self) -> bool {
+        if self.begun.is_some() || !self.bytes.starts_with(b"POST ") {
+            return false;
+        }
+        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut parsed = httparse::Request::new(&mut slots);
+        let Ok(httparse::Status::Complete(head)) = parsed.parse(&self.bytes) else { return false };
+        let mut length = None;
+        for header in parsed.headers.iter() {
+            if header.name.eq_ignore_ascii_case("content-length") {
+                length = std::str::from_utf8(header.value).ok().and_then(|it| it.parse().ok());
+            } else if SPECIAL.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
+                return false;
+            }
+        }
+        let Some(length): Option<usize> = length.filter(|it| *it <= BODY_BYTES_MAX) else {
+            return false;
+        };
+        let body = self.bytes.get(head..head + length);
+        let is_plain = body.is_some_and(|body| memchr::memmem::find(body, STREAM_ASKED).is_none());
+        if is_plain {
+            self.bytes.drain(..head + length);
+        }
+        is_plain
     }
 
     /// Looks at what has been fed.
@@ -190,6 +223,25 @@ mod tests {
 
         for size in [1, 2, 3, 7, 1000] {
             assert_eq!(bodies(wire, size), [b"abc".to_vec(), b"def".to_vec(), vec![]], "{size}");
+        }
+    }
+
+    #[test]
+    fn only_plain_whole_requests_are_skipped_and_nothing_behind_them() {
+        let plain = "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
+        for (wire, skips) in [
+            (plain.to_owned(), true),
+            (plain.replace('3', "30"), false),
+            ("POST /a HTTP/1.1\r\nContent-Length: 13\r\n\r\n\"stream\":true".to_owned(), false),
+            ("GET /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n".to_owned(), false),
+            (plain.replace("\r\n\r\n", "\r\nX-Rehearsal-Raw: a\r\n\r\n"), false),
+        ] {
+            let mut incoming = Incoming::default();
+            incoming.feed(wire.as_bytes());
+            incoming.feed(b"GET /next");
+
+            assert_eq!(incoming.skip_plain(), skips, "{wire}");
+            assert_eq!(incoming.bytes == b"GET /next", skips, "{wire}");
         }
     }
 

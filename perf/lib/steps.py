@@ -1,0 +1,23 @@
+"""Every step of perf/run by its name."""
+
+import exact
+import h2
+import loaded
+import memory
+import ratio
+import routing
+
+PROXIES = ratio.PROXIES
+ALL = {
+    "cpu": ratio.cpu,
+    "tls": ratio.tls,
+    "syscalls": ratio.syscalls,
+    "instructions": exact.instructions,
+    "latency": loaded.latency,
+    "paced": loaded.paced,
+    "h2": h2.requests,
+    "memory": memory.rest,
+    "routing": routing.prompt,
+    "streams": loaded.streams,
+    "overload": loaded.overload,
+}
