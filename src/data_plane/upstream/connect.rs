@@ -5,7 +5,7 @@ use crate::{
         alarm::Ring,
         clock::Clock,
         downlink::Downlink,
-        http2::vendor::Uplinks,
+        http2::vendor::{Turn, Uplinks},
         link::Link,
         tls::{ALPN_HTTP2, Session, client_config},
         upstream::call::{Failure, interrupted},
@@ -42,35 +42,13 @@ impl Connector {
         clock: &Clock,
         downlink: &mut Downlink<'_>,
     ) -> Result<Link, Failure> {
-        if !endpoint.wants_http2 {
-            return self.connect_one(endpoint, addresses, deadline, clock, downlink).await;
-        }
-        // Boxed, for it is rare and the future of an exchange is not.
-        Box::pin(async {
-            let turn = self.uplinks.turn(endpoint.key);
-            let turn = downlink.wait(deadline, pin!(turn)).await;
-            let _turn = turn.map_err(|why| match why {
-                Ring::Deadline => Failure::Fault(Fault::ConnectTimeout),
-                why => interrupted(why),
-            })?;
+        let mut turn = None;
+        if endpoint.wants_http2 {
+            turn = Some(self.turn(endpoint, deadline, downlink).await?);
             if let Some(shared) = self.uplinks.take(endpoint.key) {
                 return Ok(shared);
             }
-            let link = self.connect_one(endpoint, addresses, deadline, clock, downlink).await?;
-            let adopted = self.uplinks.adopt(link, endpoint).await;
-            adopted.map_err(|_| Failure::Fault(Fault::ConnectFailed))
-        })
-        .await
-    }
-
-    async fn connect_one(
-        &self,
-        endpoint: &Endpoint,
-        addresses: &[SocketAddr],
-        deadline: Moment,
-        clock: &Clock,
-        downlink: &mut Downlink<'_>,
-    ) -> Result<Link, Failure> {
+        }
         let mut last = Fault::NameUnresolved;
         for (index, address) in addresses.iter().enumerate() {
             let now = clock.now();
@@ -79,13 +57,31 @@ impl Connector {
             let until = deadline.min(now.plus_millis(share.max(ADDRESS_MS_MIN)));
             let connecting = self.connect_address(endpoint, *address);
             match downlink.wait(until, pin!(connecting)).await {
-                Ok(Ok(link)) => return Ok(link),
+                Ok(Ok(link)) if turn.is_none() => return Ok(link),
+                Ok(Ok(link)) => {
+                    let adopted = self.uplinks.adopt(link, endpoint).await;
+                    return adopted.map_err(|_| Failure::Fault(Fault::ConnectFailed));
+                }
                 Ok(Err(fault)) => last = fault,
                 Err(Ring::Deadline) => last = Fault::ConnectTimeout,
                 Err(why) => return Err(interrupted(why)),
             }
         }
         Err(Failure::Fault(last))
+    }
+
+    /// Wait until nobody else connects there.
+    async fn turn(
+        &self,
+        endpoint: &Endpoint,
+        deadline: Moment,
+        downlink: &mut Downlink<'_>,
+    ) -> Result<Turn, Failure> {
+        let turn = downlink.wait(deadline, pin!(self.uplinks.turn(endpoint.key))).await;
+        turn.map_err(|why| match why {
+            Ring::Deadline => Failure::Fault(Fault::ConnectTimeout),
+            why => interrupted(why),
+        })
     }
 
     async fn connect_address(
