@@ -120,8 +120,12 @@ pub fn duplicate(socket: &Socket) -> io::Result<OwnedFd> {
 pub struct Link(Line);
 
 enum Line {
-    Own { socket: Socket, tls: Option<Box<Session>> },
-    Stream(Stream),
+    Own {
+        socket: Socket,
+        tls: Option<Box<Session>>,
+    },
+    /// Boxed: links live in the futures of exchanges, several times over.
+    Stream(Box<Stream>),
 }
 
 impl Link {
@@ -140,7 +144,7 @@ impl Link {
 
     /// One stream of a connection that others share.
     pub fn stream(stream: Stream) -> Self {
-        Self(Line::Stream(stream))
+        Self(Line::Stream(Box::new(stream)))
     }
 
     /// Shake hands over a plain connection.
@@ -207,12 +211,11 @@ impl Link {
     }
 
     /// Read into the spare capacity of `buffer`, at least one byte unless the other side has ended.
-    pub async fn read(&mut self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+    pub async fn read(&mut self, mut buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         match &mut self.0 {
             Line::Own { socket, tls: None } => socket.read_spare(buffer).await,
             Line::Own { socket, tls: Some(session) } => session.read(socket, buffer).await,
             Line::Stream(stream) => {
-                let mut buffer = buffer;
                 let read = poll_fn(|context| stream.poll_read(context, &mut buffer)).await;
                 (read, buffer)
             }
@@ -228,12 +231,10 @@ impl Link {
             }
             Line::Own { socket, tls: Some(session) } => session.write(socket, buffer).await,
             Line::Stream(stream) => {
-                let mut taken = stream.write(&buffer);
-                let written = poll_fn(|context| match &mut taken {
-                    Ok(()) => stream.poll_flush(context),
-                    Err(error) => Poll::Ready(Err(error.kind().into())),
-                });
-                (written.await, buffer)
+                if let Err(error) = stream.write(&buffer) {
+                    return (Err(error), buffer);
+                }
+                (poll_fn(|context| stream.poll_flush(context)).await, buffer)
             }
         }
     }

@@ -26,7 +26,7 @@ fn exchange_bytes<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize
     size_of::<F>()
 }
 
-fn connection_bytes<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
+fn connection_bytes<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
     size_of::<F>()
 }
 
@@ -58,8 +58,9 @@ fn the_sizes_of_what_is_held_for_a_request_are_bounded() {
          link: &'static mut Link,
          memo: &'static mut Memo| exchange::serve(core, presence, intake, link, memo),
     );
-    let connection =
-        connection_bytes(|core: Rc<Core>, parcel: Parcel| connection::serve(core, parcel));
+    let connection = connection_bytes(|core: Rc<Core>, presence: Presence, parcel: Parcel| {
+        connection::serve(core, presence, parcel)
+    });
 
     // Of an idle connection's 12 KiB a half may be its future; a receipt is one block of the ring.
     for (name, bytes, bytes_max) in [

@@ -146,7 +146,10 @@ async fn connect(
     let addresses = weather.addresses.get(&endpoint.key).map_or(&[][..], |found| found);
     let own = core.clock.now().plus_millis(core.settings.timeouts.connect_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::ConnectTimeout);
-    let connecting = core.connector.connect(endpoint, addresses, deadline, &core.clock, downlink);
+    // Boxed: once a connection it costs nothing, in every exchange's future it would.
+    let connector = &core.connector;
+    let connecting =
+        Box::pin(connector.connect(endpoint, addresses, deadline, &core.clock, downlink));
     match connecting.await {
         Ok(link) => {
             core.pulse.upstream_connections_opened_total.add(u64::from(link.is_new_connection()));

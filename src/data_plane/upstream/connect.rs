@@ -5,7 +5,7 @@ use crate::{
         alarm::Ring,
         clock::Clock,
         downlink::Downlink,
-        http2::vendor::Uplinks,
+        http2::vendor::{Turn, Uplinks},
         link::{Link, Socket},
         tls::{ALPN_HTTP2, Session, client_config},
         upstream::call::{Failure, interrupted},
@@ -45,22 +45,13 @@ impl Connector {
         if !endpoint.wants_http2 {
             return self.connect_one(endpoint, addresses, deadline, clock, downlink).await;
         }
-        // Boxed, for it is rare and the future of an exchange is not.
-        Box::pin(async {
-            let turn = self.uplinks.turn(endpoint.key);
-            let turn = downlink.wait(deadline, pin!(turn)).await;
-            let _turn = turn.map_err(|why| match why {
-                Ring::Deadline => Failure::Fault(Fault::ConnectTimeout),
-                why => interrupted(why),
-            })?;
-            if let Some(shared) = self.uplinks.take(endpoint.key) {
-                return Ok(shared);
-            }
-            let link = self.connect_one(endpoint, addresses, deadline, clock, downlink).await?;
-            let adopted = self.uplinks.adopt(link, endpoint).await;
-            adopted.map_err(|_| Failure::Fault(Fault::ConnectFailed))
-        })
-        .await
+        let _turn = self.turn(endpoint, deadline, downlink).await?;
+        if let Some(shared) = self.uplinks.take(endpoint.key) {
+            return Ok(shared);
+        }
+        let link = self.connect_one(endpoint, addresses, deadline, clock, downlink).await?;
+        let adopted = self.uplinks.adopt(link, endpoint).await;
+        adopted.map_err(|_| Failure::Fault(Fault::ConnectFailed))
     }
 
     async fn connect_one(
@@ -93,6 +84,20 @@ impl Connector {
             }
         }
         Err(Failure::Fault(last))
+    }
+
+    /// Wait until nobody else connects there.
+    async fn turn(
+        &self,
+        endpoint: &Endpoint,
+        deadline: Moment,
+        downlink: &mut Downlink<'_>,
+    ) -> Result<Turn, Failure> {
+        let turn = downlink.wait(deadline, pin!(self.uplinks.turn(endpoint.key))).await;
+        turn.map_err(|why| match why {
+            Ring::Deadline => Failure::Fault(Fault::ConnectTimeout),
+            why => interrupted(why),
+        })
     }
 
     async fn connect_address(
