@@ -147,7 +147,15 @@ async fn converse<'s>(
         trail.resolved_model = &model.name;
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let bytes = translate::call(core.buffers.take(), target, &ask, request);
+        let told = (trail.started_wall(), &mut downlink.dropped);
+        let bytes = match translate::call(core.buffers.take(), target, &ask, request, told) {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                last = fault;
+                continue;
+            }
+        };
+        directives.check(&downlink.dropped)?;
         match call::send(core, endpoint, bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
                 let applied = directives::applied(snapshot.caller(subject));

@@ -1,0 +1,220 @@
+//! Where one model is called: a base URL, and what follows its paths.
+
+use crate::{
+    lexicon::operation::Operation,
+    manifest::{
+        account::{ModelIntegration, Publisher},
+        path::Path,
+        read::{Document, describe},
+    },
+    provider::{
+        base_url::{BaseUrl, push_encoded},
+        vendor::{AzurePath, Home},
+    },
+    snapshot::{findings::Findings, places::AccountContext},
+};
+
+/// Where a model is called.
+pub(super) struct Address {
+    pub(super) url: BaseUrl,
+    /// Follows each path, with its question mark; or empty.
+    pub(super) query: String,
+    /// AWS's: what a signature is for.
+    pub(super) region: Option<String>,
+    /// The vendor's API there is too old to know `stream_options`.
+    pub(super) rejects_stream_options: bool,
+}
+
+/// What an address is made from.
+struct Place<'a> {
+    context: &'a AccountContext<'a>,
+    path: &'a Path,
+    model: &'a ModelIntegration,
+}
+
+/// The version of Azure's model inference API where none is written.
+const MODELS_VERSION: &str = "2024-05-01-preview";
+/// Versions of Azure OpenAI before this one answer 400 to `stream_options`.
+///
+/// Source: github.com/Azure/azure-rest-api-specs/issues/30810 (2024-08-01-preview lacks it) and
+/// github.com/Azure/azure-sdk-for-java/issues/40998 (2024-09-01-preview has it), read 2026-11-21.
+const STREAM_OPTIONS_SINCE: &str = "2024-09";
+
+pub(super) fn of(
+    context: &AccountContext<'_>,
+    path: &Path,
+    model: &ModelIntegration,
+    findings: &mut Findings,
+) -> Address {
+    let place = Place { context, path, model };
+    let region = region(&place, findings);
+    let mut address =
+        Address { url: nowhere(), query: String::new(), region, rejects_stream_options: false };
+    let written = match (&model.url, &context.account.base_url) {
+        (Some(url), _) => Some((spelled(context.document, path, ["url", "base_url"]), url)),
+        (None, Some(url)) => {
+            Some((spelled(context.document, &Path::top(), ["base_url", "url"]), url))
+        }
+        (None, None) => None,
+    };
+    if let Some((at, url)) = written {
+        address.url = parse(&place, &at, url, findings);
+        return address;
+    }
+    match context.vendor.home {
+        Home::At(url) => address.url = parse(&place, &Path::top(), url, findings),
+        Home::Written => {
+            let hint = "where the server's API begins, e.g. http://my-model:8000";
+            lack(&place, &path.key("url"), hint, findings);
+        }
+        Home::Regional(template) => match &address.region {
+            Some(region) => {
+                let url = template.replace("{region}", region);
+                address.url = parse(&place, &Path::top(), &url, findings);
+            }
+            None => lack(&place, &Path::top().key("region"), "e.g. eu-central-1", findings),
+        },
+        Home::OllamaHost => {
+            let auth = context.account.auth_data.as_ref();
+            let at = Path::top().key("auth_data").key("custom_host");
+            match auth.and_then(|auth| auth.custom_host.as_deref()) {
+                Some(url) => address.url = parse(&place, &at, url, findings),
+                None => lack(&place, &at, "e.g. http://localhost:11434", findings),
+            }
+        }
+        Home::Azure(path) => of_azure(&place, path, &mut address, findings),
+    }
+    address
+}
+
+/// Stands in for a URL that could not be read; never part of a published snapshot.
+fn nowhere() -> BaseUrl {
+    BaseUrl { is_tls: false, host: "invalid".into(), port: 80, path: "".into() }
+}
+
+fn lack(place: &Place<'_>, at: &Path, hint: &str, findings: &mut Findings) {
+    findings.error(place.context.document, at, "nothing", "this key", hint);
+}
+
+/// The path of the key that was written, of two names for one thing.
+pub(super) fn spelled(document: &Document, parent: &Path, names: [&str; 2]) -> Path {
+    let written = names.iter().map(|name| parent.key(name));
+    let mut found = written.filter(|path| document.tree.at(path).is_some());
+    found.next().unwrap_or_else(|| parent.key(names[0]))
+}
+
+fn parse(place: &Place<'_>, at: &Path, text: &str, findings: &mut Findings) -> BaseUrl {
+    let document = place.context.document;
+    let url = text.parse::<BaseUrl>().unwrap_or_else(|why| {
+        findings.error(document, at, why, "a URL such as https://api.example.com/v1", "");
+        nowhere()
+    });
+    if let Some(operation) = Operation::ALL.iter().find(|it| url.path.ends_with(it.path())) {
+        let found = format!("a URL that ends in {}", operation.path());
+        findings.error(document, at, found, "the base URL, without it", "");
+    }
+    url
+}
+
+/// The model's region, else the account's, else that of the older spelling's credential.
+fn region(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let AccountContext { document, account, .. } = place.context;
+    let auth = place.model.auth_data.as_ref().or(account.auth_data.as_ref());
+    let (at, region) = match (&place.model.region, &account.region) {
+        (Some(region), _) => (place.path.key("region"), Some(region)),
+        (None, Some(region)) => (Path::top().key("region"), Some(region)),
+        (None, None) => {
+            let older = auth.and_then(|auth| auth.aws_region.as_ref().or(auth.gcp_region.as_ref()));
+            (Path::top().key("region"), older)
+        }
+    };
+    let region = region?;
+    let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(is_region) {
+        let found = describe(&document.tree, &at);
+        findings.error(document, &at, found, "a region such as eu-central-1", "");
+        return None;
+    }
+    Some(region.clone())
+}
+
+fn of_azure(place: &Place<'_>, path: AzurePath, address: &mut Address, findings: &mut Findings) {
+    let AccountContext { document, account, .. } = place.context;
+    let (model, top) = (place.model, Path::top());
+    let is_openai = model.publisher == Some(Publisher::OpenAi);
+    let auth = model.auth_data.as_ref();
+    let (at, endpoint) = match path {
+        AzurePath::Deployment if auth.is_some_and(|auth| auth.api_base.is_some()) => {
+            let at = place.path.key("auth_data").key("api_base");
+            (at, auth.and_then(|auth| auth.api_base.as_ref()))
+        }
+        AzurePath::Deployment => (top.key("azure_endpoint"), account.azure_endpoint.as_ref()),
+        AzurePath::Models => (place.path.key("azure_endpoint"), model.azure_endpoint.as_ref()),
+        AzurePath::ByPublisher if is_openai => {
+            (top.key("openai_endpoint"), account.openai_endpoint.as_ref())
+        }
+        AzurePath::ByPublisher => {
+            (top.key("project_endpoint"), account.project_endpoint.as_ref())
+        }
+    };
+    if path == AzurePath::ByPublisher && model.publisher.is_none() {
+        lack(place, &place.path.key("publisher"), "OpenAI or Other", findings);
+    }
+    let Some(endpoint) = endpoint else {
+        return lack(place, &at, "e.g. https://my-resource.openai.azure.com", findings);
+    };
+    let version = api_version(place, findings);
+    let endpoint = endpoint.trim_end_matches('/');
+    let is_newest = endpoint.ends_with("/openai/v1");
+    // A base URL without a path would get `/v1`, which Azure does not have.
+    let has_path = endpoint.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let root = if has_path { endpoint.to_owned() } else { format!("{endpoint}/.") };
+    address.url = parse(place, &at, &root, findings);
+    let mut path_text = address.url.path.to_string();
+    let is_deployment = path == AzurePath::Deployment
+        || (path == AzurePath::ByPublisher && is_openai && version.is_some());
+    if is_newest {
+    } else if is_deployment {
+        let deployment = model.model_id.as_deref().unwrap_or(&model.name);
+        path_text = path_text.trim_end_matches("/openai").to_owned();
+        path_text.push_str("/openai/deployments/");
+        push_encoded(&mut path_text, deployment);
+    } else if path == AzurePath::Models {
+        path_text = format!("{}/models", path_text.trim_end_matches("/models"));
+    } else {
+        path_text.push_str("/openai/v1");
+    }
+    address.url.path = path_text.into();
+    let version = match (version, path) {
+        (None, AzurePath::Models) if !is_newest => Some(MODELS_VERSION.to_owned()),
+        (version, _) => version,
+    };
+    if version.is_none() && is_deployment && !is_newest {
+        lack(place, &place.path.key("api_version"), "e.g. 2024-10-21", findings);
+    }
+    if let Some(version) = version {
+        address.rejects_stream_options = is_deployment
+            && !is_newest
+            && version.starts_with(|c: char| c.is_ascii_digit())
+            && version.as_str() < STREAM_OPTIONS_SINCE;
+        address.query = format!("?api-version={version}");
+    }
+    debug_assert!(document.tree.at(&at).is_some());
+}
+
+fn api_version(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let document = place.context.document;
+    let auth = place.model.auth_data.as_ref();
+    let older = auth.and_then(|auth| auth.api_version.as_ref());
+    let (at, version) = match &place.model.api_version {
+        Some(version) => (place.path.key("api_version"), version),
+        None => (place.path.key("auth_data").key("api_version"), older?),
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if version.is_empty() || !version.bytes().all(is_plain) {
+        let found = describe(&document.tree, &at);
+        findings.error(document, &at, found, "a version such as 2024-10-21", "");
+        return None;
+    }
+    Some(version.clone())
+}
