@@ -200,8 +200,9 @@ fn t017_fault_16_an_exception_or_error_frame_is_named() {
         text_header(":message-type", "error"),
         text_header(":error-message", "it broke"),
     ];
-    let bytes = [frame(&exception.concat(), b"{\"message\":\"slow down\"}"), frame(&error.concat(), b"")]
-        .concat();
+    let bytes =
+        [frame(&exception.concat(), b"{\"message\":\"slow down\"}"), frame(&error.concat(), b"")]
+            .concat();
     let mut scanner = Scanner::default();
 
     let first = scanner.next(&bytes).expect("sound").expect("whole");

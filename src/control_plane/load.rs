@@ -74,14 +74,14 @@ pub struct Rejected {
 ///
 /// **Errors**: every problem of every document, warnings among them.
 pub fn load(path: &Path, secrets: &SecretSource, now: UnixMillis) -> Result<Loaded, Vec<Problem>> {
-    let previous =
-        Previous { version: 1, known_secrets: HashSet::new(), machine: Machine::here() };
+    let previous = Previous { version: 1, known_secrets: HashSet::new(), machine: Machine::here() };
     load_next(path, secrets, now, &previous).map_err(|rejected| rejected.problems)
 }
 
 /// Compiles again what was loaded, for other tokens.
 ///
 /// **Errors**: as `load`, but what compiled once compiles again.
+#[expect(clippy::implicit_hasher, reason = "one caller, one hasher")]
 pub fn load_again(
     documents: &[Document],
     secrets: &HashMap<SecretRef, Secret>,

@@ -26,7 +26,13 @@ use crate::{
     },
     snapshot::{Snapshot, compile::Compiled},
 };
-use std::{collections::{HashMap, HashSet}, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::Notify,
     task::{JoinSet, spawn_blocking},
@@ -236,14 +242,13 @@ impl Publisher {
         let version = self.snapshot.version + 1;
         let known_secrets = self.secrets_named.clone();
         let previous = Previous { version, known_secrets, machine: self.machine.clone() };
-        match compile_again(&self.source, previous).await {
-            Some(compiled) => {
-                self.snapshot = Arc::new(compiled.snapshot);
-                self.snapshots.publish(Arc::clone(&self.snapshot));
-                self.status.renewed(version);
-            }
-            None => tracing::error!("what was obeyed cannot be compiled again"),
-        }
+        let Some(compiled) = compile_again(&self.source, previous).await else {
+            tracing::error!("what was obeyed cannot be compiled again");
+            return;
+        };
+        self.snapshot = Arc::new(compiled.snapshot);
+        self.snapshots.publish(Arc::clone(&self.snapshot));
+        self.status.renewed(version);
     }
 
     fn refuse(&mut self, rejected: Rejected) {
@@ -304,8 +309,7 @@ async fn equip(
 
 async fn compile_again(source: &Arc<Compilable>, previous: Previous) -> Option<Compiled> {
     let source = Arc::clone(source);
-    let compile =
-        move || load_again(&source.documents, &source.secrets, now(), &previous).ok();
+    let compile = move || load_again(&source.documents, &source.secrets, now(), &previous).ok();
     spawn_blocking(compile).await.ok().flatten()
 }
 

@@ -166,7 +166,8 @@ mod tests {
         let head = write(&url, "?api-version=2024-10-21", &credential, &[])[0].clone();
 
         let head = String::from_utf8_lossy(&head);
-        let line = "POST /openai/deployments/d/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n";
+        let line =
+            "POST /openai/deployments/d/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n";
         assert!(head.starts_with(line) && head.contains("\r\napi-key: k\r\n"), "{head}");
     }
 

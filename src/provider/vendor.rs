@@ -10,6 +10,7 @@ use crate::{manifest::account::AuthKind, provider::vendor::fit::Fit};
 
 /// What is particular to a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "columns of a table, each on its own")]
 pub struct Vendor {
     /// The account type behind `provider-account/`.
     pub account_type: &'static str,
@@ -80,12 +81,8 @@ pub const OWN_KEYS: [&str; 10] = [
 ];
 
 const KEY: &[AuthKind] = &[AuthKind::ApiKey, AuthKind::BearerAuth];
-const AZURE: &[AuthKind] = &[
-    AuthKind::ApiKey,
-    AuthKind::Certificate,
-    AuthKind::ClientSecret,
-    AuthKind::WorkloadIdentity,
-];
+const AZURE: &[AuthKind] =
+    &[AuthKind::ApiKey, AuthKind::Certificate, AuthKind::ClientSecret, AuthKind::WorkloadIdentity];
 
 /// A vendor with OpenAI's API and a key, of which nothing else is to be said.
 const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {

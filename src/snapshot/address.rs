@@ -133,7 +133,8 @@ fn region(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     if region.is_empty() || !region.bytes().all(is_region) {
         let found = describe(&document.tree, &at);
         findings.error(document, &at, found, "a region such as eu-central-1", "");
-        return None;
+        // Never part of a published snapshot, and said once.
+        return Some("invalid".to_owned());
     }
     Some(region.clone())
 }
@@ -153,9 +154,7 @@ fn of_azure(place: &Place<'_>, path: AzurePath, address: &mut Address, findings:
         AzurePath::ByPublisher if is_openai => {
             (top.key("openai_endpoint"), account.openai_endpoint.as_ref())
         }
-        AzurePath::ByPublisher => {
-            (top.key("project_endpoint"), account.project_endpoint.as_ref())
-        }
+        AzurePath::ByPublisher => (top.key("project_endpoint"), account.project_endpoint.as_ref()),
     };
     if path == AzurePath::ByPublisher && model.publisher.is_none() {
         lack(place, &place.path.key("publisher"), "OpenAI or Other", findings);
@@ -176,7 +175,7 @@ fn of_azure(place: &Place<'_>, path: AzurePath, address: &mut Address, findings:
     if is_newest {
     } else if is_deployment {
         let deployment = model.model_id.as_deref().unwrap_or(&model.name);
-        path_text = path_text.trim_end_matches("/openai").to_owned();
+        path_text.truncate(path_text.trim_end_matches("/openai").len());
         path_text.push_str("/openai/deployments/");
         push_encoded(&mut path_text, deployment);
     } else if path == AzurePath::Models {

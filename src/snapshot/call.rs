@@ -126,7 +126,7 @@ fn add_proof(
             bench.findings.error(context.document, &path, found, "one of them", "");
         }
         Some((path, auth)) => proof::prove(bench, &path, auth, &purpose, proof),
-        None if !has_header && context.vendor.aws_service != "" => {
+        None if !has_header && !context.vendor.aws_service.is_empty() => {
             proof::prove_by_machine(bench, &purpose, proof);
         }
         None if !has_header && context.vendor.wants_proof && !has_written_url(context, model) => {

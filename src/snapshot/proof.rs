@@ -100,7 +100,10 @@ const FIELDS: [Field; 19] = [
         ..open("external_id", |it| it.external_id.as_deref(), &[])
     },
     Field { known_to: IRSA, ..open("aws_region", |it| it.aws_region.as_deref(), &[]) },
-    Field { known_to: IRSA, ..open("aws_access_key_id", |it| it.aws_access_key_id.as_deref(), &[]) },
+    Field {
+        known_to: IRSA,
+        ..open("aws_access_key_id", |it| it.aws_access_key_id.as_deref(), &[])
+    },
     Field {
         known_to: IRSA,
         ..secret("aws_secret_access_key", |it| it.aws_secret_access_key.as_deref(), &[])
@@ -271,13 +274,12 @@ fn open_key_file(
     at: &Path,
     written: &serde_json::Value,
 ) -> Result<Secret, Hindrance> {
-    let mut open = |at: &Path, text: &str| {
-        match bench.vault.open(bench.findings, bench.document, at, text) {
+    let mut open =
+        |at: &Path, text: &str| match bench.vault.open(bench.findings, bench.document, at, text) {
             Resolved::Secret(secret) => Ok(secret),
             Resolved::Lost => Err(Hindrance::Lost),
             Resolved::Bad => Err(Hindrance::Bad),
-        }
-    };
+        };
     match written {
         serde_json::Value::String(text) => open(at, text),
         serde_json::Value::Object(members) => {
@@ -378,16 +380,12 @@ fn by_entra(
             let read = entra::Proof::certificate(get("certificate")?, thumbprint.expose());
             checked(bench, &path.key("certificate"), read)?
         }
-        AuthKind::WorkloadIdentity => match &surroundings.azure_token_file {
-            Some(file) => entra::Proof::Federated(file.clone()),
-            None => {
-                let hint = "the cluster's workload identity sets it in the pod";
-                let found = "no AZURE_FEDERATED_TOKEN_FILE in the environment";
-                let at = path.key("type");
-                bench.findings.error(bench.document, &at, found, "the file's name", hint);
-                return Err(Hindrance::Bad);
-            }
-        },
+        AuthKind::WorkloadIdentity => {
+            let file = surroundings.azure_token_file.clone();
+            let missing = "no AZURE_FEDERATED_TOKEN_FILE in the environment";
+            let file = checked(bench, &path.key("type"), file.ok_or(missing))?;
+            entra::Proof::Federated(file)
+        }
         _ => entra::Proof::Secret(get("client_secret")?),
     };
     Ok(TokenSource::Entra(Application {

@@ -195,11 +195,7 @@ impl Frame {
 /// **Shape**: `push(out, &[(":message-type", "event"), (":event-type", "chunk")], b"{…}")`.
 /// **Errors**: [`FrameError::TooLarge`] beyond the bounds of this file, [`FrameError::Header`] for
 /// a name that is empty or longer than 255 bytes; nothing is appended then.
-pub fn push(
-    out: &mut Vec<u8>,
-    headers: &[(&str, &str)],
-    payload: &[u8],
-) -> Result<(), FrameError> {
+pub fn push(out: &mut Vec<u8>, headers: &[(&str, &str)], payload: &[u8]) -> Result<(), FrameError> {
     let mut headers_length = 0;
     for (name, value) in headers {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {

@@ -33,7 +33,10 @@ m.yaml:8: error: integrations[0].model_server: found "vllm", wanted one of
     `openai-compatible`, `vllm-openai`, `tei`, `infinity`, `nemo-retriever`,
     `cohere-rerank-v2` (did you mean vllm-openai?)
 m.yaml:10: error: integrations[0].auth_data.type: found "bearer", wanted one of
-    `api-key`, `bearer-auth`, `basic-auth` (did you mean bearer-auth?)
+    `api-key`, `bearer-auth`, `basic-auth`, `certificate`, `client-secret`,
+    `workload-identity`, `access-key-based`, `assumed-role-based`, `key-file`,
+    `workload-identity-federation-file`, `aws-irsa-auth`, `gcp-service-account-auth`,
+    `azure-auth` (did you mean bearer-auth?)
 m.yaml:11: error: integrations[0].auth_data.bearer_token: found a list, wanted text"#,
     );
 }
@@ -65,7 +68,8 @@ m.yaml:10: warning: integrations[0].auth_data.apikey: found an unknown key, want
     known key (did you mean api_key? it does nothing as it stands)
 m.yaml:11: warning: integrations[0].zzz: found an unknown key, wanted type, name,
     hosted_model_name, model_id, model_types, auth_data, base_url, url,
-    model_server, headers, tls_settings, authorized_subjects, cost,
+    model_server, headers, tls_settings, region, project, azure_endpoint, api_version,
+    foundation_model, deployment_type, publisher, authorized_subjects, cost,
     tfy_application_id (it is kept and does nothing)",
     );
 }
@@ -76,7 +80,13 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         "{name: x, type: provider-account/anthropic}",
         r#"m.yaml:1: error: type: found "provider-account/anthropic", wanted
     provider-account/openai, provider-account/self-hosted-model,
-    provider-account/custom, virtual-account, personal-access-token, pat, team,
+    provider-account/custom, provider-account/azure-openai, provider-account/azure,
+    provider-account/azure-foundry, provider-account/microsoft-foundry,
+    provider-account/aws-bedrock-mantle, provider-account/mistral-ai,
+    provider-account/groq, provider-account/xai, provider-account/together-ai,
+    provider-account/perplexity-ai, provider-account/openrouter,
+    provider-account/deepinfra, provider-account/cerebras, provider-account/sambanova,
+    provider-account/baseten, provider-account/ollama, virtual-account, personal-access-token, pat, team,
     authz_rules, gateway-global-settings, gateway-metadata-config (this build does
     not obey that type yet)"#,
     );
@@ -84,7 +94,13 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         "{name: x, type: gateway-rate-limiting-config}",
         r#"m.yaml:1: error: type: found "gateway-rate-limiting-config", wanted
     provider-account/openai, provider-account/self-hosted-model,
-    provider-account/custom, virtual-account, personal-access-token, pat, team,
+    provider-account/custom, provider-account/azure-openai, provider-account/azure,
+    provider-account/azure-foundry, provider-account/microsoft-foundry,
+    provider-account/aws-bedrock-mantle, provider-account/mistral-ai,
+    provider-account/groq, provider-account/xai, provider-account/together-ai,
+    provider-account/perplexity-ai, provider-account/openrouter,
+    provider-account/deepinfra, provider-account/cerebras, provider-account/sambanova,
+    provider-account/baseten, provider-account/ollama, virtual-account, personal-access-token, pat, team,
     authz_rules, gateway-global-settings, gateway-metadata-config (this build does
     not obey that type yet)"#,
     );
@@ -92,28 +108,52 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         "{name: x, type: provider-account/opena}",
         r#"m.yaml:1: error: type: found "provider-account/opena", wanted
     provider-account/openai, provider-account/self-hosted-model,
-    provider-account/custom, virtual-account, personal-access-token, pat, team,
+    provider-account/custom, provider-account/azure-openai, provider-account/azure,
+    provider-account/azure-foundry, provider-account/microsoft-foundry,
+    provider-account/aws-bedrock-mantle, provider-account/mistral-ai,
+    provider-account/groq, provider-account/xai, provider-account/together-ai,
+    provider-account/perplexity-ai, provider-account/openrouter,
+    provider-account/deepinfra, provider-account/cerebras, provider-account/sambanova,
+    provider-account/baseten, provider-account/ollama, virtual-account, personal-access-token, pat, team,
     authz_rules, gateway-global-settings, gateway-metadata-config (did you mean
     provider-account/openai?)"#,
     );
     check(
         "{name: x, type: banana}",
         r#"m.yaml:1: error: type: found "banana", wanted provider-account/openai,
-    provider-account/self-hosted-model, provider-account/custom, virtual-account,
+    provider-account/self-hosted-model, provider-account/custom, provider-account/azure-openai, provider-account/azure,
+    provider-account/azure-foundry, provider-account/microsoft-foundry,
+    provider-account/aws-bedrock-mantle, provider-account/mistral-ai,
+    provider-account/groq, provider-account/xai, provider-account/together-ai,
+    provider-account/perplexity-ai, provider-account/openrouter,
+    provider-account/deepinfra, provider-account/cerebras, provider-account/sambanova,
+    provider-account/baseten, provider-account/ollama, virtual-account,
     personal-access-token, pat, team, authz_rules, gateway-global-settings,
     gateway-metadata-config"#,
     );
     check(
         "{name: x}",
         r"m.yaml:1: error: type: found nothing, wanted provider-account/openai,
-    provider-account/self-hosted-model, provider-account/custom, virtual-account,
+    provider-account/self-hosted-model, provider-account/custom, provider-account/azure-openai, provider-account/azure,
+    provider-account/azure-foundry, provider-account/microsoft-foundry,
+    provider-account/aws-bedrock-mantle, provider-account/mistral-ai,
+    provider-account/groq, provider-account/xai, provider-account/together-ai,
+    provider-account/perplexity-ai, provider-account/openrouter,
+    provider-account/deepinfra, provider-account/cerebras, provider-account/sambanova,
+    provider-account/baseten, provider-account/ollama, virtual-account,
     personal-access-token, pat, team, authz_rules, gateway-global-settings,
     gateway-metadata-config",
     );
     check(
         "{name: x, type: [team]}",
         r"m.yaml:1: error: type: found a list, wanted provider-account/openai,
-    provider-account/self-hosted-model, provider-account/custom, virtual-account,
+    provider-account/self-hosted-model, provider-account/custom, provider-account/azure-openai, provider-account/azure,
+    provider-account/azure-foundry, provider-account/microsoft-foundry,
+    provider-account/aws-bedrock-mantle, provider-account/mistral-ai,
+    provider-account/groq, provider-account/xai, provider-account/together-ai,
+    provider-account/perplexity-ai, provider-account/openrouter,
+    provider-account/deepinfra, provider-account/cerebras, provider-account/sambanova,
+    provider-account/baseten, provider-account/ollama, virtual-account,
     personal-access-token, pat, team, authz_rules, gateway-global-settings,
     gateway-metadata-config",
     );

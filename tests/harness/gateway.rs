@@ -38,9 +38,19 @@ impl Gateway {
         Self::start_on(manifests, data, arguments)
     }
 
+    /// The same in an environment with these names too.
+    pub fn start_in(manifests: TempDir, environment: &[(&str, &str)]) -> Self {
+        let mut command = binary();
+        command.envs(environment.iter().copied());
+        Self::spawn(command, manifests, super::manifest::folder(), &[])
+    }
+
     /// The same over a data directory that may have a past.
     pub fn start_on(manifests: TempDir, data: TempDir, arguments: &[&str]) -> Self {
-        let mut command = binary();
+        Self::spawn(binary(), manifests, data, arguments)
+    }
+
+    fn spawn(mut command: Command, manifests: TempDir, data: TempDir, arguments: &[&str]) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--config").arg(manifests.path());
         command.arg("--data-dir").arg(data.path());

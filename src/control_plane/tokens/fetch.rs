@@ -106,7 +106,8 @@ async fn ask(client: &Client, call: Call) -> Result<Secret, FetchFault> {
             request = request.header(name, value.expose());
         }
     }
-    let request = request.body(call.body.expose().to_owned()).map_err(|_| FetchFault::Unreachable)?;
+    let request =
+        request.body(call.body.expose().to_owned()).map_err(|_| FetchFault::Unreachable)?;
     let answer = client.0.request(request).await.map_err(|_| FetchFault::Unreachable)?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), TEXT_BYTES_MAX).collect().await;
@@ -122,7 +123,8 @@ async fn ask(client: &Client, call: Call) -> Result<Secret, FetchFault> {
 /// what is none is not said.
 fn code(text: &str) -> Option<String> {
     let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    let json = value.as_ref().and_then(|it| it["error"].as_str().or(it["error"]["status"].as_str()));
+    let json =
+        value.as_ref().and_then(|it| it["error"].as_str().or(it["error"]["status"].as_str()));
     let xml = || text.split_once("<Code>")?.1.split_once("</Code>").map(|(code, _)| code);
     let is_word = |code: &&str| {
         code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -139,7 +141,10 @@ mod tests {
         for (text, expected) in [
             (r#"{"error":"invalid_client","error_description":"secret"}"#, Some("invalid_client")),
             (r#"{"error":{"code":403,"status":"PERMISSION_DENIED"}}"#, Some("PERMISSION_DENIED")),
-            ("<Error><Code>AccessDenied</Code><Message>arn</Message></Error>", Some("AccessDenied")),
+            (
+                "<Error><Code>AccessDenied</Code><Message>arn</Message></Error>",
+                Some("AccessDenied"),
+            ),
             (r#"{"error":"key sk-live is wrong"}"#, None),
             ("<html>", None),
         ] {

@@ -31,7 +31,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(15);
 
 /// All tokens that are wanted.
 pub struct Tokens {
-    client: Client,
+    /// Made for the first fetch: it reads every certificate that the system trusts.
+    client: Option<Client>,
     held: HashMap<TokenSource, Held>,
     fetches: JoinSet<(TokenSource, Result<Minted, FetchFault>)>,
 }
@@ -47,7 +48,7 @@ struct Held {
 impl Tokens {
     #[must_use]
     pub fn new() -> Self {
-        Self { client: Client::new(), held: HashMap::new(), fetches: JoinSet::new() }
+        Self { client: None, held: HashMap::new(), fetches: JoinSet::new() }
     }
 
     /// Wants exactly these from now on, and waits a while for those that are new.
@@ -116,7 +117,8 @@ impl Tokens {
         for (source, held) in &mut self.held {
             if !held.is_fetching && held.schedule.is_due(now) {
                 held.is_fetching = true;
-                let (client, source) = (self.client.clone(), source.clone());
+                let client = self.client.get_or_insert_with(Client::new).clone();
+                let source = source.clone();
                 self.fetches.spawn(async move {
                     let outcome = fetch::fetch(&client, &source).await;
                     (source, outcome)

@@ -5,7 +5,7 @@
 //! role   base keys sign an AssumeRole → STS → keys of the role
 //! ```
 //!
-//! Source: docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html,
+//! Source: `docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html`,
 //! docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html, read 2026-11-21.
 
 use crate::{
@@ -30,7 +30,7 @@ const LIFETIME_S: &str = "3600";
 /// Where an instance asks about itself, from inside.
 const INSTANCE: &str = "http://169.254.169.254";
 const INSTANCE_KEYS: &str = "/latest/meta-data/iam/security-credentials/";
-/// How long IMDSv2's own token lasts: one errand.
+/// How long the instance's own token lasts: one errand.
 const INSTANCE_TOKEN_S: &str = "60";
 
 /// Keys that must be fetched.
@@ -88,11 +88,7 @@ impl Source {
         Ok(Step::Done(Minted { credential: Credential::Aws(keys), expires }))
     }
 
-    fn base<'a>(
-        &self,
-        fetched: &'a [Secret],
-        now: UnixMillis,
-    ) -> Result<Progress<'a>, AuthFault> {
+    fn base<'a>(&self, fetched: &'a [Secret], now: UnixMillis) -> Result<Progress<'a>, AuthFault> {
         let step = match (&self.base, fetched) {
             (Base::Keys(keys), rest) => {
                 return Ok(Progress::Keys { keys: keys.clone(), expires: None, rest });
@@ -209,9 +205,8 @@ fn read_with<'a>(
     token: &'static str,
     now: UnixMillis,
 ) -> Result<(AwsKeys, UnixMillis), AuthFault> {
-    let secret = |name: &'static str| {
-        field(name).map(Secret::new).ok_or(AuthFault::BadAnswer(name))
-    };
+    let secret =
+        |name: &'static str| field(name).map(Secret::new).ok_or(AuthFault::BadAnswer(name));
     let keys = AwsKeys {
         access_key_id: secret("AccessKeyId")?,
         secret_access_key: secret("SecretAccessKey")?,

@@ -163,9 +163,11 @@ impl Federation {
                 Subject::File(path) => Step::Read(path.clone()),
                 Subject::Url { url, headers } => {
                     let call = Call::get(url);
-                    Step::Ask(headers.iter().fold(call, |call, (name, value)| {
-                        call.header(name, value.expose())
-                    }))
+                    Step::Ask(
+                        headers
+                            .iter()
+                            .fold(call, |call, (name, value)| call.header(name, value.expose())),
+                    )
                 }
             }),
             ([subject], _) => self.exchange(subject),

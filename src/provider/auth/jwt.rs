@@ -20,7 +20,11 @@ pub fn check(pem: &Secret) -> Result<(), AuthFault> {
 /// A token of these claims, signed. `header` is what its first part says besides `alg` and `typ`.
 ///
 /// **Cost**: 0.5 ms and more; the signature of PKCS #1 v1.5 is the same each time.
-pub fn sign(pem: &Secret, header: Option<(&str, &str)>, claims: &Value) -> Result<Secret, AuthFault> {
+pub fn sign(
+    pem: &Secret,
+    header: Option<(&str, &str)>,
+    claims: &Value,
+) -> Result<Secret, AuthFault> {
     let key = read(pem)?;
     let mut first = json!({"alg": "RS256", "typ": "JWT"});
     if let Some((name, value)) = header {

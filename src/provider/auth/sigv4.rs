@@ -2,11 +2,13 @@
 //!
 //! The canonical form, the keys and the signature are `aws-sigv4`'s; here stands which headers are
 //! signed (host, content-type, and AWS's own), and where the lines go. The body is always hashed:
-//! Bedrock's and STS's operations do not have the trait that lets a payload go unsigned
-//! (docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html has it for S3 alone,
-//! read 2026-11-21).
+//! neither Bedrock nor STS has an operation whose payload may go unsigned (the service models of
+//! botocore 1.44.5, read 2026-11-21, have no `v4-unsigned-body` for them).
 
-use crate::{lexicon::{secret::Secret, time::UnixMillis}, provider::auth::AuthFault};
+use crate::{
+    lexicon::{secret::Secret, time::UnixMillis},
+    provider::auth::AuthFault,
+};
 use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sigv4::{

@@ -19,7 +19,7 @@ pub struct Quick {
 ///
 /// **Source**: model ids, except those marked, from a public model catalogue of 2026-02-06 (MIT),
 /// entries that it does not call deprecated.
-pub const QUICK: [Quick; 10] = [
+pub const QUICK: [Quick; 12] = [
     Quick {
         name: "openai",
         env: "OPENAI_API_KEY",
@@ -138,5 +138,25 @@ pub const QUICK: [Quick; 10] = [
         ],
         embedding_models: &[],
     },
+    Quick {
+        name: "deepinfra",
+        env: "DEEPINFRA_API_KEY",
+        account_type: "deepinfra",
+        base_url: None,
+        chat_models: &[
+            "deepseek-ai/DeepSeek-V3.1",
+            "Qwen/Qwen3-32B",
+            "openai/gpt-oss-120b",
+            "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "sambanova",
+        env: "SAMBANOVA_API_KEY",
+        account_type: "sambanova",
+        base_url: None,
+        chat_models: &["Meta-Llama-3.3-70B-Instruct", "DeepSeek-V3.1", "gpt-oss-120b"],
+        embedding_models: &[],
+    },
 ];
-

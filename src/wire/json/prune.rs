@@ -43,8 +43,8 @@ pub fn prune(
     while let Some((key, value)) = members.next()? {
         let name = key.of(body);
         let rename = renames.iter().position(|(old, _)| index_of(name, &[old]).is_some());
-        let is_dropped = index_of(name, drops).is_some()
-            || rename.is_some_and(|index| taken >> index & 1 == 1);
+        let is_dropped =
+            index_of(name, drops).is_some() || rename.is_some_and(|index| taken >> index & 1 == 1);
         let (start, end) = (key.start as usize, value.end as usize);
         if is_dropped {
             // What stands before the first member stays before what becomes the first.
