@@ -13,7 +13,7 @@ use crate::{
         resolver::{self, Answer, Place},
         secrets::SecretSource,
         status::ConfigStatus,
-        tokens::Tokens,
+        tokens::{CHANGE_WAIT, START_WAIT, Tokens},
         watch::{Watch, stamp},
     },
     lexicon::{
@@ -91,7 +91,8 @@ impl Publisher {
         let Loaded { compiled, secrets_named, digest, documents, secrets: resolved } = loaded;
         let source = Arc::new(Compilable { documents, secrets: resolved });
         let version = compiled.snapshot.version;
-        let compiled = equip(compiled, &source, &mut tokens, (&mut machine, version)).await;
+        let patience = (&mut tokens, START_WAIT);
+        let compiled = equip(compiled, &source, patience, (&mut machine, version)).await;
         let snapshot = Arc::new(compiled.snapshot);
         let mut weather = Weather::default();
         let answers = resolver::resolve(resolver::unknown(&snapshot, &weather)).await;
@@ -221,7 +222,8 @@ impl Publisher {
         let source = Arc::new(Compilable { documents, secrets });
         let version = compiled.snapshot.version;
         let machine = (&mut self.machine, version);
-        let compiled = equip(compiled, &source, &mut self.tokens, machine).await;
+        let patience = (&mut self.tokens, CHANGE_WAIT);
+        let compiled = equip(compiled, &source, patience, machine).await;
         self.source = source;
         let snapshot = Arc::new(compiled.snapshot);
         let places = resolver::unknown(&snapshot, &self.weather);
@@ -289,10 +291,10 @@ impl Publisher {
 async fn equip(
     compiled: Compiled,
     source: &Arc<Compilable>,
-    tokens: &mut Tokens,
+    (tokens, patience): (&mut Tokens, Duration),
     (machine, version): (&mut Machine, u64),
 ) -> Compiled {
-    tokens.want(&compiled.sources).await;
+    tokens.want(&compiled.sources, patience).await;
     machine.tokens = tokens.credentials(now());
     if compiled.sources.is_empty() {
         return compiled;

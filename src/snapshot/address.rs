@@ -57,6 +57,11 @@ pub(super) fn of(
         }
         (None, None) => None,
     };
+    if let (Some((at, _)), Home::Azure(_)) = (&written, context.vendor.home) {
+        let hint = "its paths are not those of other APIs";
+        findings.error(context.document, at, "a base URL", "Azure's own endpoint keys", hint);
+        return address;
+    }
     if let Some((at, url)) = written {
         address.url = parse(&place, &at, url, findings);
         return address;
@@ -140,65 +145,64 @@ fn region(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
 }
 
 fn of_azure(place: &Place<'_>, path: AzurePath, address: &mut Address, findings: &mut Findings) {
-    let AccountContext { document, account, .. } = place.context;
-    let (model, top) = (place.model, Path::top());
-    let is_openai = model.publisher == Some(Publisher::OpenAi);
-    let auth = model.auth_data.as_ref();
-    let (at, endpoint) = match path {
-        AzurePath::Deployment if auth.is_some_and(|auth| auth.api_base.is_some()) => {
-            let at = place.path.key("auth_data").key("api_base");
-            (at, auth.and_then(|auth| auth.api_base.as_ref()))
-        }
-        AzurePath::Deployment => (top.key("azure_endpoint"), account.azure_endpoint.as_ref()),
-        AzurePath::Models => (place.path.key("azure_endpoint"), model.azure_endpoint.as_ref()),
-        AzurePath::ByPublisher if is_openai => {
-            (top.key("openai_endpoint"), account.openai_endpoint.as_ref())
-        }
-        AzurePath::ByPublisher => (top.key("project_endpoint"), account.project_endpoint.as_ref()),
-    };
-    if path == AzurePath::ByPublisher && model.publisher.is_none() {
+    let is_openai = place.model.publisher == Some(Publisher::OpenAi);
+    if path == AzurePath::ByPublisher && place.model.publisher.is_none() {
         lack(place, &place.path.key("publisher"), "OpenAI or Other", findings);
     }
+    let (at, endpoint) = azure_endpoint(place, path);
     let Some(endpoint) = endpoint else {
         return lack(place, &at, "e.g. https://my-resource.openai.azure.com", findings);
     };
-    let version = api_version(place, findings);
     let endpoint = endpoint.trim_end_matches('/');
-    let is_newest = endpoint.ends_with("/openai/v1");
     // A base URL without a path would get `/v1`, which Azure does not have.
     let has_path = endpoint.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
     let root = if has_path { endpoint.to_owned() } else { format!("{endpoint}/.") };
     address.url = parse(place, &at, &root, findings);
-    let mut path_text = address.url.path.to_string();
+    let mut version = api_version(place, findings);
+    let base = address.url.path.to_string();
     let is_deployment = path == AzurePath::Deployment
-        || (path == AzurePath::ByPublisher && is_openai && version.is_some());
-    if is_newest {
+        || path == AzurePath::ByPublisher && is_openai && version.is_some();
+    if endpoint.ends_with("/openai/v1") {
+        // Azure's newest API, as it stands.
     } else if is_deployment {
-        let deployment = model.model_id.as_deref().unwrap_or(&model.name);
-        path_text.truncate(path_text.trim_end_matches("/openai").len());
-        path_text.push_str("/openai/deployments/");
-        push_encoded(&mut path_text, deployment);
+        let mut deployment = format!("{}/openai/deployments/", base.trim_end_matches("/openai"));
+        push_encoded(&mut deployment, place.model.model_id.as_deref().unwrap_or(&place.model.name));
+        address.url.path = deployment.into();
+        address.rejects_stream_options = version.as_deref().is_some_and(is_before_stream_options);
+        if version.is_none() {
+            lack(place, &place.path.key("api_version"), "e.g. 2024-10-21", findings);
+        }
     } else if path == AzurePath::Models {
-        path_text = format!("{}/models", path_text.trim_end_matches("/models"));
+        address.url.path = format!("{}/models", base.trim_end_matches("/models")).into();
+        version = version.or_else(|| Some(MODELS_VERSION.to_owned()));
     } else {
-        path_text.push_str("/openai/v1");
+        address.url.path = format!("{base}/openai/v1").into();
     }
-    address.url.path = path_text.into();
-    let version = match (version, path) {
-        (None, AzurePath::Models) if !is_newest => Some(MODELS_VERSION.to_owned()),
-        (version, _) => version,
-    };
-    if version.is_none() && is_deployment && !is_newest {
-        lack(place, &place.path.key("api_version"), "e.g. 2024-10-21", findings);
+    address.query = version.map_or_else(String::new, |it| format!("?api-version={it}"));
+}
+
+/// Versions are dates, or words such as `preview`.
+fn is_before_stream_options(version: &str) -> bool {
+    version.starts_with(|c: char| c.is_ascii_digit()) && version < STREAM_OPTIONS_SINCE
+}
+
+/// The endpoint, and where it stands or should.
+fn azure_endpoint<'a>(place: &Place<'a>, path: AzurePath) -> (Path, Option<&'a String>) {
+    let (account, top) = (place.context.account, Path::top());
+    let older = place.model.auth_data.as_ref().and_then(|auth| auth.api_base.as_ref());
+    match path {
+        AzurePath::Deployment if older.is_some() => {
+            (place.path.key("auth_data").key("api_base"), older)
+        }
+        AzurePath::Deployment => (top.key("azure_endpoint"), account.azure_endpoint.as_ref()),
+        AzurePath::Models => {
+            (place.path.key("azure_endpoint"), place.model.azure_endpoint.as_ref())
+        }
+        AzurePath::ByPublisher if place.model.publisher == Some(Publisher::OpenAi) => {
+            (top.key("openai_endpoint"), account.openai_endpoint.as_ref())
+        }
+        AzurePath::ByPublisher => (top.key("project_endpoint"), account.project_endpoint.as_ref()),
     }
-    if let Some(version) = version {
-        address.rejects_stream_options = is_deployment
-            && !is_newest
-            && version.starts_with(|c: char| c.is_ascii_digit())
-            && version.as_str() < STREAM_OPTIONS_SINCE;
-        address.query = format!("?api-version={version}");
-    }
-    debug_assert!(document.tree.at(&at).is_some());
 }
 
 fn api_version(place: &Place<'_>, findings: &mut Findings) -> Option<String> {

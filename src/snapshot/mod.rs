@@ -1,8 +1,8 @@
 //! Everything a core obeys, immutable.
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
-//! `people.rs` (who there is), `places.rs` (models), `call.rs`, `address.rs` and `proof.rs` (how
-//! they are called, where, and how we prove ourselves there),
+//! `people.rs` (who there is), `places.rs` (models), `call.rs`, `address.rs`, `proof.rs` and
+//! `auth_fields.rs` (how they are called, where, and how we prove ourselves there),
 //! `doors.rs` (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
@@ -10,6 +10,7 @@
 //! has no `Debug`.
 
 mod address;
+mod auth_fields;
 mod call;
 pub mod compile;
 pub mod doors;

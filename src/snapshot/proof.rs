@@ -2,7 +2,6 @@
 //! from.
 
 use crate::{
-    lexicon::secret::Secret,
     manifest::{
         account::{AuthData, AuthKind},
         path::Path,
@@ -16,16 +15,14 @@ use crate::{
             google::{Federation, KeyFile},
             sigv4::AwsKeys,
         },
-        head::{self, Credential, Header},
+        head::{Credential, Header},
         vendor::Vendor,
     },
     snapshot::{
-        address::spelled,
-        call::{Bench, refuse},
-        vault::Resolved,
+        auth_fields::{self, Hindrance, Opened},
+        call::Bench,
     },
 };
-use std::collections::HashMap;
 
 /// The parts of a call that need credentials.
 pub(super) struct Proof {
@@ -42,87 +39,6 @@ pub(super) struct Purpose<'a> {
     pub(super) region: Option<&'a str>,
     /// What a token of Entra is asked for.
     pub(super) scope: &'static str,
-}
-
-/// One field of `auth_data`.
-struct Field {
-    key: &'static str,
-    read: fn(&AuthData) -> Option<&str>,
-    /// The kinds that must have it.
-    wanted_by: &'static [AuthKind],
-    /// The kinds that may have it.
-    known_to: &'static [AuthKind],
-    /// No secret, and mostly written plainly.
-    is_open: bool,
-}
-
-const fn secret(
-    key: &'static str,
-    read: fn(&AuthData) -> Option<&str>,
-    wanted_by: &'static [AuthKind],
-) -> Field {
-    Field { key, read, wanted_by, known_to: &[], is_open: false }
-}
-
-const fn open(
-    key: &'static str,
-    read: fn(&AuthData) -> Option<&str>,
-    wanted_by: &'static [AuthKind],
-) -> Field {
-    Field { is_open: true, ..secret(key, read, wanted_by) }
-}
-
-const ENTRA: &[AuthKind] =
-    &[AuthKind::Certificate, AuthKind::ClientSecret, AuthKind::WorkloadIdentity];
-const IRSA: &[AuthKind] = &[AuthKind::AwsIrsaAuth];
-const AZURE: &[AuthKind] = &[AuthKind::AzureAuth];
-
-/// The fields, but for key files, which may be mappings.
-const FIELDS: [Field; 19] = [
-    secret("api_key", |it| it.api_key.as_deref(), &[AuthKind::ApiKey, AuthKind::AzureAuth]),
-    secret("bearer_token", |it| it.bearer_token.as_deref(), &[AuthKind::BearerAuth]),
-    open("username", |it| it.username.as_deref(), &[AuthKind::BasicAuth]),
-    secret("password", |it| it.password.as_deref(), &[AuthKind::BasicAuth]),
-    open("tenant_id", |it| it.tenant_id.as_deref(), ENTRA),
-    open("client_id", |it| it.client_id.as_deref(), ENTRA),
-    secret("client_secret", |it| it.client_secret.as_deref(), &[AuthKind::ClientSecret]),
-    secret("certificate", |it| it.certificate.as_deref(), &[AuthKind::Certificate]),
-    open(
-        "certificate_thumbprint",
-        |it| it.certificate_thumbprint.as_deref(),
-        &[AuthKind::Certificate],
-    ),
-    open("access_key_id", |it| it.access_key_id.as_deref(), &[AuthKind::AccessKeyBased]),
-    secret("secret_access_key", |it| it.secret_access_key.as_deref(), &[AuthKind::AccessKeyBased]),
-    open("assumed_role_arn", |it| it.assumed_role_arn.as_deref(), &[AuthKind::AssumedRoleBased]),
-    Field {
-        known_to: &[AuthKind::AssumedRoleBased],
-        ..open("external_id", |it| it.external_id.as_deref(), &[])
-    },
-    Field { known_to: IRSA, ..open("aws_region", |it| it.aws_region.as_deref(), &[]) },
-    Field {
-        known_to: IRSA,
-        ..open("aws_access_key_id", |it| it.aws_access_key_id.as_deref(), &[])
-    },
-    Field {
-        known_to: IRSA,
-        ..secret("aws_secret_access_key", |it| it.aws_secret_access_key.as_deref(), &[])
-    },
-    open("api_base", |it| it.api_base.as_deref(), AZURE),
-    open("api_version", |it| it.api_version.as_deref(), AZURE),
-    Field {
-        known_to: &[AuthKind::GcpServiceAccountAuth],
-        ..open("gcp_project_id", |it| it.gcp_project_id.as_deref(), &[])
-    },
-];
-
-/// Fields that were opened, by their keys.
-type Opened = HashMap<&'static str, Secret>;
-
-/// Why a proof cannot be made now: a problem was recorded, or a secret was there once.
-enum Hindrance {
-    Bad,
-    Lost,
 }
 
 /// Makes the proof of what stands at `path`.
@@ -151,7 +67,7 @@ pub(super) fn prove(
         bench.findings.error(document, &path.key("type"), found, wanted, "");
         return;
     }
-    let outcome = open_fields(bench, path, auth, kind)
+    let outcome = auth_fields::open(bench, path, auth, kind)
         .and_then(|opened| credential(bench, path, (kind, auth), &opened, purpose));
     match outcome {
         Ok(Proven::Credential(credential)) => proof.credential = credential,
@@ -183,119 +99,6 @@ fn take(bench: &Bench<'_>, source: TokenSource, proof: &mut Proof) {
         None => proof.is_secret_missing = true,
     }
     proof.source = Some(source);
-}
-
-fn open_fields(
-    bench: &mut Bench<'_>,
-    path: &Path,
-    auth: &AuthData,
-    kind: AuthKind,
-) -> Result<Opened, Hindrance> {
-    let document = bench.document;
-    let mut opened = Opened::new();
-    let mut hindrance = None;
-    for field in &FIELDS {
-        let at = match field.key {
-            "api_key" => spelled(document, path, ["api_key", "apiKey"]),
-            key => path.key(key),
-        };
-        let is_wanted = field.wanted_by.contains(&kind);
-        let Some(written) = (field.read)(auth) else {
-            if is_wanted {
-                bench.findings.error(document, &at, "nothing", "this key", "");
-                hindrance = Some(Hindrance::Bad);
-            }
-            continue;
-        };
-        if !is_wanted && !field.known_to.contains(&kind) {
-            warn_of_stray(bench, &at);
-            continue;
-        }
-        let resolved = if field.is_open {
-            bench.vault.open_text(bench.findings, document, &at, written)
-        } else {
-            bench.vault.open(bench.findings, document, &at, written)
-        };
-        match resolved {
-            // A certificate has many lines, and is sent nowhere.
-            Resolved::Secret(secret) => match head::check_value(&secret) {
-                Err(bad) if field.key != "certificate" => {
-                    refuse(document, &at, bad, bench.findings);
-                    hindrance = Some(Hindrance::Bad);
-                }
-                _ => drop(opened.insert(field.key, secret)),
-            },
-            Resolved::Lost => hindrance = hindrance.or(Some(Hindrance::Lost)),
-            Resolved::Bad => hindrance = Some(Hindrance::Bad),
-        }
-    }
-    for (key, written, is_wanted) in key_files(auth, kind) {
-        let at = path.key(key);
-        match (written, is_wanted) {
-            (Some(_), false) => warn_of_stray(bench, &at),
-            (None, true) => {
-                bench.findings.error(document, &at, "nothing", "this key", "");
-                hindrance = Some(Hindrance::Bad);
-            }
-            (Some(value), true) => match open_key_file(bench, &at, value) {
-                Ok(secret) => drop(opened.insert("key_file", secret)),
-                Err(Hindrance::Lost) => hindrance = hindrance.or(Some(Hindrance::Lost)),
-                Err(Hindrance::Bad) => hindrance = Some(Hindrance::Bad),
-            },
-            (None, false) => {}
-        }
-    }
-    hindrance.map_or(Ok(opened), Err)
-}
-
-fn warn_of_stray(bench: &mut Bench<'_>, at: &Path) {
-    bench.findings.warn(bench.document, at, "a key of another auth type", "no such key", "");
-}
-
-/// Both fields that hold a key file, and whether this kind wants them.
-fn key_files(
-    auth: &AuthData,
-    kind: AuthKind,
-) -> [(&'static str, Option<&serde_json::Value>, bool); 2] {
-    let newest = matches!(kind, AuthKind::KeyFile | AuthKind::WorkloadIdentityFederationFile);
-    [
-        ("key_file_content", auth.key_file_content.as_ref(), newest),
-        (
-            "gcp_service_account_key",
-            auth.gcp_service_account_key.as_ref(),
-            kind == AuthKind::GcpServiceAccountAuth,
-        ),
-    ]
-}
-
-/// A key file as text or as a mapping; in a mapping, the private key may be a reference.
-fn open_key_file(
-    bench: &mut Bench<'_>,
-    at: &Path,
-    written: &serde_json::Value,
-) -> Result<Secret, Hindrance> {
-    let mut open =
-        |at: &Path, text: &str| match bench.vault.open(bench.findings, bench.document, at, text) {
-            Resolved::Secret(secret) => Ok(secret),
-            Resolved::Lost => Err(Hindrance::Lost),
-            Resolved::Bad => Err(Hindrance::Bad),
-        };
-    match written {
-        serde_json::Value::String(text) => open(at, text),
-        serde_json::Value::Object(members) => {
-            let mut members = members.clone();
-            if let Some(key) = members.get("private_key").and_then(|key| key.as_str()) {
-                let key = open(&at.key("private_key"), key)?;
-                members["private_key"] = key.expose().into();
-            }
-            Ok(Secret::new(serde_json::Value::Object(members).to_string()))
-        }
-        _ => {
-            let found = describe(&bench.document.tree, at);
-            bench.findings.error(bench.document, at, found, "text or a mapping", "");
-            Err(Hindrance::Bad)
-        }
-    }
 }
 
 fn credential(
@@ -407,5 +210,126 @@ fn by_role(bench: &Bench<'_>, role: Option<Role>, region: &str) -> Proven {
             region: region.into(),
             sts: surroundings.aws_sts.clone(),
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Proof, Purpose, prove};
+    use crate::{
+        manifest::{
+            account::AuthKind,
+            path::Path,
+            read::{Manifest, read},
+            yaml,
+        },
+        provider::{
+            auth::{Credentials, TokenSource, aws::Base, entra, surroundings::Surroundings},
+            head::Credential,
+            vendor::{VENDORS, Vendor},
+        },
+        snapshot::{call::Bench, findings::Findings, vault::Vault},
+    };
+    use serde_json::{Value, json};
+    use std::collections::{HashMap, HashSet};
+
+    /// Clouds whose dialects have no row yet: their proofs are made as all others.
+    static CLOUD: Vendor = Vendor {
+        proofs: &[
+            AuthKind::AccessKeyBased,
+            AuthKind::AssumedRoleBased,
+            AuthKind::AwsIrsaAuth,
+            AuthKind::KeyFile,
+            AuthKind::GcpServiceAccountAuth,
+            AuthKind::WorkloadIdentityFederationFile,
+        ],
+        ..VENDORS[0]
+    };
+
+    /// The proof of this `auth_data`, and what is said of it.
+    fn proven(auth: &Value) -> (Proof, Vec<String>) {
+        let text = json!({"type": "provider-account/openai", "name": "acct", "auth_data": auth,
+            "integrations": []});
+        let mut sources = yaml::parse("m.yaml", &text.to_string()).expect("YAML");
+        let (document, _) = read(sources.remove(0));
+        let document = document.expect("the twin takes it");
+        let Manifest::Account(account) = &document.manifest else { panic!("an account") };
+        let (resolved, known, tokens) = (HashMap::new(), HashSet::new(), Credentials::new());
+        let surroundings = Surroundings::read(|_| None);
+        let vault = Vault {
+            resolved: &resolved,
+            known: &known,
+            tokens: &tokens,
+            surroundings: &surroundings,
+        };
+        let mut findings = Findings::default();
+        let mut bench = Bench { document: &document, vault: &vault, findings: &mut findings };
+        let purpose = Purpose { vendor: &CLOUD, region: Some("us-east-1"), scope: entra::SCOPE };
+        let mut proof = Proof {
+            credential: Credential::None,
+            headers: vec![],
+            source: None,
+            is_secret_missing: false,
+        };
+        let auth = account.auth_data.as_ref().expect("it was written");
+        prove(&mut bench, &Path::top().key("auth_data"), auth, &purpose, &mut proof);
+        (proof, findings.problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn keys_of_aws_prove_at_once_and_roles_are_fetched() {
+        let older = json!({"type": "aws-irsa-auth", "aws_region": "us-east-1",
+            "aws_access_key_id": "AKIA", "aws_secret_access_key": "s"});
+        let machine = json!({"type": "aws-irsa-auth", "aws_region": "us-east-1"});
+        let role = json!({"type": "assumed-role-based", "assumed_role_arn": "arn:r"});
+
+        let (older, _) = proven(&older);
+        let (machine, _) = proven(&machine);
+        let (role, _) = proven(&role);
+
+        assert!(matches!(older.credential, Credential::Aws(_)) && older.source.is_none());
+        assert!(machine.is_secret_missing && role.is_secret_missing, "they are fetched first");
+        for (proof, arn) in [(machine, None), (role, Some("arn:r"))] {
+            let Some(TokenSource::Aws(source)) = proof.source else { panic!("a source") };
+            assert_eq!((source.base, &*source.region), (Base::Instance, "us-east-1"));
+            assert_eq!(source.role.map(|role| role.arn.into_string()).as_deref(), arn);
+        }
+    }
+
+    #[test]
+    fn key_files_of_google_are_read_as_text_and_as_mappings_in_both_spellings() {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
+        let file = json!({"type": "service_account", "client_email": "svc@p",
+            "private_key": pair.serialize_pem()});
+        let text = file.to_string();
+        for auth in [
+            json!({"type": "key-file", "key_file_content": file}),
+            json!({"type": "key-file", "key_file_content": text}),
+            json!({"type": "gcp-service-account-auth", "gcp_service_account_key": text,
+                "gcp_project_id": "p", "gcp_region": "us-central1"}),
+        ] {
+            let (proof, said) = proven(&auth);
+            let Some(TokenSource::GoogleKey(key)) = proof.source else { panic!("{said:?}") };
+            assert_eq!(&*key.client_email, "svc@p");
+        }
+        let federation = json!({"type": "external_account", "audience": "a", "token_url":
+            "https://t", "subject_token_type": "j", "credential_source": {"file": "/t"}});
+        let auth =
+            json!({"type": "workload-identity-federation-file", "key_file_content": federation});
+        assert!(matches!(proven(&auth).0.source, Some(TokenSource::GoogleFederation(_))));
+    }
+
+    #[test]
+    fn a_key_file_that_is_none_is_a_problem() {
+        for (content, found) in [
+            (json!(7), "wanted text or a mapping"),
+            (json!("{"), "found no key file"),
+            (json!({"type": "service_account"}), "found no client_email"),
+        ] {
+            let (proof, said) = proven(&json!({"type": "key-file", "key_file_content": content}));
+            assert!(proof.source.is_none() && said.iter().any(|it| it.contains(found)), "{said:?}");
+        }
+        let (_, said) = proven(&json!({"type": "key-file"}));
+        assert!(said.iter().any(|it| it.contains("key_file_content: found nothing")), "{said:?}");
     }
 }

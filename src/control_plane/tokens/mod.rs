@@ -23,9 +23,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long the first tokens may hold up a start or a new configuration: what is not there then
-/// comes by a snapshot of its own.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// How long new tokens may hold up a start: what is not there then comes by a snapshot of its own.
+pub const START_WAIT: Duration = Duration::from_secs(5);
+/// The same for a change: a key that it revokes must stop working within a second.
+pub const CHANGE_WAIT: Duration = Duration::from_millis(400);
 /// The longest sleep: a wall clock that is set anew is noticed after it.
 const SLEEP_MAX: Duration = Duration::from_secs(15);
 
@@ -51,8 +52,8 @@ impl Tokens {
         Self { client: None, held: HashMap::new(), fetches: JoinSet::new() }
     }
 
-    /// Wants exactly these from now on, and waits a while for those that are new.
-    pub async fn want(&mut self, sources: &HashSet<TokenSource>) {
+    /// Wants exactly these from now on, and waits so long for those that are new.
+    pub async fn want(&mut self, sources: &HashSet<TokenSource>, patience: Duration) {
         self.held.retain(|source, _| sources.contains(source));
         for source in sources {
             self.held.entry(source.clone()).or_default();
@@ -66,7 +67,7 @@ impl Tokens {
             }
         };
         // What is late goes on being fetched.
-        let _ = timeout(FIRST_WAIT, first).await;
+        let _ = timeout(patience, first).await;
     }
 
     /// The tokens that work now.
@@ -90,7 +91,13 @@ impl Tokens {
             let pause = self.pause(moment);
             tokio::select! {
                 Some(Ok(outcome)) = self.fetches.join_next() => {
-                    if self.adopt(outcome, now()) {
+                    let moment = now();
+                    let mut is_changed = self.adopt(outcome, moment);
+                    // Those that came together make one snapshot.
+                    while let Some(Ok(outcome)) = self.fetches.try_join_next() {
+                        is_changed |= self.adopt(outcome, moment);
+                    }
+                    if is_changed {
                         return;
                     }
                 }
