@@ -26,7 +26,7 @@ pub fn fit(out: &mut Vec<u8>, body_at: usize, fit: &Fit, dropped: &mut Vec<&'sta
 
 /// Sign the call in `out`, whose empty line ends at `body_at`.
 ///
-/// **Cost**: `perf/SPEC.md` has it; some 30 allocations, for signed targets alone.
+/// **Cost**: as `Signer::sign` says, and one move of the body; for signed targets alone.
 pub fn sign(
     out: &mut Vec<u8>,
     body_at: usize,

@@ -67,7 +67,8 @@ impl Signer {
     ///
     /// **Shape**: `x-amz-date: …`, `authorization: AWS4-HMAC-SHA256 …`, for temporary keys
     /// `x-amz-security-token: …`. **Errors**: the request's target is none.
-    /// **Cost**: `perf/SPEC.md` has it; the hash of the body dominates from about 16 KiB on.
+    /// **Cost**: about 11 µs and 77 allocations, nearly all in `aws-sigv4`, and 0.7 ns a byte of
+    /// body (2026-11-21, AMD EPYC, release, best of 20 runs of 200).
     pub fn sign(
         &self,
         out: &mut Vec<u8>,
