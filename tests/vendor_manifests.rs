@@ -152,6 +152,15 @@ fn a_vendor_without_a_key_or_with_a_proof_it_does_not_know_is_refused() {
 }
 
 #[test]
+fn a_base_url_for_azure_would_lose_its_version_and_is_refused() {
+    let account = "azure_endpoint: https://x.openai.azure.com\nbase_url: https://proxy/v1\n\
+        auth_data: {type: api-key, api_key: k}\n";
+    let model = format!("{AZURE}, api_version: 2024-10-21");
+    let wanted = "error: base_url: found a base URL, wanted Azure's own endpoint keys";
+    complains(&document("azure-openai", account, &model), &[wanted]);
+}
+
+#[test]
 fn what_an_address_needs_is_asked_for() {
     let key = "auth_data: {type: api-key, api_key: k}\n";
     complains(&document("azure-openai", key, AZURE), &["error: azure_endpoint: found nothing"]);
