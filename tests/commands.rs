@@ -78,7 +78,11 @@ fn the_curl_line_that_quickstart_prints_works_when_pasted() {
 #[test]
 fn quickstart_adds_the_vendors_whose_keys_are_set_and_never_prints_a_key() {
     let home = manifest::folder();
-    let keys = [("OPENAI_API_KEY", "sk-of-openai"), ("GROQ_API_KEY", "gsk-of-groq")];
+    let keys = [
+        ("OPENAI_API_KEY", "sk-of-openai"),
+        ("GROQ_API_KEY", "gsk-of-groq"),
+        ("DEEPSEEK_API_KEY", "sk-of-deepseek"),
+    ];
     let (_running, output) = quickstart_with(&home, &keys);
 
     let line = printed(&output, "curl ");
@@ -91,6 +95,7 @@ fn quickstart_adds_the_vendors_whose_keys_are_set_and_never_prints_a_key() {
     let models = String::from_utf8_lossy(&listed.stdout);
     assert!(models.contains("\"rehearsal/") && models.contains("\"openai/gpt-"), "{models}");
     assert!(models.contains("\"groq/") && !models.contains("\"mistral/"), "{models}");
+    assert!(models.contains("\"deepseek/deepseek-v4-flash"), "{models}");
     for (_, secret) in keys {
         assert!(!line.contains(secret) && !models.contains(secret));
     }

@@ -103,11 +103,14 @@ fn assert_a_crowd_settles<C: Asking>(house: &House, connect: impl FnMut() -> C) 
             8 + (now.1[0] - taken[0]) - (now.0[0] - given[0])
         };
         until("the crowd settles", || (3..=5).contains(&on_first()));
-        let begun = Instant::now();
+        // And stays so: a look may fall between a give and its take, and neighbors of this
+        // machine may slow one core for a while.
+        let (begun, mut looks, mut even) = (Instant::now(), 0, 0);
         while begun.elapsed() < Duration::from_secs(2) {
-            let on_first = on_first();
-            assert!((3..=5).contains(&on_first), "{on_first} of 8: it does not stay");
+            looks += 1;
+            even += u32::from((3..=5).contains(&on_first()));
         }
+        assert!(even * 10 >= looks * 6, "{even} of {looks} looks");
     });
 
     let moves = moved().0.iter().sum::<u64>() - given.iter().sum::<u64>();

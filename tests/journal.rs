@@ -386,7 +386,8 @@ fn the_store_is_printed_as_lines_of_json_while_a_gateway_holds_it() {
 
     let expected = concat!(
         r#"{"id":"ID","request_id":"r-1","started_at":"2023-11-14T22:13:20.007Z","#,
-        r#""operation":"chat_completions","stream":true,"subject":"user:ada@example.com","#,
+        r#""operation":"chat_completions","stream":true,"client_address":"203.0.113.7","#,
+        r#""client_certificate":"CN=ci","subject":"user:ada@example.com","#,
         r#""teams":["core","billing"],"metadata":{"ticket":"T-1"},"#,
         r#""requested_model":"openai/gpt-5","resolved_model":"openai/gpt-5","status":200,"#,
         r#""code":"ttft_timeout","fault":null,"ending":"complete","bytes_in":0,"bytes_out":0,"#,

@@ -15,11 +15,12 @@ use crate::{
         secret_ref::{self, SecretRef},
         yaml,
     },
+    provider::auth::{Credentials, surroundings::Surroundings},
     snapshot::compile::{CompileOptions, Compiled, compile},
 };
 use sha2::{Digest, Sha256};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub compiled: Compiled,
     /// Every secret that the documents name.
     pub secrets_named: HashSet<SecretRef>,
+    /// Those that could be read.
+    pub secrets: HashMap<SecretRef, Secret>,
     /// Of files and secrets: the same digest, the same snapshot.
     pub digest: [u8; 32],
 }
@@ -40,6 +43,24 @@ pub struct Previous {
     pub version: u64,
     /// Secrets that may be missing: see `CompileOptions::known_secrets`.
     pub known_secrets: HashSet<SecretRef>,
+    pub machine: Machine,
+}
+
+/// What compiling depends on that is neither written nor secret.
+#[derive(Clone)]
+pub struct Machine {
+    /// Tokens that were fetched and still work.
+    pub tokens: Credentials,
+    pub surroundings: Surroundings,
+}
+
+impl Machine {
+    /// This one, before any token was fetched.
+    #[must_use]
+    pub fn here() -> Self {
+        let surroundings = Surroundings::read(|name| std::env::var(name).ok());
+        Self { tokens: Credentials::new(), surroundings }
+    }
 }
 
 /// Why nothing came of it.
@@ -53,8 +74,32 @@ pub struct Rejected {
 ///
 /// **Errors**: every problem of every document, warnings among them.
 pub fn load(path: &Path, secrets: &SecretSource, now: UnixMillis) -> Result<Loaded, Vec<Problem>> {
-    let previous = Previous { version: 1, known_secrets: HashSet::new() };
+    let previous = Previous { version: 1, known_secrets: HashSet::new(), machine: Machine::here() };
     load_next(path, secrets, now, &previous).map_err(|rejected| rejected.problems)
+}
+
+/// Compiles again what was loaded, for other tokens.
+///
+/// **Errors**: as `load`, but what compiled once compiles again.
+#[expect(clippy::implicit_hasher, reason = "one caller, one hasher")]
+pub fn load_again(
+    documents: &[Document],
+    secrets: &HashMap<SecretRef, Secret>,
+    now: UnixMillis,
+    previous: &Previous,
+) -> Result<Compiled, Vec<Problem>> {
+    let options = options(now, previous);
+    compile(documents, secrets, &options)
+}
+
+fn options(now: UnixMillis, previous: &Previous) -> CompileOptions<'_> {
+    CompileOptions {
+        now,
+        version: previous.version,
+        known_secrets: &previous.known_secrets,
+        tokens: &previous.machine.tokens,
+        surroundings: &previous.machine.surroundings,
+    }
 }
 
 /// Reads and compiles what is to follow a running snapshot.
@@ -81,14 +126,12 @@ pub fn load_next(
         });
     }
     let is_readable = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    let known_secrets = &previous.known_secrets;
-    let options = CompileOptions { now, version: previous.version, known_secrets };
-    match compile(&documents, &resolved, &options) {
+    match compile(&documents, &resolved, &options(now, previous)) {
         Ok(mut compiled) if is_readable => {
             problems.append(&mut compiled.warnings);
             compiled.warnings = sorted(problems);
             let secrets_named = names.into_iter().collect();
-            Ok(Loaded { documents, compiled, secrets_named, digest })
+            Ok(Loaded { documents, compiled, secrets_named, secrets: resolved, digest })
         }
         Ok(compiled) => {
             problems.extend(compiled.warnings);

@@ -1,9 +1,10 @@
 //! Ordinary threads that know the world outside: files, secrets, names, disks, operators.
 //!
 //! Down: `source/folder.rs` reads what operators wrote, `secrets.rs` finds what is kept elsewhere,
-//! `load.rs` makes both a snapshot, `watch.rs` hears of changes, `resolver.rs` asks for addresses,
-//! and `publisher.rs` sends the outcome down the lanes; `certificates.rs` does all that for the
-//! pairs that clients see; `status.rs` is what both can be asked.
+//! `load.rs` makes both a snapshot, `tokens/` keeps the clouds' tokens fresh, `watch.rs` hears of
+//! changes, `resolver.rs` asks for addresses, and `publisher.rs` sends the outcome down the lanes;
+//! `certificates.rs` does all that for the pairs that clients see; `status.rs` is what both can be
+//! asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
 //! `admin.rs` answers operators. `token.rs` makes what they hand out.
 //!
@@ -21,4 +22,5 @@ pub mod source;
 pub mod status;
 pub mod telemetry;
 pub mod token;
+pub mod tokens;
 pub mod watch;

@@ -9,17 +9,30 @@ use crate::{
         weather::Weather,
     },
     control_plane::{
-        load::{Loaded, Previous, Rejected, load_next, now},
+        load::{Loaded, Machine, Previous, Rejected, load_again, load_next, now},
         resolver::{self, Answer, Place},
         secrets::SecretSource,
         status::ConfigStatus,
+        tokens::{CHANGE_WAIT, START_WAIT, Tokens},
         watch::{RESCAN, SETTLE, Watch, stamp},
     },
-    lexicon::problem::{Problem, Severity},
-    manifest::secret_ref::SecretRef,
-    snapshot::Snapshot,
+    lexicon::{
+        problem::{Problem, Severity},
+        secret::Secret,
+    },
+    manifest::{
+        read::Document,
+        secret_ref::{self, SecretRef},
+    },
+    snapshot::{Snapshot, compile::Compiled},
 };
-use std::{collections::HashSet, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::Notify,
     task::{JoinSet, spawn_blocking},
@@ -39,11 +52,21 @@ pub struct Publisher {
     status: Arc<ConfigStatus>,
     trigger: Trigger,
     secrets_named: HashSet<SecretRef>,
+    /// What the snapshot was compiled from, for the next token.
+    source: Arc<Compilable>,
+    tokens: Tokens,
+    machine: Machine,
     digest: [u8; 32],
     /// Of the change that was refused last, so that it is refused (and counted) once.
     digest_refused: Option<[u8; 32]>,
     stamp: [u8; 32],
     refreshes: JoinSet<Vec<Answer>>,
+}
+
+/// What was read, to be compiled again.
+struct Compilable {
+    documents: Vec<Document>,
+    secrets: HashMap<SecretRef, Secret>,
 }
 
 /// Asks a running publisher to look at its files now, as SIGHUP does.
@@ -62,9 +85,14 @@ impl Trigger {
 }
 
 impl Publisher {
-    /// Resolves the names of a first snapshot and makes the lanes that hold it.
+    /// Fetches the tokens of a first snapshot, resolves its names and makes the lanes that hold it.
     pub async fn start(path: PathBuf, secrets: SecretSource, loaded: Loaded) -> Self {
-        let Loaded { compiled, secrets_named, digest, documents: _ } = loaded;
+        let (mut tokens, mut machine) = (Tokens::new(), Machine::here());
+        let Loaded { compiled, secrets_named, digest, documents, secrets: resolved } = loaded;
+        let source = Arc::new(Compilable { documents, secrets: resolved });
+        let version = compiled.snapshot.version;
+        let patience = (&mut tokens, START_WAIT);
+        let compiled = equip(compiled, &source, patience, (&mut machine, version)).await;
         let snapshot = Arc::new(compiled.snapshot);
         let mut weather = Weather::default();
         let answers = resolver::resolve(resolver::unknown(&snapshot, &weather)).await;
@@ -83,6 +111,9 @@ impl Publisher {
             status,
             trigger: Trigger::default(),
             secrets_named,
+            source,
+            tokens,
+            machine,
             digest,
             digest_refused: None,
             // Unlike any: what changed since `load` is found by the first look.
@@ -130,6 +161,7 @@ impl Publisher {
                 }
                 _ = rescan.tick() => self.rescan().await,
                 _ = refresh.tick() => self.refresh(),
+                () = self.tokens.changed() => self.renew().await,
                 Some(Ok(answers)) = self.refreshes.join_next() => self.adopt(answers),
             }
         }
@@ -168,7 +200,9 @@ impl Publisher {
         let stamp = self.look().await;
         let (path, secrets) = (self.path.clone(), self.secrets.clone());
         let version = self.snapshot.version + 1;
-        let previous = Previous { version, known_secrets: self.secrets_named.clone() };
+        self.machine.tokens = self.tokens.credentials(now());
+        let known_secrets = self.secrets_named.clone();
+        let previous = Previous { version, known_secrets, machine: self.machine.clone() };
         let load = move || load_next(&path, &secrets, now(), &previous);
         let outcome = spawn_blocking(load).await.unwrap_or_else(|_| Err(panicked()));
         match outcome {
@@ -184,7 +218,13 @@ impl Publisher {
             self.status.unchanged();
             return;
         }
-        let Loaded { compiled, secrets_named, digest, documents: _ } = loaded;
+        let Loaded { compiled, secrets_named, digest, documents, secrets } = loaded;
+        let source = Arc::new(Compilable { documents, secrets });
+        let version = compiled.snapshot.version;
+        let machine = (&mut self.machine, version);
+        let patience = (&mut self.tokens, CHANGE_WAIT);
+        let compiled = equip(compiled, &source, patience, machine).await;
+        self.source = source;
         let snapshot = Arc::new(compiled.snapshot);
         let places = resolver::unknown(&snapshot, &self.weather);
         if !places.is_empty() {
@@ -196,6 +236,21 @@ impl Publisher {
         tracing::info!(version = snapshot.version, "the configuration has changed");
         warn(&compiled.warnings);
         (self.snapshot, self.secrets_named, self.digest) = (snapshot, secrets_named, digest);
+    }
+
+    /// A snapshot for the tokens that there are now; nothing else is different in it.
+    async fn renew(&mut self) {
+        self.machine.tokens = self.tokens.credentials(now());
+        let version = self.snapshot.version + 1;
+        let known_secrets = self.secrets_named.clone();
+        let previous = Previous { version, known_secrets, machine: self.machine.clone() };
+        let Some(compiled) = compile_again(&self.source, previous).await else {
+            tracing::error!("what was obeyed cannot be compiled again");
+            return;
+        };
+        self.snapshot = Arc::new(compiled.snapshot);
+        self.snapshots.publish(Arc::clone(&self.snapshot));
+        self.status.renewed(version);
     }
 
     fn refuse(&mut self, rejected: Rejected) {
@@ -230,6 +285,34 @@ impl Publisher {
             self.weathers.publish(Arc::new(self.weather.clone()));
         }
     }
+}
+
+/// Wants the tokens of what was compiled, and compiles again with those that came.
+async fn equip(
+    compiled: Compiled,
+    source: &Arc<Compilable>,
+    (tokens, patience): (&mut Tokens, Duration),
+    (machine, version): (&mut Machine, u64),
+) -> Compiled {
+    tokens.want(&compiled.sources, patience).await;
+    machine.tokens = tokens.credentials(now());
+    if compiled.sources.is_empty() {
+        return compiled;
+    }
+    // Every secret was judged when it was compiled first.
+    let known_secrets = secret_ref::named(source.documents.iter().map(|it| &it.tree));
+    let known_secrets = known_secrets.into_iter().collect();
+    let previous = Previous { version, known_secrets, machine: machine.clone() };
+    match compile_again(source, previous).await {
+        Some(again) => Compiled { warnings: compiled.warnings, ..again },
+        None => compiled,
+    }
+}
+
+async fn compile_again(source: &Arc<Compilable>, previous: Previous) -> Option<Compiled> {
+    let source = Arc::clone(source);
+    let compile = move || load_again(&source.documents, &source.secrets, now(), &previous).ok();
+    spawn_blocking(compile).await.ok().flatten()
 }
 
 fn warn(warnings: &[Problem]) {

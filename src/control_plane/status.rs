@@ -78,6 +78,11 @@ impl ConfigStatus {
         report.warnings = warnings.iter().map(ProblemReport::of).collect();
     }
 
+    /// The same configuration, with other tokens.
+    pub(super) fn renewed(&self, version: u64) {
+        self.0.lock().report.version = version;
+    }
+
     pub(super) fn refused(&self, problems: &[Problem]) {
         let report = &mut self.0.lock().report;
         report.failures_total += 1;

@@ -47,6 +47,8 @@ pub struct Downlink<'a> {
     /// The request was HEAD: the reply has no body.
     pub is_head: bool,
     pub keep_alive: bool,
+    /// What the target called last did not see of the request.
+    pub dropped: Vec<&'static str>,
     /// What the next `send` sends.
     pub out: Vec<u8>,
 }
@@ -79,6 +81,7 @@ impl<'a> Downlink<'a> {
             is_head: head.method == Method::Head,
             // A client of HTTP/1.0 would have to be told that we keep it, and few still ask.
             keep_alive: head.keep_alive && !head.is_http10 && presence.may_go_on(now),
+            dropped: Vec::new(),
             out: core.buffers.take(),
         }
     }

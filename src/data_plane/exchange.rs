@@ -149,7 +149,15 @@ async fn converse<'s>(
         trail.resolved_model = &model.name;
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let bytes = translate::call(core.buffers.take(), target, &ask, request);
+        let told = (trail.started_wall(), &mut downlink.dropped);
+        let bytes = match translate::call(core.buffers.take(), target, &ask, request, told) {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                last = fault;
+                continue;
+            }
+        };
+        directives.check(&downlink.dropped)?;
         match call::send(core, endpoint, bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
                 let applied = &*directives::applied(snapshot.caller(subject));
@@ -256,6 +264,6 @@ mod tests {
              memo: &'static mut Memo| serve(core, presence, intake, link, memo),
         );
 
-        assert!(bytes <= 2_850, "{bytes} bytes");
+        assert!(bytes <= 3_000, "{bytes} bytes");
     }
 }

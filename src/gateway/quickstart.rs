@@ -10,7 +10,7 @@ use crate::{
         listen::Listen,
         settings::{Driver, Settings},
     },
-    provider::vendor::{QUICK, Quick},
+    provider::vendor::quick::{QUICK, Quick},
     rehearsal::{Vendor, script::Script},
 };
 use anyhow::Context;
@@ -119,20 +119,23 @@ fn push_account(out: &mut String, quick: &Quick) {
         out,
         "---
 name: {}
-type: provider-account/openai
-base_url: {}
+type: provider-account/{}
 auth_data: {{type: api-key, api_key: \"tfy-secret://local:env:{}\"}}
 collaborators:
   - {{role_id: provider-account-access, subject: \"{SUBJECT}\"}}
-integrations:
 ",
-        quick.name, quick.base_url, quick.env,
+        quick.name, quick.account_type, quick.env,
     );
+    if let Some(url) = quick.base_url {
+        let _ = writeln!(out, "base_url: {url}");
+    }
+    out.push_str("integrations:\n");
     for (model, kind) in models {
         let _ = writeln!(
             out,
-            "  - {{name: \"{model}\", type: integration/model/openai, model_id: \"{model}\", \
-             model_types: [{kind}]}}"
+            "  - {{name: \"{model}\", type: integration/model/{}, model_id: \"{model}\", \
+             model_types: [{kind}]}}",
+            quick.account_type
         );
     }
 }

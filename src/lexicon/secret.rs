@@ -3,7 +3,7 @@
 /// Text that must not reach a log, a reply or a panic message.
 ///
 /// `Debug` prints `Secret(***)`; there is no `Display` and no serde.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Box<str>);
 
 impl Secret {

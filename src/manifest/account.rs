@@ -1,8 +1,8 @@
 //! Provider accounts: a credential and the models it opens.
 //!
-//! One twin serves `provider-account/openai`, `…/self-hosted-model` and `…/custom`, in the older
-//! spelling (the credential at the model, no `model_id`) and the newest (at the account): where a
-//! vendor's row and the spelling differ, the field is optional here and judged in `snapshot`.
+//! One twin serves all accounts of model vendors, in the older spelling (the credential at the
+//! model, no `model_id`) and the newest (at the account): where a vendor's row and the spelling
+//! differ, the field is optional here and judged in `snapshot`.
 
 use crate::lexicon::operation::ModelType;
 use serde::Deserialize;
@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 /// One account at one vendor.
 ///
-/// **Shape**: `OpenaiProviderAccount`, `SelfHostedModelProviderAccount` of the reference (A.2).
+/// **Shape**: the model accounts of the reference (A.2), such as `OpenaiProviderAccount`,
+/// `AzureOpenAiProviderAccount`, `AwsBedrockProviderAccount`, `GoogleVertexProviderAccount`.
 #[derive(Clone, Deserialize)]
 pub struct ProviderAccount {
     #[serde(rename = "type")]
@@ -23,6 +24,20 @@ pub struct ProviderAccount {
     pub tls_settings: Option<TlsSettings>,
     /// Ours: the reference has no word for it.
     pub http_version: Option<HttpVersion>,
+    /// AWS, Google Vertex.
+    pub region: Option<String>,
+    /// Google Vertex.
+    pub project_id: Option<String>,
+    /// Bedrock Mantle.
+    pub project: Option<String>,
+    /// Azure OpenAI.
+    pub azure_endpoint: Option<String>,
+    /// Microsoft Foundry.
+    pub openai_endpoint: Option<String>,
+    /// Microsoft Foundry.
+    pub project_endpoint: Option<String>,
+    /// Some kinds may have none yet.
+    #[serde(default)]
     pub integrations: Vec<ModelIntegration>,
     pub collaborators: Option<Vec<Collaborator>>,
     #[serde(rename = "ownedBy")]
@@ -32,8 +47,8 @@ pub struct ProviderAccount {
 
 /// One model of an account.
 ///
-/// **Shape**: `OpenAiModel`, `SelfHostedModel` of the reference (A.2), and its older
-/// `integration/model/custom`.
+/// **Shape**: `OpenAiModel`, `SelfHostedModel`, `AzureOpenAiModel`, `BedrockModel`, … of the
+/// reference (A.2), and their older spellings (§25).
 #[derive(Clone, Deserialize)]
 pub struct ModelIntegration {
     #[serde(rename = "type")]
@@ -50,6 +65,20 @@ pub struct ModelIntegration {
     pub headers: Option<BTreeMap<String, String>>,
     pub tls_settings: Option<TlsSettings>,
     pub http_version: Option<HttpVersion>,
+    /// AWS, Google Vertex: holds over the account's.
+    pub region: Option<String>,
+    /// Bedrock Mantle: holds over the account's.
+    pub project: Option<String>,
+    /// Azure AI Foundry.
+    pub azure_endpoint: Option<String>,
+    /// Azure's.
+    pub api_version: Option<String>,
+    /// Azure's: which model a deployment has.
+    pub foundation_model: Option<String>,
+    /// Azure's: where it may be computed; it decides the price.
+    pub deployment_type: Option<DeploymentType>,
+    /// Microsoft Foundry: whose API the model has.
+    pub publisher: Option<Publisher>,
     pub authorized_subjects: Option<Vec<String>>,
     pub cost: Option<serde_json::Value>,
     pub tfy_application_id: Option<serde_json::Value>,
@@ -58,12 +87,37 @@ pub struct ModelIntegration {
 /// How we prove ourselves. Which fields belong to which `type` is judged in `snapshot`.
 #[derive(Clone, Deserialize)]
 pub struct AuthData {
+    /// Only Ollama's has none.
     #[serde(rename = "type")]
-    pub kind: AuthKind,
+    pub kind: Option<AuthKind>,
     pub bearer_token: Option<String>,
+    #[serde(alias = "apiKey")]
     pub api_key: Option<String>,
     pub username: Option<String>,
     pub password: Option<String>,
+    pub tenant_id: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<String>,
+    /// PEM, its private key with it.
+    pub certificate: Option<String>,
+    /// SHA-1 or SHA-256 in hex.
+    pub certificate_thumbprint: Option<String>,
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<String>,
+    pub assumed_role_arn: Option<String>,
+    pub external_id: Option<String>,
+    /// JSON, as text or as a mapping.
+    pub key_file_content: Option<serde_json::Value>,
+    pub custom_host: Option<String>,
+    pub aws_region: Option<String>,
+    pub aws_access_key_id: Option<String>,
+    pub aws_secret_access_key: Option<String>,
+    /// JSON, as text or as a mapping.
+    pub gcp_service_account_key: Option<serde_json::Value>,
+    pub gcp_project_id: Option<String>,
+    pub gcp_region: Option<String>,
+    pub api_base: Option<String>,
+    pub api_version: Option<String>,
 }
 
 /// The ways to prove ourselves.
@@ -73,6 +127,59 @@ pub enum AuthKind {
     ApiKey,
     BearerAuth,
     BasicAuth,
+    Certificate,
+    ClientSecret,
+    WorkloadIdentity,
+    AccessKeyBased,
+    AssumedRoleBased,
+    KeyFile,
+    WorkloadIdentityFederationFile,
+    /// Older: of Bedrock.
+    AwsIrsaAuth,
+    /// Older: of Vertex.
+    GcpServiceAccountAuth,
+    /// Older: of Azure OpenAI.
+    AzureAuth,
+}
+
+impl AuthKind {
+    /// The name in manifests.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::BearerAuth => "bearer-auth",
+            Self::BasicAuth => "basic-auth",
+            Self::Certificate => "certificate",
+            Self::ClientSecret => "client-secret",
+            Self::WorkloadIdentity => "workload-identity",
+            Self::AccessKeyBased => "access-key-based",
+            Self::AssumedRoleBased => "assumed-role-based",
+            Self::KeyFile => "key-file",
+            Self::WorkloadIdentityFederationFile => "workload-identity-federation-file",
+            Self::AwsIrsaAuth => "aws-irsa-auth",
+            Self::GcpServiceAccountAuth => "gcp-service-account-auth",
+            Self::AzureAuth => "azure-auth",
+        }
+    }
+}
+
+/// Where a deployment of Azure's may be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentType {
+    Standard,
+    DatazoneUs,
+    DatazoneEu,
+    Global,
+}
+
+/// Whose API a model of Microsoft Foundry has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Publisher {
+    #[serde(rename = "OpenAI")]
+    OpenAi,
+    Other,
 }
 
 /// What serves a self-hosted model.

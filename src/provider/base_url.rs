@@ -131,6 +131,20 @@ fn split_authority(authority: &str) -> Result<(&str, Option<&str>), &'static str
     Ok((host, port))
 }
 
+/// Percent-encodes all but RFC 3986's unreserved characters, which is right in forms and paths.
+pub fn push_encoded(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::BaseUrl;

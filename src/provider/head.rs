@@ -2,7 +2,7 @@
 
 use crate::{
     lexicon::{operation::Operation, secret::Secret},
-    provider::base_url::BaseUrl,
+    provider::{auth::sigv4::AwsKeys, base_url::BaseUrl},
     wire::headers,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -17,6 +17,13 @@ pub enum Credential {
         username: Secret,
         password: Secret,
     },
+    /// A key in a header of the vendor's own, in lower case.
+    Key {
+        header: &'static str,
+        key: Secret,
+    },
+    /// Each request is signed: the head holds nothing of it.
+    Aws(AwsKeys),
 }
 
 /// A header that operators add, resolved.
@@ -75,16 +82,23 @@ pub fn check_value(value: &Secret) -> Result<(), BadHeader> {
 }
 
 /// One head per operation; see `Target::head` for their shape. What is written here has passed
-/// `check` and `check_value`.
+/// `check` and `check_value`. `query` follows each path, with its question mark or empty.
 #[must_use]
 pub fn write(
     url: &BaseUrl,
+    query: &str,
     credential: &Credential,
     headers: &[Header],
 ) -> [Box<[u8]>; Operation::ALL.len()] {
     let mut rest = format!("host: {}\r\n", url.authority());
     match credential {
-        Credential::None => {}
+        Credential::None | Credential::Aws(_) => {}
+        Credential::Key { header, key } => {
+            rest.push_str(header);
+            rest.push_str(": ");
+            rest.push_str(key.expose());
+            rest.push_str("\r\n");
+        }
         Credential::Bearer(token) => {
             rest.push_str("authorization: Bearer ");
             rest.push_str(token.expose());
@@ -105,7 +119,7 @@ pub fn write(
         rest.push_str("\r\n");
     }
     Operation::ALL.map(|operation| {
-        let line = format!("POST {}{} HTTP/1.1\r\n", url.path, operation.path());
+        let line = format!("POST {}{}{query} HTTP/1.1\r\n", url.path, operation.path());
         [line.as_bytes(), rest.as_bytes()].concat().into()
     })
 }
@@ -120,7 +134,7 @@ mod tests {
         let url = "http://vllm.local:8000".parse().expect("a URL");
         let header = Header { name: "X-Region".into(), value: Secret::new(" eu ") };
 
-        let heads = write(&url, &Credential::Bearer(Secret::new("sk-1")), &[header]);
+        let heads = write(&url, "", &Credential::Bearer(Secret::new("sk-1")), &[header]);
 
         assert_eq!(
             std::str::from_utf8(&heads[Operation::Embeddings as usize]),
@@ -139,9 +153,22 @@ mod tests {
         let username = Secret::new("ada");
         let credential = Credential::Basic { username, password: Secret::new("p:w") };
 
-        let head = write(&url, &credential, &[])[0].clone();
+        let head = write(&url, "", &credential, &[])[0].clone();
 
         assert!(String::from_utf8_lossy(&head).contains("authorization: Basic YWRhOnA6dw==\r\n"));
+    }
+
+    #[test]
+    fn a_key_may_have_a_header_of_its_own_and_a_path_a_query() {
+        let url = "https://x.openai.azure.com/openai/deployments/d".parse().expect("a URL");
+        let credential = Credential::Key { header: "api-key", key: Secret::new("k") };
+
+        let head = write(&url, "?api-version=2024-10-21", &credential, &[])[0].clone();
+
+        let head = String::from_utf8_lossy(&head);
+        let line =
+            "POST /openai/deployments/d/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n";
+        assert!(head.starts_with(line) && head.contains("\r\napi-key: k\r\n"), "{head}");
     }
 
     #[test]

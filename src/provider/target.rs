@@ -2,7 +2,7 @@
 
 use crate::{
     lexicon::{ids::EndpointKey, operation::Operation},
-    provider::base_url::BaseUrl,
+    provider::{auth::sigv4::Signer, base_url::BaseUrl, vendor::fit::Fit},
 };
 
 /// One place on the network, as pools, names and TLS know it.
@@ -60,7 +60,9 @@ fn endpoint_key(url: &BaseUrl, tls: Option<&TlsTrust>, wants_http2: bool) -> End
         feed(&[u8::from(trust.accepts_any_certificate), u8::from(trust.ca_pem.is_some())]);
         feed(trust.ca_pem.as_deref().unwrap_or_default().as_bytes());
     }
-    feed(if wants_http2 { b"2" } else { b"" });
+    if wants_http2 {
+        feed(b"2");
+    }
     if let Some(socket) = &url.socket {
         feed(socket.as_bytes());
     }
@@ -78,6 +80,10 @@ pub struct Target {
     pub heads: [Box<[u8]>; Operation::ALL.len()],
     /// The vendor answers 400 to `stream_options`, so it is never asked for usage.
     pub rejects_stream_options: bool,
+    /// What is said to it otherwise, or not at all.
+    pub fit: Fit,
+    /// Proves each call by a signature over it.
+    pub signer: Option<Box<Signer>>,
     /// Its secret could not be read when this snapshot was compiled: calls are refused.
     pub is_secret_missing: bool,
 }

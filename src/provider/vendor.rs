@@ -1,26 +1,192 @@
-//! The vendors: tables, one row each.
+//! The vendors: a table, one row each.
+//!
+//! `vendor/quick.rs` is what quickstart adds, `vendor/fit.rs` what a vendor or a model takes under
+//! another name or not at all.
+
+pub mod fit;
+pub mod quick;
+
+use crate::{manifest::account::AuthKind, provider::vendor::fit::Fit};
 
 /// What is particular to a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "columns of a table, each on its own")]
 pub struct Vendor {
     /// The account type behind `provider-account/`.
     pub account_type: &'static str,
-    /// Where it lives when the account names no other place.
-    pub base_url: Option<&'static str>,
+    /// The model type behind `integration/model/`.
+    pub model_type: &'static str,
+    pub home: Home,
+    /// The ways to prove ourselves that it knows.
+    pub proofs: &'static [AuthKind],
+    /// It serves nobody without a proof, unless its address was written by the operator.
+    pub wants_proof: bool,
+    /// Where a key goes: the header in lower case; none is `authorization: Bearer`.
+    pub key_header: Option<&'static str>,
+    /// Keys of an account and of a model that mean something to this vendor alone; see `OWN_KEYS`.
+    pub own_keys: &'static [&'static str],
     /// Answers 400 to `stream_options`.
     pub rejects_stream_options: bool,
+    /// What is said otherwise to it, or not at all, whatever the model.
+    pub fit: Fit,
+    /// Its models are OpenAI's: see `fit::of_openai_model`.
+    pub has_openai_models: bool,
+    /// The service that signatures are for.
+    pub aws_service: &'static str,
+    /// An account may be written before its models.
+    pub may_lack_models: bool,
 }
 
-/// The account types that are obeyed. A model of `provider-account/X` is an
-/// `integration/model/X`.
-pub const VENDORS: [Vendor; 3] = [
+/// Where a vendor lives when neither account nor model names a `base_url`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    At(&'static str),
+    /// Nowhere: it must be written.
+    Written,
+    /// `{region}` is the model's region, else the account's.
+    Regional(&'static str),
+    /// The account's `azure_endpoint`, or the older `auth_data.api_base`; see `AzurePath`.
+    Azure(AzurePath),
+    /// `auth_data.custom_host`.
+    OllamaHost,
+}
+
+/// How a resource of Azure is called. `/openai/v1` at the end of an endpoint is Azure's newest API:
+/// the base URL as it stands, `api-version` only where one is written.
+///
+/// Source: learn.microsoft.com/azure/ai-services/openai/reference and …/api-version-lifecycle,
+/// learn.microsoft.com/rest/api/aifoundry/modelinference, read 2026-11-21.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AzurePath {
+    /// `/openai/deployments/MODEL_ID/chat/completions?api-version=…`
+    Deployment,
+    /// `/models/chat/completions?api-version=…`, the model in the body.
+    Models,
+    /// `openai_endpoint` as `Deployment` for publisher OpenAI, else `project_endpoint` as `Models`.
+    ByPublisher,
+}
+
+/// Keys that only some vendors read; written for another they are warned about.
+pub const OWN_KEYS: [&str; 10] = [
+    "region",
+    "project_id",
+    "project",
+    "azure_endpoint",
+    "openai_endpoint",
+    "project_endpoint",
+    "api_version",
+    "foundation_model",
+    "deployment_type",
+    "publisher",
+];
+
+const KEY: &[AuthKind] = &[AuthKind::ApiKey, AuthKind::BearerAuth];
+const AZURE: &[AuthKind] =
+    &[AuthKind::ApiKey, AuthKind::Certificate, AuthKind::ClientSecret, AuthKind::WorkloadIdentity];
+
+/// A vendor with OpenAI's API and a key, of which nothing else is to be said.
+const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
     Vendor {
-        account_type: "openai",
-        base_url: Some("https://api.openai.com/v1"),
+        account_type: slug,
+        model_type: slug,
+        home: Home::At(base_url),
+        proofs: KEY,
+        wants_proof: true,
+        key_header: None,
+        own_keys: &[],
         rejects_stream_options: false,
+        fit: Fit::AS_IT_IS,
+        has_openai_models: false,
+        aws_service: "",
+        may_lack_models: false,
+    }
+}
+
+/// A server that the operator runs or knows.
+const fn hosted(slug: &'static str) -> Vendor {
+    Vendor {
+        home: Home::Written,
+        proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
+        wants_proof: false,
+        ..plain(slug, "")
+    }
+}
+
+const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static str]) -> Vendor {
+    Vendor {
+        home: Home::Azure(path),
+        proofs: AZURE,
+        key_header: Some("api-key"),
+        has_openai_models: true,
+        own_keys,
+        ..plain(slug, "")
+    }
+}
+
+/// The account types that are obeyed.
+///
+/// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
+pub const VENDORS: [Vendor; 19] = [
+    Vendor {
+        proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
+        has_openai_models: true,
+        ..plain("openai", "https://api.openai.com/v1")
     },
-    Vendor { account_type: "self-hosted-model", base_url: None, rejects_stream_options: false },
-    Vendor { account_type: "custom", base_url: None, rejects_stream_options: false },
+    hosted("self-hosted-model"),
+    hosted("custom"),
+    azure(
+        "azure-openai",
+        AzurePath::Deployment,
+        &["azure_endpoint", "api_version", "foundation_model", "deployment_type"],
+    ),
+    // The older spelling: endpoint, key and version in the model's auth_data.
+    Vendor { proofs: &[AuthKind::AzureAuth], ..azure("azure", AzurePath::Deployment, &[]) },
+    azure("azure-foundry", AzurePath::Models, &["azure_endpoint", "api_version"]),
+    azure(
+        "microsoft-foundry",
+        AzurePath::ByPublisher,
+        &[
+            "openai_endpoint",
+            "project_endpoint",
+            "api_version",
+            "foundation_model",
+            "deployment_type",
+            "publisher",
+        ],
+    ),
+    Vendor {
+        model_type: "bedrock-mantle",
+        home: Home::Regional("https://bedrock-mantle.{region}.api.aws/v1"),
+        proofs: &[AuthKind::ApiKey, AuthKind::AccessKeyBased, AuthKind::AssumedRoleBased],
+        // Without auth_data the machine's own identity counts.
+        wants_proof: false,
+        own_keys: &["region", "project"],
+        aws_service: "bedrock-mantle",
+        ..plain("aws-bedrock-mantle", "")
+    },
+    // Usage comes without being asked for; `stream_options` and what else it does not know is 422.
+    Vendor {
+        rejects_stream_options: true,
+        fit: fit::MISTRAL,
+        ..plain("mistral-ai", "https://api.mistral.ai/v1")
+    },
+    // console.groq.com/docs/openai lists what is answered with 400.
+    Vendor { fit: fit::GROQ, ..plain("groq", "https://api.groq.com/openai/v1") },
+    Vendor { may_lack_models: true, ..plain("xai", "https://api.x.ai/v1") },
+    plain("together-ai", "https://api.together.xyz/v1"),
+    // Its API begins at the root.
+    plain("perplexity-ai", "https://api.perplexity.ai/."),
+    plain("openrouter", "https://openrouter.ai/api/v1"),
+    Vendor { may_lack_models: true, ..plain("deepinfra", "https://api.deepinfra.com/v1/openai") },
+    // inference-docs.cerebras.ai/resources/openai lists what is answered with 400.
+    Vendor {
+        fit: fit::CEREBRAS,
+        may_lack_models: true,
+        ..plain("cerebras", "https://api.cerebras.ai/v1")
+    },
+    plain("sambanova", "https://api.sambanova.ai/v1"),
+    Vendor { may_lack_models: true, ..plain("baseten", "https://inference.baseten.co/v1") },
+    Vendor { home: Home::OllamaHost, proofs: &[], wants_proof: false, ..plain("ollama", "") },
 ];
 
 /// The row of an account type.
@@ -29,142 +195,45 @@ pub fn of(account_type: &str) -> Option<&'static Vendor> {
     VENDORS.iter().find(|vendor| vendor.account_type == account_type)
 }
 
-/// A vendor with an OpenAI-compatible API that a key in the environment is enough to use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quick {
-    /// The account's name.
-    pub name: &'static str,
-    /// The environment variable that holds a key.
-    pub env: &'static str,
-    pub base_url: &'static str,
-    pub chat_models: &'static [&'static str],
-    pub embedding_models: &'static [&'static str],
-}
-
-/// Vendors that quickstart looks for.
-///
-/// **Source**: base URLs from the vendors' API references. Model ids, except those marked, from a
-/// public model catalogue of 2026-02-06 (MIT), entries that it does not call deprecated.
-pub const QUICK: [Quick; 10] = [
-    Quick {
-        name: "openai",
-        env: "OPENAI_API_KEY",
-        base_url: "https://api.openai.com/v1",
-        chat_models: &["gpt-5.2", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4o", "gpt-4o-mini"],
-        embedding_models: &["text-embedding-3-small", "text-embedding-3-large"],
-    },
-    Quick {
-        name: "groq",
-        env: "GROQ_API_KEY",
-        base_url: "https://api.groq.com/openai/v1",
-        chat_models: &[
-            "llama-3.3-70b-versatile",
-            "llama-3.1-8b-instant",
-            "openai/gpt-oss-120b",
-            "openai/gpt-oss-20b",
-            "qwen/qwen3-32b",
-        ],
-        embedding_models: &[],
-    },
-    Quick {
-        name: "together",
-        env: "TOGETHER_API_KEY",
-        base_url: "https://api.together.xyz/v1",
-        chat_models: &[
-            "meta-llama/Llama-3.3-70B-Instruct-Turbo",
-            "deepseek-ai/DeepSeek-V3.1",
-            "moonshotai/Kimi-K2.5",
-            "openai/gpt-oss-120b",
-            "zai-org/GLM-4.7",
-        ],
-        embedding_models: &["BAAI/bge-base-en-v1.5"],
-    },
-    Quick {
-        name: "mistral",
-        env: "MISTRAL_API_KEY",
-        base_url: "https://api.mistral.ai/v1",
-        chat_models: &[
-            "mistral-large-latest",
-            "mistral-medium-latest",
-            "mistral-small-latest",
-            "magistral-medium-latest",
-            "codestral-latest",
-        ],
-        embedding_models: &["mistral-embed"],
-    },
-    Quick {
-        name: "xai",
-        env: "XAI_API_KEY",
-        base_url: "https://api.x.ai/v1",
-        chat_models: &[
-            "grok-4",
-            "grok-4-1-fast-reasoning",
-            "grok-4-1-fast-non-reasoning",
-            "grok-3-mini",
-            "grok-code-fast-1",
-        ],
-        embedding_models: &[],
-    },
-    Quick {
-        name: "deepseek",
-        env: "DEEPSEEK_API_KEY",
-        base_url: "https://api.deepseek.com/v1",
-        // Not in the catalogue: api-docs.deepseek.com, "Your First API Call".
-        chat_models: &["deepseek-chat", "deepseek-reasoner"],
-        embedding_models: &[],
-    },
-    Quick {
-        name: "openrouter",
-        env: "OPENROUTER_API_KEY",
-        base_url: "https://openrouter.ai/api/v1",
-        chat_models: &[
-            "anthropic/claude-opus-4.6",
-            "anthropic/claude-sonnet-4.5",
-            "google/gemini-2.5-flash",
-            "deepseek/deepseek-v3.2",
-            "moonshotai/kimi-k2.5",
-        ],
-        embedding_models: &[],
-    },
-    Quick {
-        name: "perplexity",
-        env: "PERPLEXITY_API_KEY",
-        // This vendor's API begins at the root.
-        base_url: "https://api.perplexity.ai/.",
-        chat_models: &["sonar", "sonar-pro", "sonar-reasoning-pro", "sonar-deep-research"],
-        embedding_models: &[],
-    },
-    Quick {
-        name: "cerebras",
-        env: "CEREBRAS_API_KEY",
-        base_url: "https://api.cerebras.ai/v1",
-        chat_models: &["llama-3.3-70b", "llama3.1-8b", "gpt-oss-120b", "qwen-3-32b", "zai-glm-4.7"],
-        embedding_models: &[],
-    },
-    Quick {
-        name: "fireworks",
-        env: "FIREWORKS_API_KEY",
-        base_url: "https://api.fireworks.ai/inference/v1",
-        // Not in the catalogue: mastra.ai/en/models/providers/fireworks-ai, read 2026-11-21.
-        chat_models: &[
-            "accounts/fireworks/models/gpt-oss-120b",
-            "accounts/fireworks/models/gpt-oss-20b",
-            "accounts/fireworks/models/deepseek-v3p1",
-        ],
-        embedding_models: &[],
-    },
-];
-
 #[cfg(test)]
 mod tests {
-    use super::{QUICK, VENDORS};
-    use crate::provider::base_url::BaseUrl;
+    use super::{Home, OWN_KEYS, VENDORS, of, quick::QUICK};
+    use crate::{manifest::kind::OBEYED, provider::base_url::BaseUrl};
 
     #[test]
     fn every_base_url_of_the_tables_is_one() {
-        let vendors = VENDORS.iter().filter_map(|vendor| vendor.base_url);
-        for url in vendors.chain(QUICK.iter().map(|quick| quick.base_url)) {
+        for vendor in VENDORS {
+            let (Home::At(url) | Home::Regional(url)) = vendor.home else { continue };
+            let url = url.replace("{region}", "eu-central-1");
             assert!(url.parse::<BaseUrl>().is_ok_and(|url| url.is_tls), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_account_type_that_is_obeyed_has_one_row() {
+        let slugs = OBEYED.iter().filter_map(|(kind, _)| kind.strip_prefix("provider-account/"));
+        let mut slugs: Vec<&str> = slugs.collect();
+        let mut rows: Vec<&str> = VENDORS.iter().map(|vendor| vendor.account_type).collect();
+        slugs.sort_unstable();
+        rows.sort_unstable();
+
+        assert_eq!(slugs, rows);
+    }
+
+    #[test]
+    fn what_quickstart_writes_is_a_vendor() {
+        for quick in QUICK {
+            let vendor = of(quick.account_type).expect(quick.name);
+            let has_home = matches!(vendor.home, Home::At(_)) || quick.base_url.is_some();
+            assert!(has_home && vendor.model_type == vendor.account_type, "{}", quick.name);
+            assert!(quick.base_url.is_none_or(|url| url.parse::<BaseUrl>().is_ok()));
+        }
+    }
+
+    #[test]
+    fn a_row_reads_only_keys_that_are_in_the_list() {
+        for vendor in VENDORS {
+            assert!(vendor.own_keys.iter().all(|key| OWN_KEYS.contains(key)));
         }
     }
 }

@@ -3,18 +3,22 @@
 use crate::{
     lexicon::{operation::Operation, secret::Secret},
     manifest::{
-        account::{AuthData, AuthKind, HttpVersion, ModelIntegration, TlsSettings},
+        account::{HttpVersion, ModelIntegration, Publisher, TlsSettings},
         path::Path,
         read::Document,
     },
     provider::{
+        auth::{TokenSource, entra, sigv4::Signer},
         base_url::BaseUrl,
         head::{self, BadHeader, Credential, Header},
         target::{Endpoint, TlsTrust},
+        vendor::fit::{Fit, of_openai_model},
     },
     snapshot::{
+        address::{self, Address},
         findings::Findings,
         places::AccountContext,
+        proof::{self, Proof, Purpose},
         vault::{Resolved, Vault},
     },
 };
@@ -25,21 +29,19 @@ pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     pub(super) heads: [Box<[u8]>; Operation::ALL.len()],
     pub(super) model_json: Box<[u8]>,
+    pub(super) rejects_stream_options: bool,
+    pub(super) fit: Fit,
+    pub(super) signer: Option<Box<Signer>>,
+    /// What its credential is fetched from.
+    pub(super) source: Option<TokenSource>,
     pub(super) is_secret_missing: bool,
 }
 
 /// What credentials are opened with.
-struct Bench<'a> {
-    document: &'a Document,
-    vault: &'a Vault<'a>,
-    findings: &'a mut Findings,
-}
-
-/// The parts of a call that need credentials.
-struct Proof {
-    credential: Credential,
-    headers: Vec<Header>,
-    is_secret_missing: bool,
+pub(super) struct Bench<'a> {
+    pub(super) document: &'a Document,
+    pub(super) vault: &'a Vault<'a>,
+    pub(super) findings: &'a mut Findings,
 }
 
 pub(super) fn of(
@@ -49,9 +51,13 @@ pub(super) fn of(
     vault: &Vault<'_>,
     findings: &mut Findings,
 ) -> Call {
-    let url = base_url(context, path, model, findings);
-    let mut proof =
-        Proof { credential: Credential::None, headers: vec![], is_secret_missing: false };
+    let address = address::of(context, path, model, findings);
+    let mut proof = Proof {
+        credential: Credential::None,
+        headers: vec![],
+        source: None,
+        is_secret_missing: false,
+    };
     let account = context.account;
     let top = Path::top();
     let mut bench = Bench { document: context.document, vault, findings };
@@ -61,27 +67,9 @@ pub(super) fn of(
             add_headers(&mut bench, path, headers, &mut proof);
         }
     }
-    let auth = match (&model.auth_data, &account.auth_data) {
-        (Some(auth), _) => Some((path.key("auth_data"), auth)),
-        (None, Some(auth)) => Some((top.key("auth_data"), auth)),
-        (None, None) => None,
-    };
-    let has_header = proof.headers.iter().any(|header| &*header.name == "authorization");
-    match auth {
-        Some((path, _)) if has_header => {
-            let found = "auth_data beside an authorization header";
-            bench.findings.error(context.document, &path, found, "one of them", "");
-        }
-        Some((path, auth)) => prove(&mut bench, &path, auth, &mut proof),
-        None if !has_header && is_vendors_own(context, model) => {
-            let wanted = format!("auth_data for {}", url.host);
-            let hint = "api_key: tfy-secret://TENANT:GROUP:KEY";
-            let path = path.key("auth_data");
-            bench.findings.error(context.document, &path, "nothing", wanted, hint);
-        }
-        None => {}
-    }
-    let settings = TlsPlace { context, path, model, url: &url };
+    add_project(&mut bench, context, (path, model), &mut proof);
+    add_proof(&mut bench, context, (path, model), &address, &mut proof);
+    let settings = TlsPlace { context, path, model, url: &address.url };
     let trust = trust(&settings, &mut bench).unwrap_or_else(|Lost| {
         proof.is_secret_missing = true;
         TlsTrust::default()
@@ -89,58 +77,94 @@ pub(super) fn of(
     let version = model.http_version.or(account.http_version);
     let name = model.model_id.as_deref().unwrap_or(&model.name);
     let model_json = serde_json::Value::from(name).to_string().into_bytes().into();
+    let vendor = context.vendor;
+    let fit = if vendor.has_openai_models {
+        of_openai_model(model.foundation_model.as_deref().unwrap_or(name))
+    } else {
+        vendor.fit
+    };
+    let region = address.region.as_deref().unwrap_or_default();
+    let signer = match &proof.credential {
+        Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
+        _ => None,
+    };
     Call {
-        endpoint: Endpoint::new(&url, trust, version == Some(HttpVersion::Two)),
-        heads: head::write(&url, &proof.credential, &proof.headers),
+        endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
+        heads: head::write(&address.url, &address.query, &proof.credential, &proof.headers),
         model_json,
+        rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
+        fit,
+        signer,
+        source: proof.source,
         is_secret_missing: proof.is_secret_missing,
     }
 }
 
-fn is_vendors_own(context: &AccountContext<'_>, model: &ModelIntegration) -> bool {
-    model.url.is_none() && context.account.base_url.is_none() && context.vendor.base_url.is_some()
-}
-
-fn base_url(
+/// The proof that the manifest names, or the machine's own where it may.
+fn add_proof(
+    bench: &mut Bench<'_>,
     context: &AccountContext<'_>,
-    path: &Path,
-    model: &ModelIntegration,
-    findings: &mut Findings,
-) -> BaseUrl {
-    let document = context.document;
-    let (at, text) = match (&model.url, &context.account.base_url, context.vendor.base_url) {
-        (Some(url), _, _) => (spelled(document, path, ["url", "base_url"]), url.as_str()),
-        (None, Some(url), _) => {
-            (spelled(document, &Path::top(), ["base_url", "url"]), url.as_str())
-        }
-        (None, None, Some(url)) => (Path::top(), url),
-        (None, None, None) => {
-            let hint = "where the server's API begins, e.g. http://my-model:8000";
-            findings.error(document, &path.key("url"), "nothing", "this key", hint);
-            return nowhere();
-        }
+    (path, model): (&Path, &ModelIntegration),
+    address: &Address,
+    proof: &mut Proof,
+) {
+    let (account, top) = (context.account, Path::top());
+    let auth = match (&model.auth_data, &account.auth_data) {
+        (Some(auth), _) => Some((path.key("auth_data"), auth)),
+        (None, Some(auth)) => Some((top.key("auth_data"), auth)),
+        (None, None) => None,
     };
-    let url = text.parse::<BaseUrl>().unwrap_or_else(|why| {
-        findings.error(document, &at, why, "a URL such as https://api.example.com/v1", "");
-        nowhere()
-    });
-    if let Some(operation) = Operation::ALL.iter().find(|it| url.path.ends_with(it.path())) {
-        let found = format!("a URL that ends in {}", operation.path());
-        findings.error(document, &at, found, "the base URL, without it", "");
+    let is_foundry = model.publisher == Some(Publisher::Other);
+    let purpose = Purpose {
+        vendor: context.vendor,
+        region: address.region.as_deref(),
+        scope: if is_foundry { entra::SCOPE_FOUNDRY } else { entra::SCOPE },
+    };
+    let has_header = proof.headers.iter().any(|header| &*header.name == "authorization");
+    match auth {
+        Some((path, _)) if has_header => {
+            let found = "auth_data beside an authorization header";
+            bench.findings.error(context.document, &path, found, "one of them", "");
+        }
+        Some((path, auth)) => proof::prove(bench, &path, auth, &purpose, proof),
+        None if !has_header && !context.vendor.aws_service.is_empty() => {
+            proof::prove_by_machine(bench, &purpose, proof);
+        }
+        None if !has_header && context.vendor.wants_proof && !has_written_url(context, model) => {
+            let wanted = format!("auth_data for {}", address.url.host);
+            let hint = "api_key: tfy-secret://TENANT:GROUP:KEY";
+            let path = path.key("auth_data");
+            bench.findings.error(context.document, &path, "nothing", wanted, hint);
+        }
+        None => {}
     }
-    url
 }
 
-/// Stands in for a URL that could not be read; never part of a published snapshot.
-fn nowhere() -> BaseUrl {
-    BaseUrl { is_tls: false, host: "invalid".into(), port: 80, socket: None, path: "".into() }
+fn has_written_url(context: &AccountContext<'_>, model: &ModelIntegration) -> bool {
+    model.url.is_some() || context.account.base_url.is_some()
 }
 
-/// The path of the key that was written, of two names for one thing.
-fn spelled(document: &Document, parent: &Path, names: [&str; 2]) -> Path {
-    let written = names.iter().map(|name| parent.key(name));
-    let mut found = written.filter(|path| document.tree.at(path).is_some());
-    found.next().unwrap_or_else(|| parent.key(names[0]))
+/// Bedrock Mantle is told whose bill it is as OpenAI is.
+///
+/// Source: docs.aws.amazon.com/bedrock/latest/userguide/projects.html, read 2026-11-21.
+fn add_project(
+    bench: &mut Bench<'_>,
+    context: &AccountContext<'_>,
+    (path, model): (&Path, &ModelIntegration),
+    proof: &mut Proof,
+) {
+    let (at, project) = match (&model.project, &context.account.project) {
+        (Some(project), _) => (path.key("project"), project),
+        (None, Some(project)) => (Path::top().key("project"), project),
+        (None, None) => return,
+    };
+    if context.vendor.own_keys.contains(&"project") {
+        let value = Secret::new(project.as_str());
+        match head::check_value(&value) {
+            Ok(()) => proof.headers.push(Header { name: "openai-project".into(), value }),
+            Err(bad) => refuse(context.document, &at, bad, bench.findings),
+        }
+    }
 }
 
 fn add_headers(
@@ -175,7 +199,7 @@ fn add_headers(
     }
 }
 
-fn refuse(document: &Document, path: &Path, bad: BadHeader, findings: &mut Findings) {
+pub(super) fn refuse(document: &Document, path: &Path, bad: BadHeader, findings: &mut Findings) {
     let (found, wanted) = match bad {
         BadHeader::Name => ("no header name", "letters, digits and hyphens"),
         BadHeader::Reserved => {
@@ -185,61 +209,6 @@ fn refuse(document: &Document, path: &Path, bad: BadHeader, findings: &mut Findi
         BadHeader::Long => ("a longer value", "at most 8192 bytes"),
     };
     findings.error(document, path, found, wanted, "");
-}
-
-fn prove(bench: &mut Bench<'_>, path: &Path, auth: &AuthData, proof: &mut Proof) {
-    let document = bench.document;
-    if document.is_repaired(&path.key("type")) {
-        return;
-    }
-    let fields = [
-        ("api_key", &auth.api_key, AuthKind::ApiKey),
-        ("bearer_token", &auth.bearer_token, AuthKind::BearerAuth),
-        ("username", &auth.username, AuthKind::BasicAuth),
-        ("password", &auth.password, AuthKind::BasicAuth),
-    ];
-    let mut secrets: Vec<Secret> = Vec::new();
-    for (key, written, kind) in fields {
-        let path = path.key(key);
-        match written {
-            Some(_) if kind != auth.kind => {
-                bench.findings.warn(
-                    document,
-                    &path,
-                    "a key of another auth type",
-                    "no such key",
-                    "",
-                );
-            }
-            None if kind == auth.kind => {
-                bench.findings.error(document, &path, "nothing", "this key", "");
-            }
-            Some(written) => {
-                let opened = match key {
-                    // A user's name is no secret, and mostly written plainly.
-                    "username" => bench.vault.open_text(bench.findings, document, &path, written),
-                    _ => bench.vault.open(bench.findings, document, &path, written),
-                };
-                match opened {
-                    Resolved::Secret(secret) => match head::check_value(&secret) {
-                        Ok(()) => secrets.push(secret),
-                        Err(bad) => refuse(document, &path, bad, bench.findings),
-                    },
-                    Resolved::Lost => proof.is_secret_missing = true,
-                    Resolved::Bad => {}
-                }
-            }
-            None => {}
-        }
-    }
-    let mut secrets = secrets.into_iter();
-    proof.credential = match (auth.kind, secrets.next(), secrets.next()) {
-        (AuthKind::BasicAuth, Some(username), Some(password)) => {
-            Credential::Basic { username, password }
-        }
-        (AuthKind::ApiKey | AuthKind::BearerAuth, Some(token), _) => Credential::Bearer(token),
-        _ => Credential::None,
-    };
 }
 
 /// Where settings of TLS may stand.

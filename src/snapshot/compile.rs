@@ -17,6 +17,7 @@ use crate::{
         secret_ref::SecretRef,
     },
     policy::{access::Grant, metadata::VALUE_CHARS_MAX},
+    provider::auth::{Credentials, TokenSource, surroundings::Surroundings},
     snapshot::{
         Snapshot,
         doors::Doors,
@@ -36,12 +37,17 @@ pub struct CompileOptions<'a> {
     /// Secrets that the running snapshot's documents name. When one of these is missing, its
     /// targets and tokens are refused and the rest serves on; any other missing secret is an error.
     pub known_secrets: &'a HashSet<SecretRef>,
+    /// Tokens that were fetched and still work; a target whose token is not here is refused.
+    pub tokens: &'a Credentials,
+    pub surroundings: &'a Surroundings,
 }
 
 /// What came of a compilation.
 pub struct Compiled {
     pub snapshot: Snapshot,
     pub warnings: Vec<Problem>,
+    /// Every token that its targets need.
+    pub sources: HashSet<TokenSource>,
 }
 
 type Pairs = Vec<(Box<str>, Box<str>)>;
@@ -56,7 +62,12 @@ pub fn compile(
     options: &CompileOptions<'_>,
 ) -> Result<Compiled, Vec<Problem>> {
     let mut findings = Findings::default();
-    let vault = Vault { resolved: secrets, known: options.known_secrets };
+    let vault = Vault {
+        resolved: secrets,
+        known: options.known_secrets,
+        tokens: options.tokens,
+        surroundings: options.surroundings,
+    };
     let mut people = People::of(documents, &mut findings);
     let mut places = Places::of(documents, &vault, &mut people, &mut findings);
     let mut doors = Doors::new(&vault, options.now);
@@ -85,7 +96,7 @@ pub fn compile(
         endpoints: places.endpoints,
     };
     problems.shrink_to_fit();
-    Ok(Compiled { snapshot, warnings: problems })
+    Ok(Compiled { snapshot, warnings: problems, sources: places.sources })
 }
 
 fn admins(documents: &[Document], people: &mut People, findings: &mut Findings) -> Grant {

@@ -1,19 +1,23 @@
 //! Everything a core obeys, immutable.
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
-//! `people.rs` (who there is), `places.rs` and `call.rs` (models and how they are called),
+//! `people.rs` (who there is), `places.rs` (models), `call.rs`, `address.rs`, `proof.rs` and
+//! `auth_fields.rs` (how they are called, where, and how we prove ourselves there),
 //! `doors.rs` (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
 //! has no `Debug`.
 
+mod address;
+mod auth_fields;
 mod call;
 pub mod compile;
 pub mod doors;
 mod findings;
 mod people;
 mod places;
+mod proof;
 mod vault;
 
 use crate::{

@@ -12,8 +12,9 @@ use crate::{
     },
     policy::access::Access,
     provider::{
+        auth::TokenSource,
         target::{Endpoint, Target},
-        vendor::{self, Vendor},
+        vendor::{self, OWN_KEYS, Vendor},
     },
     snapshot::{
         Model,
@@ -23,7 +24,7 @@ use crate::{
         vault::Vault,
     },
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The models so far.
 #[derive(Default)]
@@ -38,6 +39,8 @@ pub(super) struct Places {
     endpoint_ids: HashMap<EndpointKey, u32>,
     /// Models of each account, and the document that has it.
     pub(super) accounts: HashMap<Box<str>, Vec<ModelId>>,
+    /// Where tokens are fetched from.
+    pub(super) sources: HashSet<TokenSource>,
 }
 
 /// What an account's models share.
@@ -112,6 +115,7 @@ impl Places {
             }
         }
         self.accounts.entry(account.name.as_str().into()).or_default();
+        check_account(&context, findings);
         for (index, model) in account.integrations.iter().enumerate() {
             let path = Path::top().key("integrations").index(index);
             check_model(&context, &path, model, findings);
@@ -146,12 +150,15 @@ impl Places {
             findings.twice(context.document, &path.key("name"), origin, "one name, one model");
         }
         self.accounts.entry(account.into()).or_default().push(id);
+        self.sources.extend(call.source);
         let types = model.model_types.iter().fold(ModelTypes::default(), |set, it| set.with(it.0));
         let target = Target {
             endpoint: self.endpoint_id(call.endpoint),
             model_json: call.model_json,
             heads: call.heads,
-            rejects_stream_options: context.vendor.rejects_stream_options,
+            rejects_stream_options: call.rejects_stream_options,
+            fit: call.fit,
+            signer: call.signer,
             is_secret_missing: call.is_secret_missing,
         };
         let access = Access::default();
@@ -194,6 +201,29 @@ fn check_account_name(document: &Document, name: &str, findings: &mut Findings) 
     }
 }
 
+/// Keys that mean nothing to the account's vendor, and models that are not there.
+fn check_account(context: &AccountContext<'_>, findings: &mut Findings) {
+    let document = context.document;
+    let path = Path::top().key("integrations");
+    let has_models = document.tree.at(&path).is_some();
+    if !has_models && !context.vendor.may_lack_models {
+        findings.error(document, &path, "nothing", "this key", "");
+    }
+    check_own_keys(context, &Path::top(), findings);
+}
+
+/// A key that another vendor reads does nothing here, and must not seem to.
+fn check_own_keys(context: &AccountContext<'_>, path: &Path, findings: &mut Findings) {
+    let document = context.document;
+    for key in OWN_KEYS.iter().filter(|key| !context.vendor.own_keys.contains(key)) {
+        let at = path.key(key);
+        if document.tree.at(&at).is_some() {
+            let found = format!("a key that {} does not have", context.vendor.account_type);
+            findings.warn(document, &at, found, "no such key", "it does nothing here");
+        }
+    }
+}
+
 /// What does not depend on where the model lives.
 fn check_model(
     context: &AccountContext<'_>,
@@ -202,9 +232,13 @@ fn check_model(
     findings: &mut Findings,
 ) {
     let document = context.document;
-    let wanted = format!("integration/model/{}", context.vendor.account_type);
+    check_own_keys(context, path, findings);
+    let vendor = context.vendor;
+    let wanted = format!("integration/model/{}", vendor.model_type);
     let kind = path.key("type");
-    if model.kind != wanted {
+    let slug = model.kind.strip_prefix("integration/model/");
+    // The older spelling is the account's.
+    if slug.is_none_or(|slug| slug != vendor.model_type && slug != vendor.account_type) {
         let found = describe(&document.tree, &kind);
         findings.error(document, &kind, found, wanted, "the type of the account's models");
     }

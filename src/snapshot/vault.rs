@@ -7,6 +7,7 @@ use crate::{
         read::Document,
         secret_ref::{SCHEME, SecretRef},
     },
+    provider::auth::{Credentials, surroundings::Surroundings},
     snapshot::findings::Findings,
 };
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,9 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Vault<'a> {
     pub(super) resolved: &'a HashMap<SecretRef, Secret>,
     pub(super) known: &'a HashSet<SecretRef>,
+    /// Tokens that were fetched and still work.
+    pub(super) tokens: &'a Credentials,
+    pub(super) surroundings: &'a Surroundings,
 }
 
 /// What became of a credential.

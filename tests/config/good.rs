@@ -25,6 +25,13 @@ pub fn fixtures() -> Desk {
         ("llm", "ROUTE_KEY"),
         ("llm", "TEI_TOKEN"),
         ("tokens", "BILLING_TOKEN"),
+        ("SECRET_GROUP", "AZURE_OPENAI_KEY"),
+        ("SECRET_GROUP", "GROQ_API_KEY"),
+        ("SECRET_GROUP", "TOGETHER_API_KEY"),
+        ("llm", "ENTRA_SECRET"),
+        ("llm", "FOUNDRY_KEY"),
+        ("aws", "ACCESS_KEY_ID"),
+        ("aws", "SECRET_ACCESS_KEY"),
     ] {
         desk.keep_secret(group, key, &format!("text-of-{group}-{key}\n"));
     }
@@ -121,6 +128,23 @@ fn a_model_is_called_as_its_manifest_says() {
          content-type: application/json\r\n\
          x-cluster: eu-1\r\n\
          x-route-key: text-of-llm-ROUTE_KEY\r\n"
+    );
+    let azure = model(snapshot, "azure-openai/gpt-4o-azure");
+    assert!(head(azure, Operation::ChatCompletions).starts_with(
+        "POST /openai/deployments/gpt-4o-azure/chat/completions?api-version=2024-02-01 HTTP/1.1\r\n\
+         host: my-resource.openai.azure.com\r\n\
+         api-key: text-of-SECRET_GROUP-AZURE_OPENAI_KEY\r\n"
+    ));
+    assert!(azure.target.rejects_stream_options, "that version is too old for them");
+    let waiting = model(snapshot, "azure-newest/gpt-4o");
+    assert!(waiting.target.is_secret_missing, "its token is not fetched yet");
+    assert_eq!(loaded.compiled.sources.len(), 1);
+    let mantle = model(snapshot, "mantle/gpt-oss");
+    assert!(mantle.target.signer.is_some());
+    assert!(head(mantle, Operation::ChatCompletions).contains("openai-project: proj_2\r\n"));
+    assert_eq!(
+        &*snapshot.endpoints[mantle.target.endpoint as usize].host,
+        "bedrock-mantle.us-east-2.api.aws"
     );
     let endpoint = &snapshot.endpoints[llama.target.endpoint as usize];
     assert_eq!((&*endpoint.host, endpoint.port), ("vllm.internal", 8443));
@@ -246,7 +270,7 @@ fn check_says_what_it_found_and_whether_it_would_do() {
     assert_eq!(code, 0);
     assert!(
         String::from_utf8_lossy(&out)
-            .ends_with("ok: 13 documents, 8 models, 3 tokens, 12 warnings\n"),
+            .ends_with("ok: 20 documents, 15 models, 3 tokens, 12 warnings\n"),
         "{}",
         String::from_utf8_lossy(&out)
     );

@@ -41,19 +41,25 @@ impl Recording {
     }
 }
 
-/// Every recording of a chat in OpenAI's shape; `None`, said in one line, where there are none.
-pub fn openai_chats() -> Option<Vec<Recording>> {
-    let root = std::env::var_os("WEIR_FIXTURES").map_or_else(
+/// The folder of recordings; `None`, said in one line, where there is none.
+pub fn root() -> Option<PathBuf> {
+    let fixtures = std::env::var_os("WEIR_FIXTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"),
         PathBuf::from,
     );
-    let recorded = root.join("recorded");
-    if !recorded.is_dir() {
-        // Not by a macro, whose output a passing test hides.
-        let skipped = "skipped: about 130 recordings, for there is no folder of them here";
-        let _ = writeln!(std::io::stderr(), "{skipped} (WEIR_FIXTURES)");
-        return None;
+    let recorded = fixtures.join("recorded");
+    if recorded.is_dir() {
+        return Some(recorded);
     }
+    // Not by a macro, whose output a passing test hides.
+    let skipped = "skipped: recorded traffic, for there is no folder of it here";
+    let _ = writeln!(std::io::stderr(), "{skipped} (WEIR_FIXTURES)");
+    None
+}
+
+/// Every recording of a chat in OpenAI's shape; `None`, said in one line, where there are none.
+pub fn openai_chats() -> Option<Vec<Recording>> {
+    let recorded = root()?;
     let mut found: Vec<Recording> = VENDORS
         .iter()
         .flat_map(|vendor| std::fs::read_dir(recorded.join(vendor)).into_iter().flatten())

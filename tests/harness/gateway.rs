@@ -38,6 +38,13 @@ impl Gateway {
         Self::start_on(manifests, data, arguments)
     }
 
+    /// The same in an environment with these names too.
+    pub fn start_in(manifests: TempDir, environment: &[(&str, &str)]) -> Self {
+        let mut command = binary();
+        command.envs(environment.iter().copied());
+        Self::start_by(command, manifests, super::manifest::folder(), &[])
+    }
+
     /// The same over a data directory that may have a past.
     pub fn start_on(manifests: TempDir, data: TempDir, arguments: &[&str]) -> Self {
         Self::start_by(binary(), manifests, data, arguments)

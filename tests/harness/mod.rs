@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
 pub mod client;
+pub mod cloud;
 pub mod fixture;
 pub mod frames;
 pub mod gateway;

@@ -16,6 +16,8 @@ use std::borrow::Cow;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Directives<'b> {
     metadata: Vec<Pair<'b>>,
+    /// `x-weir-strict-translation`: what a target would not see is refused.
+    is_strict: bool,
     /// `x-tfy-request-timeout`: for one attempt.
     pub attempt_ms: Option<u64>,
     /// `x-tfy-ttft-timeout-ms`: until the first streamed token.
@@ -33,7 +35,13 @@ pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
             return Err(invalid("x-tfy-strict-openai", "It must be true or false."));
         }
     }
+    let strict = request.header("x-weir-strict-translation").unwrap_or(b"false");
+    let is_strict = strict.eq_ignore_ascii_case(b"true");
+    if !is_strict && !strict.eq_ignore_ascii_case(b"false") {
+        return Err(invalid("x-weir-strict-translation", "It must be true or false."));
+    }
     Ok(Directives {
+        is_strict,
         metadata: match request.header("x-tfy-metadata") {
             Some(header) => read_metadata(header)?,
             None => Vec::new(),
@@ -44,6 +52,18 @@ pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
 }
 
 impl Directives<'_> {
+    /// May a target be called that will not see these fields?
+    ///
+    /// # Errors
+    /// `InvalidField` naming the first, where the client wants strictness.
+    pub fn check(&self, dropped: &[&'static str]) -> Result<(), Refused> {
+        match dropped {
+            [first, ..] if self.is_strict => Err(Refusal::InvalidField
+                .about(first, format!("The model's vendor does not take \"{first}\"."))),
+            _ => Ok(()),
+        }
+    }
+
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
         self.metadata.iter().map(|(key, value)| (&**key, &**value))
     }

@@ -4,6 +4,7 @@
 
 pub mod decode;
 pub mod directives;
+pub mod finish;
 pub mod parse;
 pub mod relay;
 pub mod respond;

@@ -1,8 +1,9 @@
 //! JSON without a tree: find top-level members, replace some, leave the rest byte for byte.
 //!
 //! `object.rs` finds members, `skip.rs` is its hot primitive (with `blocks.rs`, 64 bytes at a
-//! time), `value.rs` reads and writes single values, `splice.rs` applies edits, `flat.rs` reads
-//! objects of strings, `finder.rs` looks for members in a document that arrives in pieces.
+//! time), `value.rs` reads and writes single values, `splice.rs` applies edits, `prune.rs`
+//! takes members out, `flat.rs` reads objects of strings, `finder.rs` looks for members in a
+//! document that arrives in pieces.
 //!
 //! **Invariants**: never re-serializes, never builds a tree, never recurses. What is not looked at
 //! is checked for UTF-8, balanced brackets, terminated strings without control characters, and
@@ -14,6 +15,7 @@ mod blocks;
 pub mod finder;
 pub mod flat;
 pub mod object;
+pub mod prune;
 mod skip;
 pub mod splice;
 pub mod value;

@@ -42,8 +42,12 @@ pub fn push(
 ) {
     let Reply { applied, downlink, trail, .. } = reply;
     let next = downlink.next();
+    let dropped = std::mem::take(&mut downlink.dropped);
     let out = &mut downlink.out;
     respond::push_status(out, status);
+    if !dropped.is_empty() {
+        respond::push_header(out, "x-weir-dropped", &dropped.join(", "));
+    }
     respond::push_raw(out, b"content-type", content_type);
     for (name, value) in answer.headers() {
         if headers::passes_downstream(name) {

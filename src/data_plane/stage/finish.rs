@@ -1,0 +1,48 @@
+//! What is done to a call once its body is written: what the vendor does not take is left out, and
+//! where each call proves itself, it is signed.
+
+use crate::{
+    lexicon::{fault::Fault, time::UnixMillis},
+    provider::{
+        auth::sigv4::{Signer, Unsigned},
+        vendor::fit::Fit,
+    },
+    wire::json::prune::prune,
+};
+
+/// Leave out what the target does not take of the body at `body_at`; the names that it will not
+/// see, as the client wrote them.
+pub fn fit(out: &mut Vec<u8>, body_at: usize, fit: &Fit, dropped: &mut Vec<&'static str>) {
+    dropped.clear();
+    if fit.is_nothing() {
+        return;
+    }
+    // What is no object was refused when it was read.
+    let bits = prune(out, body_at, fit.drops, fit.renames).unwrap_or_default();
+    let names = fit.drops.iter().copied().chain(fit.renames.iter().map(|(old, _)| *old));
+    let gone = names.enumerate().filter(|(index, _)| bits >> index & 1 == 1);
+    dropped.extend(gone.map(|(_, name)| name));
+}
+
+/// Sign the call in `out`, whose empty line ends at `body_at`.
+///
+/// **Cost**: as `Signer::sign` says, and one move of the body; for signed targets alone.
+pub fn sign(
+    out: &mut Vec<u8>,
+    body_at: usize,
+    signer: &Signer,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let (head, body) = out.split_at(body_at);
+    let head = std::str::from_utf8(head).map_err(|_| Fault::SecretUnavailable)?;
+    // `Target::head` says how it begins.
+    let mut lines = head.split("\r\n");
+    let target = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+    let host = lines.next().and_then(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let request = Unsigned { method: "POST", target, host, content_type: "application/json", body };
+    let mut proof = Vec::with_capacity(512);
+    signer.sign(&mut proof, request, now).map_err(|_| Fault::SecretUnavailable)?;
+    let empty_line = body_at - b"\r\n".len();
+    out.splice(empty_line..empty_line, proof);
+    Ok(())
+}

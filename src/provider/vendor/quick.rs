@@ -1,0 +1,162 @@
+//! What `weir quickstart` adds for a key in the environment.
+
+/// A vendor with an OpenAI-compatible API that a key in the environment is enough to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quick {
+    /// The account's name.
+    pub name: &'static str,
+    /// The environment variable that holds a key.
+    pub env: &'static str,
+    /// The account type behind `provider-account/`.
+    pub account_type: &'static str,
+    /// Where the vendor has no account type of its own.
+    pub base_url: Option<&'static str>,
+    pub chat_models: &'static [&'static str],
+    pub embedding_models: &'static [&'static str],
+}
+
+/// Vendors that quickstart looks for.
+///
+/// **Source**: model ids, except those marked, from a public model catalogue of 2026-02-06 (MIT),
+/// entries that it does not call deprecated.
+pub const QUICK: [Quick; 12] = [
+    Quick {
+        name: "openai",
+        env: "OPENAI_API_KEY",
+        account_type: "openai",
+        base_url: None,
+        chat_models: &["gpt-5.2", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4o", "gpt-4o-mini"],
+        embedding_models: &["text-embedding-3-small", "text-embedding-3-large"],
+    },
+    Quick {
+        name: "groq",
+        env: "GROQ_API_KEY",
+        account_type: "groq",
+        base_url: None,
+        chat_models: &[
+            "llama-3.3-70b-versatile",
+            "llama-3.1-8b-instant",
+            "openai/gpt-oss-120b",
+            "openai/gpt-oss-20b",
+            "qwen/qwen3-32b",
+        ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "together",
+        env: "TOGETHER_API_KEY",
+        account_type: "together-ai",
+        base_url: None,
+        chat_models: &[
+            "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+            "deepseek-ai/DeepSeek-V3.1",
+            "moonshotai/Kimi-K2.5",
+            "openai/gpt-oss-120b",
+            "zai-org/GLM-4.7",
+        ],
+        embedding_models: &["BAAI/bge-base-en-v1.5"],
+    },
+    Quick {
+        name: "mistral",
+        env: "MISTRAL_API_KEY",
+        account_type: "mistral-ai",
+        base_url: None,
+        chat_models: &[
+            "mistral-large-latest",
+            "mistral-medium-latest",
+            "mistral-small-latest",
+            "magistral-medium-latest",
+            "codestral-latest",
+        ],
+        embedding_models: &["mistral-embed"],
+    },
+    Quick {
+        name: "xai",
+        env: "XAI_API_KEY",
+        account_type: "xai",
+        base_url: None,
+        chat_models: &[
+            "grok-4",
+            "grok-4-1-fast-reasoning",
+            "grok-4-1-fast-non-reasoning",
+            "grok-3-mini",
+            "grok-code-fast-1",
+        ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "deepseek",
+        env: "DEEPSEEK_API_KEY",
+        account_type: "openai",
+        base_url: Some("https://api.deepseek.com/v1"),
+        // Not in the catalogue: api-docs.deepseek.com/quick_start/pricing, read 2026-11-21; the
+        // names deepseek-chat and deepseek-reasoner went on 2026-07-24.
+        chat_models: &["deepseek-v4-flash", "deepseek-v4-pro"],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "openrouter",
+        env: "OPENROUTER_API_KEY",
+        account_type: "openrouter",
+        base_url: None,
+        chat_models: &[
+            "anthropic/claude-opus-4.6",
+            "anthropic/claude-sonnet-4.5",
+            "google/gemini-2.5-flash",
+            "deepseek/deepseek-v3.2",
+            "moonshotai/kimi-k2.5",
+        ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "perplexity",
+        env: "PERPLEXITY_API_KEY",
+        account_type: "perplexity-ai",
+        base_url: None,
+        chat_models: &["sonar", "sonar-pro", "sonar-reasoning-pro", "sonar-deep-research"],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "cerebras",
+        env: "CEREBRAS_API_KEY",
+        account_type: "cerebras",
+        base_url: None,
+        chat_models: &["llama-3.3-70b", "llama3.1-8b", "gpt-oss-120b", "qwen-3-32b", "zai-glm-4.7"],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "fireworks",
+        env: "FIREWORKS_API_KEY",
+        account_type: "openai",
+        base_url: Some("https://api.fireworks.ai/inference/v1"),
+        // Not in the catalogue: mastra.ai/models/providers/fireworks-ai and the documents of
+        // Docker's agent, both read 2026-11-21.
+        chat_models: &[
+            "accounts/fireworks/models/gpt-oss-120b",
+            "accounts/fireworks/models/deepseek-v4-flash",
+            "accounts/fireworks/models/kimi-k3",
+        ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "deepinfra",
+        env: "DEEPINFRA_API_KEY",
+        account_type: "deepinfra",
+        base_url: None,
+        chat_models: &[
+            "deepseek-ai/DeepSeek-V3.1",
+            "Qwen/Qwen3-32B",
+            "openai/gpt-oss-120b",
+            "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "sambanova",
+        env: "SAMBANOVA_API_KEY",
+        account_type: "sambanova",
+        base_url: None,
+        chat_models: &["Meta-Llama-3.3-70B-Instruct", "DeepSeek-V3.1", "gpt-oss-120b"],
+        embedding_models: &[],
+    },
+];
