@@ -1,0 +1,75 @@
+//! The `usage` object.
+//!
+//! ```text
+//! {"input_tokens":9,"cache_creation_input_tokens":100,"cache_read_input_tokens":20,
+//!  "output_tokens":12,"output_tokens_details":{"thinking_tokens":3}}
+//! ```
+//! `input_tokens` counts what went in beside the caches; the pivot's `input` counts all.
+
+use crate::{
+    dialect::pivot::usage::Usage,
+    wire::json::{document::Value, write::Object},
+};
+
+/// Read a `usage` object.
+///
+/// In a stream the first event tells what went in and the last what came out, some vendors all of
+/// it again: hence what is not told stays untold.
+#[must_use]
+pub fn decode(value: Value<'_, '_>) -> Usage {
+    let count = |name: &str| value.get(name).and_then(Value::as_u64);
+    let cached = count("cache_read_input_tokens");
+    let cache_written = count("cache_creation_input_tokens");
+    let beside = cached.unwrap_or(0).saturating_add(cache_written.unwrap_or(0));
+    let thinking = value.get("output_tokens_details").and_then(|all| all.get("thinking_tokens"));
+    Usage {
+        input: count("input_tokens").map(|input| input.saturating_add(beside)),
+        output: count("output_tokens"),
+        cached,
+        cache_written,
+        reasoning: thinking.and_then(Value::as_u64),
+        ..Usage::default()
+    }
+}
+
+/// Append a `usage` object. Anthropic's clients want both counts, told or not.
+pub fn encode(out: &mut Vec<u8>, usage: &Usage) {
+    let beside = usage.cached.unwrap_or(0).saturating_add(usage.cache_written.unwrap_or(0));
+    let mut object = Object::open(out);
+    object.number("input_tokens", usage.input.unwrap_or(0).saturating_sub(beside));
+    object.number("output_tokens", usage.output.unwrap_or(0));
+    object.number("cache_creation_input_tokens", usage.cache_written.unwrap_or(0));
+    object.number("cache_read_input_tokens", usage.cached.unwrap_or(0));
+    if let Some(reasoning) = usage.reasoning {
+        let mut details = object.object("output_tokens_details");
+        details.number("thinking_tokens", reasoning);
+        details.close();
+    }
+    object.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, encode};
+    use crate::{dialect::pivot::usage::Usage, wire::json::document::Document};
+
+    #[test]
+    fn t042_cached_tokens_are_counted_once_in_both_directions() {
+        let text = br#"{"input_tokens":9,"output_tokens":12,"cache_creation_input_tokens":100,"cache_read_input_tokens":20,"output_tokens_details":{"thinking_tokens":3}}"#;
+        let mut document = Document::default();
+        let usage = decode(document.parse(text).expect("valid"));
+
+        let expected = Usage {
+            input: Some(129),
+            output: Some(12),
+            cached: Some(20),
+            cache_written: Some(100),
+            reasoning: Some(3),
+            ..Usage::default()
+        };
+        assert_eq!(usage, expected);
+        let mut out = Vec::new();
+        encode(&mut out, &usage);
+        assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(text));
+    }
+}

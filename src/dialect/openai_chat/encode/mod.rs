@@ -1,0 +1,6 @@
+//! From the pivot's words to OpenAI's.
+
+mod content;
+mod message;
+pub mod reply;
+pub mod request;
