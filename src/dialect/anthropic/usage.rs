@@ -12,24 +12,32 @@ use crate::{
 };
 
 /// Read a `usage` object.
-///
-/// In a stream the first event tells what went in and the last what came out, some vendors all of
-/// it again: hence what is not told stays untold.
 #[must_use]
 pub fn decode(value: Value<'_, '_>) -> Usage {
+    let mut usage = Usage::default();
+    amend(&mut usage, value);
+    usage
+}
+
+/// Amend what is known by a later `usage` object.
+///
+/// In a stream the first event tells what went in and the last what came out, of some vendors also
+/// what went in, told anew: it replaces what was known and is not added to it.
+pub fn amend(known: &mut Usage, value: Value<'_, '_>) {
     let count = |name: &str| value.get(name).and_then(Value::as_u64);
-    let cached = count("cache_read_input_tokens");
-    let cache_written = count("cache_creation_input_tokens");
-    let beside = cached.unwrap_or(0).saturating_add(cache_written.unwrap_or(0));
+    let beside =
+        |usage: &Usage| usage.cached.unwrap_or(0).saturating_add(usage.cache_written.unwrap_or(0));
+    let fresh = known.input.map(|input| input.saturating_sub(beside(known)));
     let thinking = value.get("output_tokens_details").and_then(|all| all.get("thinking_tokens"));
-    Usage {
-        input: count("input_tokens").map(|input| input.saturating_add(beside)),
+    known.amend(Usage {
         output: count("output_tokens"),
-        cached,
-        cache_written,
+        cached: count("cache_read_input_tokens"),
+        cache_written: count("cache_creation_input_tokens"),
         reasoning: thinking.and_then(Value::as_u64),
         ..Usage::default()
-    }
+    });
+    let fresh = count("input_tokens").or(fresh);
+    known.input = fresh.map(|fresh| fresh.saturating_add(beside(known)));
 }
 
 /// Append a `usage` object. Anthropic's clients want both counts, told or not.

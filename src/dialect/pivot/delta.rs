@@ -1,7 +1,8 @@
 //! One step of a streamed answer.
 
-use crate::dialect::pivot::{
-    failure::Failure, part::Foreign, reply::Stop, text::Text, usage::Usage,
+use crate::{
+    dialect::pivot::{failure::Failure, part::Foreign, reply::Stop, text::Text, usage::Usage},
+    wire::json::JsonError,
 };
 
 /// A step, borrowed from the event that said it.
@@ -94,4 +95,14 @@ pub enum Delta<'b> {
 /// borrowed from the event, and needs no list.
 pub trait Take {
     fn take(&mut self, delta: Delta<'_>);
+}
+
+/// An event that is no JSON, or not as its dialect says. Nothing behind it can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl From<JsonError> for Malformed {
+    fn from(_: JsonError) -> Self {
+        Self
+    }
 }

@@ -5,7 +5,7 @@
 pub struct Manner<'m> {
     /// For a reply that must say when it was made: seconds since 1970.
     pub now_seconds: u64,
-    /// The id of an answer that has none.
+    /// The request's id: also that of an answer that has none.
     pub id: &'m str,
     /// The model of an answer that names none.
     pub model: &'m str,

@@ -5,7 +5,8 @@
 //! asked of it, `part.rs` what turns are made of, `tool.rs` what a model may call, `reply.rs` a
 //! whole answer, `delta.rs` one step of a streamed one, `usage.rs` the tokens, `failure.rs` an
 //! error, `target.rs` what the other side can do, `manner.rs` how a reply is told, `text.rs` words and values as they were written,
-//! `dropped.rs` the list of what could not be said, `unfold.rs` turns a forced tool back into text.
+//! `dropped.rs` the list of what could not be said, `unfold.rs` turns a forced tool back into text, `nesting.rs` sees when the
+//! JSON of a tool call is complete.
 //!
 //! **Invariants**: values only, borrowed from the bytes they were decoded from; text stays escaped
 //! as it was written; what a dialect says and the pivot has no word for is named by the decoder,
@@ -15,6 +16,7 @@ pub mod delta;
 pub mod dropped;
 pub mod failure;
 pub mod manner;
+pub mod nesting;
 pub mod part;
 pub mod reply;
 pub mod request;

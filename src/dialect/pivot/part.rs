@@ -148,9 +148,5 @@ pub struct Foreign<'b> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     OpenAiChat,
-    OpenAiResponses,
     Anthropic,
-    Gemini,
-    Bedrock,
-    Cohere,
 }

@@ -4,3 +4,4 @@ mod block;
 mod message;
 pub mod reply;
 pub mod request;
+pub mod stream;
