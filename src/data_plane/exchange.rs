@@ -12,11 +12,15 @@ use crate::{
         keys::Memo,
         link::Link,
         local,
-        stage::{decode, directives, parse, relay, respond, route, translate},
+        stage::{
+            decode, directives, parse,
+            relay::{self, Talk},
+            respond, route, translate,
+        },
         trail::Trail,
         upstream::call,
     },
-    dialect::openai_chat,
+    dialect::{openai_chat, pivot::part::Dialect},
     lexicon::{
         fault::Fault,
         ids::SubjectId,
@@ -147,11 +151,14 @@ async fn converse<'s>(
         trail.resolved_model = &model.name;
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let bytes = translate::call(core.buffers.take(), target, &ask, request);
-        match call::send(core, endpoint, bytes, limits, downlink, trail).await {
+        let dropped = &mut downlink.dropped;
+        let call = translate::call(core.buffers.take(), target, &ask, request, dropped)?;
+        directives.check(dropped)?;
+        match call::send(core, endpoint, call.bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
                 let applied = directives::applied(snapshot.caller(subject));
-                relay::reply(core, &mut answer, &ask, limits, &applied, downlink, trail).await?;
+                let talk = Talk { ask: &ask, call: call.said, manner: directives.manner };
+                relay::reply(core, &mut answer, &talk, limits, &applied, downlink, trail).await?;
                 answer.release(core);
                 return Ok(());
             }
@@ -182,7 +189,9 @@ async fn conclude(
             let next = downlink.next();
             downlink.out.clear();
             let out = &mut downlink.out;
-            let body_at = respond::push_refusal(out, &refused, trail.request_id, next);
+            let dialect = trail.operation.map_or(Dialect::OpenAiChat, Dialect::of);
+            let id = trail.request_id;
+            let body_at = respond::push_refusal_in(out, &refused, id, next, dialect);
             if downlink.is_head {
                 // Its length is told; the body itself would be read as the next reply.
                 downlink.out.truncate(body_at);

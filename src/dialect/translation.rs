@@ -16,7 +16,10 @@ use crate::{
             usage::Usage,
         },
     },
-    lexicon::refusal::{Refusal, Refused},
+    lexicon::{
+        self,
+        refusal::{Refusal, Refused},
+    },
     wire::json::{
         JsonError,
         document::{Document, Kind, Value},
@@ -109,6 +112,16 @@ pub fn reply(
     Ok(reply.usage)
 }
 
+/// The tokens that a whole answer of this dialect reports.
+#[must_use]
+pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage> {
+    let told = root.get("usage")?;
+    match from {
+        Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
+        Dialect::Anthropic => anthropic::usage::decode(told).seen(),
+    }
+}
+
 /// Read a whole answer of this dialect.
 pub fn decode_reply<'b>(
     root: Value<'_, 'b>,
@@ -169,6 +182,8 @@ enum Decoder {
 
 /// Writes events of one dialect.
 enum Encoder {
+    /// The events pass as they came: nothing is written.
+    Nobody,
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
 }
@@ -176,6 +191,7 @@ enum Encoder {
 impl Encoder {
     fn push(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
         match self {
+            Self::Nobody => {}
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
         }
@@ -197,7 +213,8 @@ pub struct Facts {
     pub contents: u32,
 }
 
-/// Translates one stream, event by event.
+/// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
+/// notes the facts.
 ///
 /// **Cost**: in steady state no allocation; text is copied once, as it was written.
 pub struct Stream {
@@ -219,6 +236,7 @@ impl Stream {
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
+                to if to == from => Encoder::Nobody,
                 Dialect::OpenAiChat => Encoder::OpenAiChat(Default::default()),
                 Dialect::Anthropic => Encoder::Anthropic(Default::default()),
             },
@@ -264,6 +282,11 @@ impl Stream {
 
     /// The vendor's stream has ended after its finish: end the client's too.
     pub fn end(&mut self, out: &mut Vec<u8>, manner: &Manner<'_>) {
+        if let (Encoder::Nobody, Decoder::Anthropic(_), false) =
+            (&self.encoder, &self.decoder, self.facts.is_done)
+        {
+            return out.extend_from_slice(anthropic::encode::stream::STOP_EVENT);
+        }
         if !self.facts.is_done && !self.facts.has_failed {
             self.facts.is_done = true;
             self.encoder.push(out, &Delta::End, manner);
@@ -272,10 +295,11 @@ impl Stream {
 
     /// What could not be said so far.
     #[must_use]
-    pub const fn dropped(&self) -> &Dropped {
+    pub const fn dropped(&self) -> Option<&Dropped> {
         match &self.encoder {
-            Encoder::OpenAiChat(encoder) => &encoder.dropped,
-            Encoder::Anthropic(encoder) => &encoder.dropped,
+            Encoder::Nobody => None,
+            Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
+            Encoder::Anthropic(encoder) => Some(&encoder.dropped),
         }
     }
 }

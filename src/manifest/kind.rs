@@ -24,6 +24,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("provider-account/openai", Twin::Account),
     ("provider-account/self-hosted-model", Twin::Account),
     ("provider-account/custom", Twin::Account),
+    ("provider-account/anthropic", Twin::Account),
     ("virtual-account", Twin::VirtualAccount),
     ("personal-access-token", Twin::PersonalAccessToken),
     ("pat", Twin::PersonalAccessToken),
@@ -38,7 +39,6 @@ pub const OBEYED: &[(&str, Twin)] = &[
 /// **Source**: the unions of appendix A of the reference, and its older spellings (§25).
 pub const UNBUILT: &[&str] = &[
     "provider-account/ai21",
-    "provider-account/anthropic",
     "provider-account/aws-bedrock",
     "provider-account/aws-bedrock-mantle",
     "provider-account/aws-claude-platform",

@@ -17,6 +17,11 @@ pub enum Credential {
         username: Secret,
         password: Secret,
     },
+    /// A key in a header of the vendor's own, in lower case.
+    Key {
+        header: &'static str,
+        key: Secret,
+    },
 }
 
 /// A header that operators add, resolved.
@@ -85,6 +90,12 @@ pub fn write(
     let mut rest = format!("host: {}\r\n", url.authority());
     match credential {
         Credential::None => {}
+        Credential::Key { header, key } => {
+            rest.push_str(header);
+            rest.push_str(": ");
+            rest.push_str(key.expose());
+            rest.push_str("\r\n");
+        }
         Credential::Bearer(token) => {
             rest.push_str("authorization: Bearer ");
             rest.push_str(token.expose());

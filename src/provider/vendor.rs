@@ -1,5 +1,7 @@
 //! The vendors: tables, one row each.
 
+use crate::dialect::pivot::part::Dialect;
+
 /// What is particular to a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vendor {
@@ -7,20 +9,39 @@ pub struct Vendor {
     pub account_type: &'static str,
     /// Where it lives when the account names no other place.
     pub base_url: Option<&'static str>,
+    pub dialect: Dialect,
+    /// Where a key goes: the header in lower case; none is `authorization: Bearer`.
+    pub key_header: Option<&'static str>,
     /// Answers 400 to `stream_options`.
     pub rejects_stream_options: bool,
+    /// Servers of many makers: they know the bound on an answer as `max_tokens`, and take back what
+    /// a model thought as `reasoning_content`.
+    pub is_anyones: bool,
+}
+
+const fn openai(account_type: &'static str, base_url: Option<&'static str>) -> Vendor {
+    Vendor {
+        account_type,
+        base_url,
+        dialect: Dialect::OpenAiChat,
+        key_header: None,
+        rejects_stream_options: false,
+        is_anyones: base_url.is_none(),
+    }
 }
 
 /// The account types that are obeyed. A model of `provider-account/X` is an
 /// `integration/model/X`.
-pub const VENDORS: [Vendor; 3] = [
+pub const VENDORS: [Vendor; 4] = [
+    openai("openai", Some("https://api.openai.com/v1")),
+    openai("self-hosted-model", None),
+    openai("custom", None),
+    // Source: docs.claude.com/en/api/overview, read 2026-11-21.
     Vendor {
-        account_type: "openai",
-        base_url: Some("https://api.openai.com/v1"),
-        rejects_stream_options: false,
+        dialect: Dialect::Anthropic,
+        key_header: Some("x-api-key"),
+        ..openai("anthropic", Some("https://api.anthropic.com/v1"))
     },
-    Vendor { account_type: "self-hosted-model", base_url: None, rejects_stream_options: false },
-    Vendor { account_type: "custom", base_url: None, rejects_stream_options: false },
 ];
 
 /// The row of an account type.

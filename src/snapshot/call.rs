@@ -32,6 +32,8 @@ pub(super) struct Call {
 struct Bench<'a> {
     document: &'a Document,
     vault: &'a Vault<'a>,
+    /// Where the vendor wants a key.
+    key_header: Option<&'static str>,
     findings: &'a mut Findings,
 }
 
@@ -54,7 +56,8 @@ pub(super) fn of(
         Proof { credential: Credential::None, headers: vec![], is_secret_missing: false };
     let account = context.account;
     let top = Path::top();
-    let mut bench = Bench { document: context.document, vault, findings };
+    let key_header = context.vendor.key_header;
+    let mut bench = Bench { document: context.document, vault, key_header, findings };
     // What stands at the model holds over what stands at the account.
     for (path, headers) in [(&top, &account.headers), (path, &model.headers)] {
         if let Some(headers) = headers {
@@ -235,6 +238,9 @@ fn prove(bench: &mut Bench<'_>, path: &Path, auth: &AuthData, proof: &mut Proof)
     proof.credential = match (auth.kind, secrets.next(), secrets.next()) {
         (AuthKind::BasicAuth, Some(username), Some(password)) => {
             Credential::Basic { username, password }
+        }
+        (AuthKind::ApiKey, Some(key), _) if bench.key_header.is_some() => {
+            Credential::Key { header: bench.key_header.unwrap_or_default(), key }
         }
         (AuthKind::ApiKey | AuthKind::BearerAuth, Some(token), _) => Credential::Bearer(token),
         _ => Credential::None,

@@ -46,17 +46,20 @@ fn nested(object: &[u8], key: &str) -> Option<u64> {
 
 /// The same of a parsed document, with all that it tells.
 ///
-/// `cache_creation_input_tokens` is how gateways tell what Anthropic's caches were given.
+/// `cache_creation_input_tokens` is how gateways tell what Anthropic's caches were given. Azure tells
+/// of Grok more cached tokens than went in at all: a part is never taken for more than its whole.
 #[must_use]
 pub fn decode(value: Value<'_, '_>) -> pivot::usage::Usage {
     let count = |name: &str| value.get(name).and_then(Value::as_u64);
     let input = value.get("prompt_tokens_details");
     let output = value.get("completion_tokens_details");
     let detail = |details: Option<Value<'_, '_>>, name: &str| details?.get(name)?.as_u64();
+    let prompt = count("prompt_tokens");
+    let cached = detail(input, "cached_tokens").or_else(|| count("prompt_cache_hit_tokens"));
     pivot::usage::Usage {
-        input: count("prompt_tokens"),
+        input: prompt,
         output: count("completion_tokens"),
-        cached: detail(input, "cached_tokens").or_else(|| count("prompt_cache_hit_tokens")),
+        cached: cached.map(|cached| cached.min(prompt.unwrap_or(cached))),
         cache_written: count("cache_creation_input_tokens"),
         reasoning: detail(output, "reasoning_tokens"),
         input_audio: detail(input, "audio_tokens"),

@@ -1,6 +1,9 @@
 //! What turns and answers are made of.
 
-use crate::dialect::pivot::text::{Arguments, Json, Text};
+use crate::{
+    dialect::pivot::text::{Arguments, Json, Text},
+    lexicon::operation::Operation,
+};
 
 /// One part of a turn, or of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,4 +152,26 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+}
+
+impl Dialect {
+    /// In which an operation is asked for.
+    #[must_use]
+    pub const fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::ChatCompletions | Operation::Completions | Operation::Embeddings => {
+                Self::OpenAiChat
+            }
+            Operation::Messages | Operation::CountTokens => Self::Anthropic,
+        }
+    }
+
+    /// Its word for a chat.
+    #[must_use]
+    pub const fn chat(self) -> Operation {
+        match self {
+            Self::OpenAiChat => Operation::ChatCompletions,
+            Self::Anthropic => Operation::Messages,
+        }
+    }
 }

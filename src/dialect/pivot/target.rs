@@ -25,8 +25,6 @@ pub struct Abilities {
     pub says_max_tokens: bool,
     /// Answers 400 to `stream_options`.
     pub rejects_stream_options: bool,
-    /// Top-level fields, by their names in its dialect, to which it answers 400.
-    pub rejects: &'static [&'static str],
 }
 
 /// How a model is told to think.
@@ -56,7 +54,6 @@ impl Abilities {
         samples_by_one: false,
         says_max_tokens: false,
         rejects_stream_options: false,
-        rejects: &[],
     };
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// An error is a page of text; more is not read.
-const BODY_BYTES_MAX: usize = 1 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Relay an answer whose status is an error.
 ///
@@ -36,8 +36,9 @@ pub async fn relay(
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
     let status = answer.head.status;
-    let body =
-        collect(core, answer, limits, downlink).await.map_err(|failure| refuse(failure, trail))?;
+    let body = collect(core, answer, limits, BODY_BYTES_MAX, downlink)
+        .await
+        .map_err(|failure| refuse(failure, trail))?;
     match trail.fault {
         Some(Fault::Auth) => Err(Refusal::UpstreamAuth.into()),
         Some(Fault::Status(_)) => {
@@ -67,8 +68,9 @@ pub async fn relay_disguised(
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
-    let body =
-        collect(core, answer, limits, downlink).await.map_err(|failure| refuse(failure, trail))?;
+    let body = collect(core, answer, limits, BODY_BYTES_MAX, downlink)
+        .await
+        .map_err(|failure| refuse(failure, trail))?;
     if reply::judge_error(&body) != ErrorBody::AsIs {
         return Err(invalid(trail));
     }
@@ -77,10 +79,12 @@ pub async fn relay_disguised(
     tell(answer, status, &body, applied, downlink, trail).await
 }
 
-async fn collect(
+/// The whole body, unless it is larger than `bytes_max`.
+pub(super) async fn collect(
     core: &Core,
     answer: &mut Answer,
     limits: Limits,
+    bytes_max: usize,
     downlink: &mut Downlink<'_>,
 ) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
@@ -89,7 +93,7 @@ async fn collect(
         if answer.body.is_done() {
             return Ok(body);
         }
-        if body.len() > BODY_BYTES_MAX {
+        if body.len() > bytes_max {
             return Err(Failure::Fault(Fault::Invalid));
         }
         let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
@@ -106,7 +110,7 @@ fn foreign(message: &str, status: u16, request_id: &str) -> Vec<u8> {
     out
 }
 
-async fn tell(
+pub(super) async fn tell(
     answer: &mut Answer,
     status: u16,
     body: &[u8],

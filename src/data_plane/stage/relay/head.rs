@@ -39,8 +39,14 @@ pub fn push(
     trail: &Trail<'_>,
 ) {
     let next = downlink.next();
+    let dropped = std::mem::take(&mut downlink.dropped);
     let out = &mut downlink.out;
     respond::push_status(out, status);
+    if !dropped.is_empty() {
+        out.extend_from_slice(b"x-weir-dropped: ");
+        dropped.push(out);
+        out.extend_from_slice(b"\r\n");
+    }
     respond::push_raw(out, b"content-type", content_type);
     for (name, value) in answer.headers() {
         if headers::passes_downstream(name) {

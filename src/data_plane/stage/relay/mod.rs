@@ -1,11 +1,13 @@
 //! The Reply: what came back, relayed as it comes.
 //!
-//! `stream.rs` relays events, `whole.rs` one JSON document, `failed.rs` an answer that is none. All
-//! three write their head by `head.rs`.
+//! `stream.rs` relays events, `whole.rs` one JSON document, `failed.rs` an answer that is none, all
+//! where both sides speak OpenAI's language; `translated/` does the same where one side does not.
+//! All write their head by `head.rs`.
 
 mod failed;
 mod head;
 mod stream;
+mod translated;
 mod whole;
 
 use crate::{
@@ -13,10 +15,14 @@ use crate::{
         core::Core,
         downlink::Downlink,
         exchange::Stop,
+        stage::{directives::Manner, translate::Said},
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::openai_chat::{reply, request::Ask},
+    dialect::{
+        openai_chat::{reply, request::Ask},
+        pivot::part::Dialect,
+    },
     lexicon::{fault::Fault, refusal::Refusal},
 };
 
@@ -28,16 +34,35 @@ enum Kind {
     Other,
 }
 
+/// What was asked, what the vendor was told, and how its answer is to be told.
+#[derive(Clone, Copy)]
+pub struct Talk<'t> {
+    pub ask: &'t Ask<'t>,
+    pub call: Said,
+    pub manner: Manner,
+}
+
+impl Talk<'_> {
+    /// The client's language.
+    const fn client(&self) -> Dialect {
+        Dialect::of(self.ask.operation)
+    }
+}
+
 /// Relay an answer to the client.
 pub async fn reply(
     core: &Core,
     answer: &mut Answer,
-    ask: &Ask<'_>,
+    talk: &Talk<'_>,
     limits: Limits,
     applied: &[u8],
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
+    if talk.call.dialect != Dialect::OpenAiChat || talk.client() != Dialect::OpenAiChat {
+        return translated::relay(core, answer, talk, limits, applied, downlink, trail).await;
+    }
+    let ask = talk.ask;
     if let Some(fault) = reply::fault_of(answer.head.status) {
         trail.fault = Some(fault);
         return failed::relay(core, answer, limits, applied, downlink, trail).await;

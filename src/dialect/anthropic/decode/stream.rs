@@ -35,6 +35,8 @@ pub struct Decoder {
     has_started: bool,
     /// Words, calls or thoughts were told.
     has_content: bool,
+    /// Nothing that follows belongs to this answer.
+    has_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +56,9 @@ impl Decoder {
     /// # Errors
     /// `Malformed`: nothing that follows can be trusted.
     pub fn read(&mut self, data: &[u8], to: &mut impl Take) -> Result<(), Malformed> {
+        if self.has_ended {
+            return Ok(());
+        }
         // Taken out, so that what is read of it does not hold the rest of this.
         let mut document = std::mem::take(&mut self.document);
         let done = document.parse(data).map_err(Malformed::from).and_then(|event| {
@@ -75,13 +80,11 @@ impl Decoder {
                 let delta = event.get("delta").ok_or(Malformed)?;
                 self.delta(index(event)?, delta, to)
             }
-            "content_block_start" => self.open(event, to),
+            "content_block_start" => {
+                self.open(index(event)?, event.get("content_block").ok_or(Malformed)?, to)
+            }
             "content_block_stop" => {
-                match self.block(index(event)?) {
-                    Block::Tool(tool) => to.take(Delta::ToolClose { choice: 0, tool }),
-                    Block::Text | Block::Thinking => to.take(Delta::PartEnd { choice: 0 }),
-                    Block::Foreign | Block::Unknown => {}
-                }
+                self.close(index(event)?, to);
                 Ok(())
             }
             "message_start" => self.start(event.get("message").ok_or(Malformed)?, to),
@@ -90,6 +93,7 @@ impl Decoder {
                 Ok(())
             }
             "message_stop" => {
+                self.has_ended = true;
                 to.take(Delta::End);
                 Ok(())
             }
@@ -120,12 +124,21 @@ impl Decoder {
             to.take(Delta::Start { id: text("id"), model: text("model"), created: None });
         }
         to.take(Delta::Usage(self.usage));
+        // Empty, but for calls that the vendor's own code made before.
+        for (index, block) in message.get("content").into_iter().flat_map(Value::items).enumerate()
+        {
+            self.open(index, block, to)?;
+            self.close(index, to);
+        }
         Ok(())
     }
 
-    fn open(&mut self, event: Value<'_, '_>, to: &mut impl Take) -> Result<(), Malformed> {
-        let index = index(event)?;
-        let block = event.get("content_block").ok_or(Malformed)?;
+    fn open(
+        &mut self,
+        index: usize,
+        block: Value<'_, '_>,
+        to: &mut impl Take,
+    ) -> Result<(), Malformed> {
         let kind = block.get("type").and_then(Text::of).ok_or(Malformed)?;
         let text = |name: &str| block.get(name).and_then(Text::of).filter(|text| !text.is_empty());
         self.has_content = true;
@@ -236,6 +249,14 @@ impl Decoder {
         let sequence = delta.get("stop_sequence");
         if let Some(stop) = delta.get("stop_reason").and_then(|it| reply::stop(it, sequence)) {
             to.take(Delta::Finish { choice: 0, stop });
+        }
+    }
+
+    fn close(&self, index: usize, to: &mut impl Take) {
+        match self.block(index) {
+            Block::Tool(tool) => to.take(Delta::ToolClose { choice: 0, tool }),
+            Block::Text | Block::Thinking => to.take(Delta::PartEnd { choice: 0 }),
+            Block::Foreign | Block::Unknown => {}
         }
     }
 

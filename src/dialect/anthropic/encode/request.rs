@@ -224,11 +224,10 @@ fn push_sampling(
     let thinks = plan.thinks();
     let value = |number: &str| number.parse::<f64>().unwrap_or_default();
     let mut says = |name: &'static str, is_fit: bool| {
-        let is_said = is_fit && !to.abilities.rejects.contains(&name);
-        if !is_said {
+        if !is_fit {
             dropped.name(name);
         }
-        is_said
+        is_fit
     };
     let mut has_temperature = false;
     if let Some(temperature) = request.temperature {

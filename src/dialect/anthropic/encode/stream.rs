@@ -296,9 +296,13 @@ impl Encoder {
         delta.close();
         usage::encode(object.key("usage"), &self.usage);
         object.close();
-        out.extend_from_slice(b"\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+        out.extend_from_slice(b"\n\n");
+        out.extend_from_slice(STOP_EVENT);
     }
 }
+
+/// The end of a stream as bytes.
+pub const STOP_EVENT: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 const THINKING: &str = "\"thinking\",\"thinking\":\"\",\"signature\":\"\"";

@@ -48,8 +48,7 @@ pub fn encode(
     push_tools(&mut object, request, dropped);
     push_output(&mut object, &request.output);
     for other in &request.others {
-        let is_rejected = to.abilities.rejects.contains(&&*other.name);
-        if SHARED.contains(&&*other.name) && !is_rejected {
+        if SHARED.contains(&&*other.name) {
             object.raw(&other.name, &other.value.0);
         } else {
             dropped.name(other.name.clone().into_owned());
@@ -65,13 +64,6 @@ fn push_sampling(
     to: &Addressee<'_>,
     dropped: &mut Dropped,
 ) {
-    let mut says = |name: &'static str| {
-        let is_taken = !to.abilities.rejects.contains(&name);
-        if !is_taken {
-            dropped.name(name);
-        }
-        is_taken
-    };
     if let Some(max_tokens) = request.max_tokens {
         let name =
             if to.abilities.says_max_tokens { "max_tokens" } else { "max_completion_tokens" };
@@ -85,20 +77,20 @@ fn push_sampling(
         ("seed", request.seed),
     ];
     for (name, number) in numbers {
-        if let Some(number) = number.filter(|_| says(name)) {
+        if let Some(number) = number {
             object.raw(name, number);
         }
     }
-    if let Some(count) = request.count.filter(|_| says("n")) {
+    if let Some(count) = request.count {
         object.number("n", count);
     }
-    if let Some(logprobs) = request.logprobs.filter(|_| says("logprobs")) {
+    if let Some(logprobs) = request.logprobs {
         object.boolean("logprobs", logprobs);
     }
-    if let Some(top) = request.top_logprobs.filter(|_| says("top_logprobs")) {
+    if let Some(top) = request.top_logprobs {
         object.number("top_logprobs", top);
     }
-    if !request.stop.is_empty() && says("stop") {
+    if !request.stop.is_empty() {
         let mut array = object.array("stop");
         for text in &request.stop {
             text.push(array.next());

@@ -1,0 +1,287 @@
+//! Events, told in the client's words as they come.
+//!
+//! As in `relay/stream.rs`, the head leaves with the first bytes, whatever came together leaves
+//! together, and how the stream ended is said in the client's own language.
+
+use crate::{
+    data_plane::{
+        core::Core,
+        downlink::Downlink,
+        exchange::Stop,
+        stage::relay::{
+            Talk,
+            failed::tell,
+            head::{self, Length},
+            refuse,
+            translated::{error::tell_in, manner},
+        },
+        trail::Trail,
+        upstream::call::{Answer, Failure, Limits},
+    },
+    dialect::{
+        pivot::{delta::Malformed, manner::Manner},
+        translation::{self, Stream},
+    },
+    lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
+    wire::{
+        http1::chunked::{LAST_CHUNK, push_chunk_head},
+        sse::{self, Data, Event, Scanner},
+    },
+};
+use std::borrow::Cow;
+
+/// How long a stream that has told its finish may take to say the rest and end.
+const FINISH_GRACE_MS: u64 = 3_000;
+/// For vendors that report no usage: bytes of a request's body that make a token, about.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// A stream on its way.
+struct Relay<'r> {
+    applied: &'r [u8],
+    talk: &'r Talk<'r>,
+    status: u16,
+    length: Option<Length>,
+    stream: Stream,
+    /// Both sides speak the same language: what came passes.
+    is_straight: bool,
+    scanner: Scanner,
+    /// What came and is not yet a whole event.
+    pending: Vec<u8>,
+    /// What the client gets next.
+    payload: Vec<u8>,
+    /// The data of an error that came before anything else.
+    early_error: Option<Vec<u8>>,
+    finished_at: Option<Moment>,
+}
+
+/// Relay the stream.
+pub async fn relay(
+    core: &Core,
+    answer: &mut Answer,
+    talk: &Talk<'_>,
+    limits: Limits,
+    applied: &[u8],
+    downlink: &mut Downlink<'_>,
+    trail: &mut Trail<'_>,
+) -> Result<(), Stop> {
+    let pair = (talk.call.dialect, talk.client());
+    let mut relay = Relay {
+        applied,
+        talk,
+        status: answer.head.status,
+        length: None,
+        stream: Stream::new(pair, talk.call.written, talk.manner.forwards_pings),
+        is_straight: pair.0 == pair.1,
+        scanner: Scanner::default(),
+        pending: core.buffers.take(),
+        payload: core.buffers.take(),
+        early_error: None,
+        finished_at: None,
+    };
+    let ended = loop {
+        let pending = &mut relay.pending;
+        let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
+        let moved = taken.and_then(|()| relay.scan(core.clock.now(), trail));
+        if let Some(data) = relay.early_error.take() {
+            return relay.tell_early(&data, answer, downlink, trail).await;
+        }
+        relay.push(answer, downlink, trail);
+        if let Err(fault) = moved {
+            break Err(Failure::Fault(fault));
+        }
+        if answer.body.is_done() || relay.stream.facts.has_failed {
+            break Ok(());
+        }
+        if downlink.send().await.is_err() {
+            break Err(Failure::ClientGone);
+        }
+        let (deadline, fault) = relay.until(core, limits);
+        match answer.read(deadline, fault, downlink).await {
+            Ok(true) => {}
+            Ok(false) => break answer.body.end().map_err(Failure::Fault),
+            Err(_) if relay.is_only_late(core, deadline) => break Ok(()),
+            Err(failure) => break Err(failure),
+        }
+    };
+    relay.end(ended, core.clock.now(), answer, downlink, trail).await?;
+    core.buffers.give(std::mem::take(&mut relay.pending));
+    core.buffers.give(std::mem::take(&mut relay.payload));
+    Ok(())
+}
+
+impl Relay<'_> {
+    /// Tell every event that is whole.
+    fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<(), Fault> {
+        let manner = manner(self.talk, trail);
+        let mut end = 0;
+        let mut read = Ok(());
+        while let (Ok(()), Some(event)) =
+            (read, self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)?)
+        {
+            end = event.whole.end;
+            let before = self.stream.facts;
+            read = self.see(&event, &manner);
+            let facts = self.stream.facts;
+            if event.data != Data::None {
+                trail.content(now);
+            }
+            let is_news = facts.has_finished && (!before.has_finished || facts.goes_on);
+            if is_news || (facts.is_done && !before.is_done) {
+                self.finished_at = Some(now);
+            }
+            if facts.has_failed {
+                break;
+            }
+        }
+        self.pending.drain(..end);
+        self.scanner.consumed(end);
+        read.map_err(|Malformed| Fault::Invalid)
+    }
+
+    fn see(&mut self, event: &Event, manner: &Manner<'_>) -> Result<(), Malformed> {
+        let whole = &self.pending[event.whole.clone()];
+        if self.is_straight {
+            self.payload.extend_from_slice(whole);
+        }
+        let data = match &event.data {
+            Data::None => {
+                if !self.is_straight {
+                    self.stream.alive(&mut self.payload, manner);
+                }
+                return Ok(());
+            }
+            Data::One(range) => Cow::Borrowed(&self.pending[range.clone()]),
+            Data::Many => sse::join_data(&self.pending, event.whole.clone()),
+        };
+        let read = self.stream.event(&data, &mut self.payload, manner);
+        if self.stream.facts.has_failed && self.length.is_none() && self.stream.facts.contents == 0
+        {
+            self.early_error = Some(data.into_owned());
+        }
+        // What passes as it came is not ours to judge.
+        if self.is_straight { Ok(()) } else { read }
+    }
+
+    /// Nothing was sent yet: an error can be told by its status.
+    async fn tell_early(
+        &mut self,
+        data: &[u8],
+        answer: &mut Answer,
+        downlink: &mut Downlink<'_>,
+        trail: &mut Trail<'_>,
+    ) -> Result<(), Stop> {
+        trail.fault = Some(Fault::ErrorEvent);
+        match tell_in(self.talk, data, None, trail.request_id) {
+            Some((status, told)) => {
+                tell(answer, status, &told, self.applied, downlink, trail).await
+            }
+            None => Err(Refusal::UpstreamInvalid.into()),
+        }
+    }
+
+    fn begin(&mut self, answer: &Answer, downlink: &mut Downlink<'_>, trail: &Trail<'_>) {
+        let length = Length::unknown(downlink);
+        self.length = Some(length);
+        let content_type = b"text/event-stream";
+        head::push(downlink, answer, self.status, content_type, length, self.applied, trail);
+        // A comment, which a client of events passes over.
+        downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
+    }
+
+    /// Move what was told into what is sent next, as one chunk.
+    fn push(&mut self, answer: &Answer, downlink: &mut Downlink<'_>, trail: &mut Trail<'_>) {
+        if self.payload.is_empty() {
+            return;
+        }
+        if self.length.is_none() {
+            self.begin(answer, downlink, trail);
+        }
+        trail.bytes_out += self.payload.len() as u64;
+        let out = &mut downlink.out;
+        if self.length == Some(Length::Chunked) {
+            push_chunk_head(out, self.payload.len());
+            out.extend_from_slice(&self.payload);
+            out.extend_from_slice(b"\r\n");
+        } else {
+            out.extend_from_slice(&self.payload);
+        }
+        self.payload.clear();
+    }
+
+    /// Until when the next bytes must be there.
+    fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
+        let own = core.clock.now().plus_millis(core.settings.timeouts.idle_ms);
+        let (mut deadline, mut fault) = limits.until_done(own);
+        let is_silent = self.stream.facts.contents == 0 && self.length.is_none();
+        if let Some(ttft) = limits.ttft.filter(|ttft| is_silent && *ttft < deadline) {
+            (deadline, fault) = (ttft, Fault::TtftTimeout);
+        }
+        if let Some(finished) = self.finished_at {
+            deadline = deadline.min(finished.plus_millis(FINISH_GRACE_MS));
+        }
+        (deadline, fault)
+    }
+
+    /// The wait ended because a finished stream did not go on.
+    fn is_only_late(&self, core: &Core, deadline: Moment) -> bool {
+        self.finished_at.is_some_and(|at| at.plus_millis(FINISH_GRACE_MS) == deadline)
+            && core.clock.now() >= deadline
+    }
+
+    /// Say how it ended, and seal the receipt before the last bytes leave.
+    async fn end(
+        &mut self,
+        ended: Result<(), Failure>,
+        now: Moment,
+        answer: &Answer,
+        downlink: &mut Downlink<'_>,
+        trail: &mut Trail<'_>,
+    ) -> Result<(), Stop> {
+        if ended.is_ok() && !self.stream.facts.has_failed {
+            // What stands behind the last blank line is an event too, if it is whole in itself.
+            self.pending.extend_from_slice(b"\n\n");
+            let _ = self.scan(now, trail);
+        }
+        self.account(trail);
+        let facts = self.stream.facts;
+        let is_complete = facts.is_done || facts.has_finished;
+        let fault = match ended {
+            Err(Failure::ClientGone) => return Err(Stop::ClientGone),
+            Err(Failure::Fault(fault)) if !is_complete || fault == Fault::Invalid => Some(fault),
+            _ => (!is_complete && !facts.has_failed).then_some(Fault::Truncated),
+        };
+        if let (Some(fault), None) = (fault, self.length) {
+            return Err(refuse(Failure::Fault(fault), trail));
+        }
+        let manner = manner(self.talk, trail);
+        let ending = if let Some(fault) = fault {
+            let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
+            trail.fault = Some(fault);
+            trail.refusal = Some(refusal);
+            let (client, id) = (self.talk.client(), trail.request_id);
+            translation::push_refused_event(&mut self.payload, &refusal.into(), client, id);
+            Ending::Broken
+        } else if facts.has_failed {
+            trail.fault = Some(Fault::ErrorEvent);
+            Ending::Broken
+        } else {
+            self.stream.end(&mut self.payload, &manner);
+            Ending::Complete
+        };
+        self.push(answer, downlink, trail);
+        if self.length == Some(Length::Chunked) {
+            downlink.out.extend_from_slice(LAST_CHUNK);
+        }
+        trail.seal(ending, self.status);
+        downlink.send().await
+    }
+
+    fn account(&self, trail: &mut Trail<'_>) {
+        trail.report(self.stream.facts.usage.seen());
+        if !trail.usage_is_reported {
+            // Every piece is about a token; the receipt says that this was not reported.
+            trail.usage.input_tokens = trail.bytes_in.div_ceil(BYTES_PER_TOKEN);
+            trail.usage.output_tokens = u64::from(self.stream.facts.contents);
+        }
+    }
+}
