@@ -25,6 +25,7 @@ use crate::{
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
     wire::{
         http1::chunked::{LAST_CHUNK, push_chunk_head},
+        json,
         sse::{self, Data, Event, Scanner},
     },
 };
@@ -237,8 +238,7 @@ impl Relay<'_> {
         downlink: &mut Downlink<'_>,
         trail: &mut Trail<'_>,
     ) -> Result<(), Stop> {
-        if ended.is_ok() && !self.stream.facts.has_failed {
-            // What stands behind the last blank line is an event too, if it is whole in itself.
+        if ended.is_ok() && self.rest_is_whole() {
             self.pending.extend_from_slice(b"\n\n");
             let _ = self.scan(now, trail);
         }
@@ -274,6 +274,17 @@ impl Relay<'_> {
         }
         trail.seal(ending, self.status);
         downlink.send().await
+    }
+
+    /// What stands behind the last blank line is an event too, if it is whole in itself; else it
+    /// was cut off.
+    fn rest_is_whole(&self) -> bool {
+        let rest = self.pending.trim_ascii_end();
+        let data = rest.split(|byte| *byte == b'\n' || *byte == b'\r').next_back();
+        let data = data.and_then(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii);
+        data.is_some_and(|data| {
+            data == b"[DONE]" || json::object::scan_object(data, &[""; 0]).is_ok()
+        })
     }
 
     fn account(&self, trail: &mut Trail<'_>) {
