@@ -6,8 +6,10 @@
 mod dialects {
     mod answer;
     mod anthropic;
+    mod golden;
     mod openai;
     mod recordings;
+    mod round_trip;
     mod stream;
 }
 mod harness;

@@ -22,13 +22,13 @@ pub fn translate<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     pair: (Dialect, Dialect),
 ) -> Option<Vec<u8>> {
-    translate_with(pieces, Stream::new(pair, Written::default(), false))
+    translate_with(pieces, &mut Stream::new(pair, Written::default(), false))
 }
 
 /// The same with a stream of one's own.
 pub fn translate_with<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
-    mut stream: Stream,
+    stream: &mut Stream,
 ) -> Option<Vec<u8>> {
     let mut scanner = Scanner::default();
     let (mut pending, mut out) = (Vec::new(), Vec::new());

@@ -4,6 +4,7 @@ use crate::{
     dialect::pivot::text::{Arguments, Json, Text},
     lexicon::operation::Operation,
 };
+use std::borrow::Cow;
 
 /// One part of a turn, or of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,8 @@ impl<'b> Part<'b> {
 
     /// What it is called where it must be named as dropped.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match &self.content {
+    pub fn name(&self) -> Cow<'_, str> {
+        let name = match &self.content {
             Content::Text(_) => "text",
             Content::Cited { .. } => "citations",
             Content::Image { .. } => "image",
@@ -83,9 +84,9 @@ impl<'b> Part<'b> {
             Content::Thinking { .. } => "thinking",
             Content::RedactedThinking(_) => "redacted_thinking",
             Content::Refusal(_) => "refusal",
-            Content::Server(_) => "server_tool",
-            Content::Foreign(_) => "part",
-        }
+            Content::Server(foreign) | Content::Foreign(foreign) => return foreign.name.read(),
+        };
+        Cow::Borrowed(name)
     }
 }
 

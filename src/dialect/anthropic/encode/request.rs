@@ -131,24 +131,20 @@ impl Plan {
         };
         let min = min.max(BUDGET_MIN);
         let budget = match request.reasoning {
+            // Without a bound of the client's the answer has the model's own, and words need room.
+            Reasoning::Budget(budget) if request.max_tokens.is_none() => {
+                Some(budget.min(self.max_tokens / 2))
+            }
             Reasoning::Budget(budget) => Some(budget),
             Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => {
-                effort.budget(self.room(request), min)
+                effort.budget(self.max_tokens, min)
             }
-            _ => Effort::Medium.budget(self.room(request), min),
+            _ => Effort::Medium.budget(self.max_tokens, min),
         };
-        let Some(budget) = budget else { return dropped.name("reasoning_effort") };
-        self.thinking = Said::Enabled(budget);
-        if request.max_tokens.is_none() {
-            // The bound on the answer counts its thinking, which must leave room for words.
-            self.max_tokens = self.max_tokens.max(budget.saturating_add(self.max_tokens));
+        match budget {
+            Some(budget) => self.thinking = Said::Enabled(budget),
+            None => dropped.name("reasoning_effort"),
         }
-    }
-
-    /// The tokens that an effort is a share of.
-    fn room(&self, request: &Request<'_>) -> u64 {
-        // Without a bound of the client's: so that a low effort is about the least budget.
-        request.max_tokens.unwrap_or(self.max_tokens.max(8_192))
     }
 
     fn push_thinking(&self, object: &mut Object<'_>) {

@@ -204,9 +204,6 @@ fn name_unsaid(parts: &[Part<'_>], dropped: &mut Dropped) {
             | Content::Thinking { .. }
             | Content::RedactedThinking(_)
             | Content::Refusal(_) => {}
-            Content::Server(foreign) | Content::Foreign(foreign) => {
-                dropped.name(format!("content.{}", foreign.name.read()));
-            }
             _ => dropped.name(format!("content.{}", part.name())),
         }
     }
