@@ -231,14 +231,22 @@ impl Stream {
     pub fn new((from, to): (Dialect, Dialect), written: Written, forwards_pings: bool) -> Self {
         Self {
             decoder: match from {
-                Dialect::OpenAiChat => Decoder::OpenAiChat(Default::default()),
-                Dialect::Anthropic => Decoder::Anthropic(Default::default()),
+                Dialect::OpenAiChat => {
+                    Decoder::OpenAiChat(openai_chat::decode::stream::Decoder::default())
+                }
+                Dialect::Anthropic => {
+                    Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
+                }
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
                 to if to == from => Encoder::Nobody,
-                Dialect::OpenAiChat => Encoder::OpenAiChat(Default::default()),
-                Dialect::Anthropic => Encoder::Anthropic(Default::default()),
+                Dialect::OpenAiChat => {
+                    Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
+                }
+                Dialect::Anthropic => {
+                    Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
+                }
             },
             facts: Facts::default(),
             forwards_pings,
@@ -270,7 +278,10 @@ impl Stream {
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
-        read
+        match &self.encoder {
+            Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
+            _ => read,
+        }
     }
 
     /// Append what an event without data becomes, such as a comment: a sign of life.

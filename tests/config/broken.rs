@@ -73,20 +73,20 @@ m.yaml:11: warning: integrations[0].zzz: found an unknown key, wanted type, name
 #[test]
 fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
     check(
-        "{name: x, type: provider-account/anthropic}",
-        r#"m.yaml:1: error: type: found "provider-account/anthropic", wanted
+        "{name: x, type: provider-account/aws-bedrock}",
+        r#"m.yaml:1: error: type: found "provider-account/aws-bedrock", wanted
     provider-account/openai, provider-account/self-hosted-model,
-    provider-account/custom, virtual-account, personal-access-token, pat, team,
-    authz_rules, gateway-global-settings, gateway-metadata-config (this build does
-    not obey that type yet)"#,
+    provider-account/custom, provider-account/anthropic, virtual-account,
+    personal-access-token, pat, team, authz_rules, gateway-global-settings,
+    gateway-metadata-config (this build does not obey that type yet)"#,
     );
     check(
         "{name: x, type: gateway-rate-limiting-config}",
         r#"m.yaml:1: error: type: found "gateway-rate-limiting-config", wanted
     provider-account/openai, provider-account/self-hosted-model,
-    provider-account/custom, virtual-account, personal-access-token, pat, team,
-    authz_rules, gateway-global-settings, gateway-metadata-config (this build does
-    not obey that type yet)"#,
+    provider-account/custom, provider-account/anthropic, virtual-account,
+    personal-access-token, pat, team, authz_rules, gateway-global-settings,
+    gateway-metadata-config (this build does not obey that type yet)"#,
     );
     check(
         "{name: x, type: provider-account/opena}",

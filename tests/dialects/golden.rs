@@ -46,7 +46,7 @@ fn root() -> PathBuf {
 }
 
 fn named(dropped: &Dropped) -> String {
-    dropped.iter().map(|name| format!("{name}\n")).collect()
+    dropped.iter().flat_map(|name| [name, "\n"]).collect()
 }
 
 fn pretty(json: &[u8]) -> String {

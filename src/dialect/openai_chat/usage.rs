@@ -46,8 +46,9 @@ fn nested(object: &[u8], key: &str) -> Option<u64> {
 
 /// The same of a parsed document, with all that it tells.
 ///
-/// `cache_creation_input_tokens` is how gateways tell what Anthropic's caches were given. Azure tells
-/// of Grok more cached tokens than went in at all: a part is never taken for more than its whole.
+/// `cache_creation_input_tokens` is how gateways tell what Anthropic's caches were given. Azure
+/// tells of Grok more cached tokens than went in at all: a part is never taken for more than its
+/// whole.
 #[must_use]
 pub fn decode(value: Value<'_, '_>) -> pivot::usage::Usage {
     let count = |name: &str| value.get(name).and_then(Value::as_u64);

@@ -18,6 +18,11 @@ use std::borrow::Cow;
 /// Values in one document: no conversation has as many, and notes are larger than what they note.
 pub const VALUES_MAX: usize = 1 << 20;
 
+/// A guess, so that the notes of a usual request are one allocation.
+const BYTES_PER_VALUE: usize = 16;
+/// Large documents are long texts; their notes grow as they must.
+const VALUES_FIRST: usize = 4_096;
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -59,6 +64,7 @@ impl Document {
             return Err(JsonError::Malformed { at: u32::MAX as usize });
         }
         self.notes.clear();
+        self.notes.reserve((bytes.len() / BYTES_PER_VALUE).min(VALUES_FIRST));
         let mut parser =
             Parser { bytes, at: 0, notes: &mut self.notes, open: [0; DEPTH_MAX], depth: 0 };
         parser.document()?;

@@ -76,7 +76,7 @@ impl<'o> Array<'o> {
     }
 
     /// The next element is to be appended to what this gives.
-    pub fn next(&mut self) -> &mut Vec<u8> {
+    pub fn item(&mut self) -> &mut Vec<u8> {
         if self.is_begun {
             self.out.push(b',');
         }
@@ -85,7 +85,7 @@ impl<'o> Array<'o> {
     }
 
     pub fn object(&mut self) -> Object<'_> {
-        Object::open(self.next())
+        Object::open(self.item())
     }
 
     pub fn close(self) {
@@ -104,9 +104,9 @@ mod tests {
         object.text("a", "x\"y");
         object.number("b", 18_446_744_073_709_551_615);
         let mut array = object.array("c");
-        array.next().push(b'0');
+        array.item().push(b'0');
         array.object().close();
-        Array::open(array.next()).close();
+        Array::open(array.item()).close();
         array.close();
         object.boolean("d", true);
         object.raw("e", "null");

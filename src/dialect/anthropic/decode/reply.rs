@@ -45,6 +45,7 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
 }
 
 /// Why it ended.
+#[must_use]
 pub fn stop<'b>(reason: Value<'_, 'b>, sequence: Option<Value<'_, 'b>>) -> Option<Stop<'b>> {
     let text = Text::of(reason)?;
     Some(match &*text.read() {

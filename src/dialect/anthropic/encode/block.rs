@@ -37,7 +37,8 @@ pub fn push_all<'p, 'b: 'p>(
 /// Append one block, or name it as dropped.
 pub fn push(array: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
     let object = match &part.content {
-        Content::Text(text) => {
+        // A refusal is a text here; that it is one is said by the stop reason of its answer.
+        Content::Text(text) | Content::Refusal(text) => {
             let mut object = open(array, "text");
             text.push(object.key("text"));
             object
@@ -46,12 +47,6 @@ pub fn push(array: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
             let mut object = open(array, "text");
             text.push(object.key("text"));
             citations.push(object.key("citations"));
-            object
-        }
-        // A refusal is a text here; that it is one is said by the stop reason of its answer.
-        Content::Refusal(text) => {
-            let mut object = open(array, "text");
-            text.push(object.key("text"));
             object
         }
         Content::Image { source, .. } => {
@@ -75,7 +70,7 @@ pub fn push(array: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
         }
         Content::Server(Foreign { dialect: Dialect::Anthropic, json, .. })
         | Content::Foreign(Foreign { dialect: Dialect::Anthropic, json, .. }) => {
-            return json.push(array.next());
+            return json.push(array.item());
         }
         // Unsigned thinking is refused by the vendor.
         _ => return dropped.name(format!("messages[].{}", part.name())),

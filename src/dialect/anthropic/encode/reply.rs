@@ -80,11 +80,10 @@ pub fn stop_word(stop: &Stop<'_>, has_refusal: bool, dropped: &mut Dropped) -> &
     match stop {
         Stop::Refusal | Stop::Filter => "refusal",
         Stop::End if has_refusal => "refusal",
-        Stop::End => "end_turn",
+        Stop::End | Stop::Sequence(None) => "end_turn",
         Stop::Length => "max_tokens",
         Stop::ToolUse => "tool_use",
         Stop::Sequence(Some(_)) => "stop_sequence",
-        Stop::Sequence(None) => "end_turn",
         Stop::Pause => "pause_turn",
         Stop::Other(text) => {
             dropped.name(format!("finish_reason.{}", text.read()));

@@ -252,7 +252,7 @@ fn push_sampling(
     if stops.peek().is_some() {
         let mut array = object.array("stop_sequences");
         for text in stops {
-            text.push(array.next());
+            text.push(array.item());
         }
         array.close();
     }
@@ -297,9 +297,9 @@ fn push_tools(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropp
     }
     for one in server_tools() {
         match one.tool.dialect {
-            Dialect::Anthropic => one.tool.json.push(tools.next()),
-            _ => tools
-                .next()
+            Dialect::Anthropic => one.tool.json.push(tools.item()),
+            Dialect::OpenAiChat => tools
+                .item()
                 .extend_from_slice(br#"{"type":"web_search_20250305","name":"web_search"}"#),
         }
     }

@@ -23,6 +23,7 @@ use std::borrow::Cow;
 const HELD_BYTES_MAX: usize = 4 << 20;
 
 /// Writes one stream.
+#[expect(clippy::struct_excessive_bools, reason = "facts of one stream, independent of each other")]
 #[derive(Debug, Default)]
 pub struct Encoder {
     pub dropped: Dropped,
@@ -37,6 +38,8 @@ pub struct Encoder {
     has_started: bool,
     has_refusal: bool,
     has_ended: bool,
+    /// More is held of interleaved calls than there is room for.
+    pub is_overfull: bool,
 }
 
 /// The block in work.
@@ -231,16 +234,17 @@ impl Encoder {
                 self.close(out);
                 self.release(out);
             }
-        } else if let Some(held) = self.held.iter_mut().find(|held| held.tool == tool)
-            && self.held_bytes < HELD_BYTES_MAX
-        {
-            let mut inside = Vec::new();
-            json.push_inside(&mut inside);
-            self.held_bytes += inside.len();
-            held.json.push_str(&String::from_utf8_lossy(&inside));
-        } else {
-            self.dropped.name("tool_calls[].function.arguments");
+            return;
         }
+        let Some(held) = self.held.iter_mut().find(|held| held.tool == tool) else {
+            // Behind the last bracket of a call there is at most a space.
+            return;
+        };
+        let mut inside = Vec::new();
+        json.push_inside(&mut inside);
+        self.held_bytes += inside.len();
+        self.is_overfull = self.held_bytes > HELD_BYTES_MAX;
+        held.json.push_str(&String::from_utf8_lossy(&inside));
     }
 
     /// Begin the call that waits longest, and end it if it is whole and more wait.

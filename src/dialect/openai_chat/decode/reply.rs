@@ -66,6 +66,7 @@ fn choice<'b>(
 }
 
 /// Why it ended; some vendors say `""` where they say nothing.
+#[must_use]
 pub fn stop<'b>(value: Value<'_, 'b>) -> Option<Stop<'b>> {
     let text = Text::of(value).filter(|text| !text.is_empty())?;
     Some(match &*text.read() {

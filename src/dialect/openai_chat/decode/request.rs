@@ -2,7 +2,7 @@
 //!
 //! Besides OpenAI's own fields those that its clients are used to send to gateways: `top_k`,
 //! `thinking` and `cache_control` as Anthropic writes them, `reasoning` as `OpenRouter` does.
-//! **Source**: the "CreateChatCompletionRequest" of OpenAI's OpenAPI document 2.3.0.
+//! **Source**: the `CreateChatCompletionRequest` of OpenAI's own description of its API, 2.3.0.
 
 use crate::{
     dialect::{

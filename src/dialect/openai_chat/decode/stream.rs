@@ -6,8 +6,8 @@
 //!   "function":{"name":"f","arguments":"{"}}]}}]}
 //! [DONE]
 //! ```
-//! Vendors differ: some leave the index of a call out, or give all calls the same; some say all of a
-//! call at once; the usage stands in a chunk of its own, in the last one, or in all.
+//! Vendors differ: some leave the index of a call out, or give all calls the same; some say all of
+//! a call at once; the usage stands in a chunk of its own, in the last one, or in all.
 
 use crate::{
     dialect::{

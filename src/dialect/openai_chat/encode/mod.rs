@@ -1,5 +1,6 @@
 //! From the pivot's words to OpenAI's.
 
+mod citation;
 mod content;
 mod message;
 pub mod reply;

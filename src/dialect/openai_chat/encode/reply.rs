@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        openai_chat::usage,
+        openai_chat::{encode::citation, usage},
         pivot::{
             dropped::Dropped,
             manner::Manner,
@@ -58,6 +58,7 @@ fn push_choice(
         push_thinking(&mut message, &choice.parts);
     }
     push_calls(&mut message, &choice.parts);
+    citation::push(&mut message, &choice.parts, dropped);
     message.close();
     match &choice.logprobs {
         Some(logprobs) => logprobs.push(object.key("logprobs")),
@@ -200,6 +201,7 @@ fn name_unsaid(parts: &[Part<'_>], dropped: &mut Dropped) {
     for part in parts {
         match &part.content {
             Content::Text(_)
+            | Content::Cited { .. }
             | Content::ToolCall(_)
             | Content::Thinking { .. }
             | Content::RedactedThinking(_)

@@ -93,7 +93,7 @@ fn push_sampling(
     if !request.stop.is_empty() {
         let mut array = object.array("stop");
         for text in &request.stop {
-            text.push(array.next());
+            text.push(array.item());
         }
         array.close();
     }

@@ -123,7 +123,7 @@ impl Relay<'_> {
             let before = self.stream.facts;
             read = self.see(&event, &manner);
             let facts = self.stream.facts;
-            if event.data != Data::None {
+            if facts.contents > before.contents {
                 trail.content(now);
             }
             let is_news = facts.has_finished && (!before.has_finished || facts.goes_on);

@@ -45,15 +45,14 @@ pub async fn relay(
         let (manner, written) = (manner(talk, trail), talk.call.written);
         // What the client is not told of the answer: its head has no place for it.
         let mut dropped = Dropped::default();
-        match translation::reply(&mut out, &body, pair, written, &manner, &mut dropped) {
-            Ok(usage) => trail.report(usage.seen()),
-            Err(_) => {
-                let told = tell_in(talk, &body, None, trail.request_id);
-                let Some((status, told)) = told else { return Err(invalid(trail)) };
-                trail.fault = Some(Fault::ErrorEvent);
-                return tell(answer, status, &told, applied, downlink, trail).await;
-            }
-        }
+        let read = translation::reply(&mut out, &body, pair, written, &manner, &mut dropped);
+        let Ok(usage) = read else {
+            let told = tell_in(talk, &body, None, trail.request_id);
+            let Some((status, told)) = told else { return Err(invalid(trail)) };
+            trail.fault = Some(Fault::ErrorEvent);
+            return tell(answer, status, &told, applied, downlink, trail).await;
+        };
+        trail.report(usage.seen());
     }
     trail.content(core.clock.now());
     trail.bytes_out = out.len() as u64;
