@@ -241,6 +241,21 @@ fn an_anthropic_stream_passes_byte_for_byte_and_its_tokens_are_seen() {
 }
 
 #[test]
+fn an_anthropic_client_talks_to_claude_with_the_version_and_key_that_are_needed() {
+    let house = house();
+    let ask = messages("claude/claude-think", json!({"stream": true})).without("anthropic-version");
+
+    let reply = house.ask(&ask);
+
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
+    let seen = house.vendor.log().pop().expect("the vendor was asked");
+    assert_eq!(seen.header("anthropic-version"), Some("2023-06-01"));
+    assert_eq!(seen.header("x-api-key"), Some(manifest::VENDOR_KEY));
+    assert_eq!(seen.header("authorization"), None);
+}
+
+#[test]
 fn tokens_are_counted_where_the_vendor_counts_and_refused_elsewhere() {
     let house = house();
     let count = |model: &str| {
