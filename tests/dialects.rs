@@ -8,6 +8,7 @@ mod dialects {
     mod anthropic;
     mod golden;
     mod openai;
+    mod pains;
     mod recordings;
     mod round_trip;
     mod stream;
