@@ -158,7 +158,7 @@ async fn converse<'s>(
             Ok(mut answer) => {
                 let applied = directives::applied(snapshot.caller(subject));
                 let talk = Talk { ask: &ask, call: call.said, manner: directives.manner };
-                relay::reply(core, &mut answer, &talk, limits, &applied, downlink, trail).await?;
+                relay::reply(core, &mut answer, talk, limits, &applied, downlink, trail).await?;
                 answer.release(core);
                 return Ok(());
             }

@@ -92,30 +92,30 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         "{name: x, type: provider-account/opena}",
         r#"m.yaml:1: error: type: found "provider-account/opena", wanted
     provider-account/openai, provider-account/self-hosted-model,
-    provider-account/custom, virtual-account, personal-access-token, pat, team,
-    authz_rules, gateway-global-settings, gateway-metadata-config (did you mean
-    provider-account/openai?)"#,
+    provider-account/custom, provider-account/anthropic, virtual-account,
+    personal-access-token, pat, team, authz_rules, gateway-global-settings,
+    gateway-metadata-config (did you mean provider-account/openai?)"#,
     );
     check(
         "{name: x, type: banana}",
         r#"m.yaml:1: error: type: found "banana", wanted provider-account/openai,
-    provider-account/self-hosted-model, provider-account/custom, virtual-account,
-    personal-access-token, pat, team, authz_rules, gateway-global-settings,
-    gateway-metadata-config"#,
+    provider-account/self-hosted-model, provider-account/custom,
+    provider-account/anthropic, virtual-account, personal-access-token, pat, team,
+    authz_rules, gateway-global-settings, gateway-metadata-config"#,
     );
     check(
         "{name: x}",
         r"m.yaml:1: error: type: found nothing, wanted provider-account/openai,
-    provider-account/self-hosted-model, provider-account/custom, virtual-account,
-    personal-access-token, pat, team, authz_rules, gateway-global-settings,
-    gateway-metadata-config",
+    provider-account/self-hosted-model, provider-account/custom,
+    provider-account/anthropic, virtual-account, personal-access-token, pat, team,
+    authz_rules, gateway-global-settings, gateway-metadata-config",
     );
     check(
         "{name: x, type: [team]}",
         r"m.yaml:1: error: type: found a list, wanted provider-account/openai,
-    provider-account/self-hosted-model, provider-account/custom, virtual-account,
-    personal-access-token, pat, team, authz_rules, gateway-global-settings,
-    gateway-metadata-config",
+    provider-account/self-hosted-model, provider-account/custom,
+    provider-account/anthropic, virtual-account, personal-access-token, pat, team,
+    authz_rules, gateway-global-settings, gateway-metadata-config",
     );
 }
 

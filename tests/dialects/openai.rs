@@ -1,4 +1,4 @@
-//! Reads answers and streams as OpenAI's clients do, and insists on what the strictest of them want.
+//! Reads answers and streams as OpenAI's clients do, and insists on what the strictest want.
 
 use super::answer::{Answer, Tool, push};
 use serde_json::Value;

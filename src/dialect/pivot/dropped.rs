@@ -8,8 +8,13 @@ const NAMES_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 96;
 
 /// Fields that were left out, by their paths: `logit_bias`, `messages[2].content[0].input_audio`.
+///
+/// **Cost**: a pointer; nothing is allocated before the first name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub struct Dropped(Option<Box<Names>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Names {
     names: Vec<Cow<'static, str>>,
     /// How many more there were.
     beyond: usize,
@@ -23,19 +28,20 @@ impl Dropped {
             let end = name.floor_char_boundary(NAME_BYTES_MAX);
             name = Cow::Owned(name[..end].to_owned());
         }
-        if self.names.contains(&name) {
+        let Names { names, beyond } = &mut **self.0.get_or_insert_default();
+        if names.contains(&name) {
             return;
         }
-        if self.names.len() < NAMES_MAX { self.names.push(name) } else { self.beyond += 1 }
+        if names.len() < NAMES_MAX { names.push(name) } else { *beyond += 1 }
     }
 
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+        self.0.iter().flat_map(|all| &all.names).map(|name| &**name)
     }
 
     /// The names, fit for a header: what is no visible ASCII, or a comma, becomes `?`.
@@ -50,8 +56,8 @@ impl Dropped {
                 |byte: u8| if byte.is_ascii_graphic() && byte != b',' { byte } else { b'?' };
             out.extend(name.bytes().map(clean));
         }
-        if self.beyond > 0 {
-            out.extend_from_slice(format!(", +{}", self.beyond).as_bytes());
+        if let Some(Names { beyond: beyond @ 1.., .. }) = self.0.as_deref() {
+            out.extend_from_slice(format!(", +{beyond}").as_bytes());
         }
     }
 }

@@ -53,14 +53,16 @@ impl Talk<'_> {
 pub async fn reply(
     core: &Core,
     answer: &mut Answer,
-    talk: &Talk<'_>,
+    talk: Talk<'_>,
     limits: Limits,
     applied: &[u8],
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
     if talk.call.dialect != Dialect::OpenAiChat || talk.client() != Dialect::OpenAiChat {
-        return translated::relay(core, answer, talk, limits, applied, downlink, trail).await;
+        // Boxed, so that the exchanges that need none of it stay small.
+        let relay = translated::relay(core, answer, &talk, limits, applied, downlink, trail);
+        return Box::pin(relay).await;
     }
     let ask = talk.ask;
     if let Some(fault) = reply::fault_of(answer.head.status) {

@@ -46,7 +46,10 @@ pub fn push_all(
     if system.peek().is_some() {
         block::push_all(object.key("system"), system, dropped);
     }
-    let turns: Vec<_> = rest.iter().filter(|turn| !is_hoisted(turn)).collect();
+    // A turn in which nothing is said parts no others.
+    let is_said = |turn: &&Turn<'_>| turn.parts.iter().any(|part| !block::is_empty(part));
+    let turns = rest.iter().filter(|turn| !is_hoisted(turn) && is_said(turn));
+    let turns: Vec<_> = turns.collect();
     let mut messages = object.array("messages");
     for turns in turns.chunk_by(|a, b| speaker(a.role) == speaker(b.role)) {
         push_message(&mut messages, speaker(turns[0].role), turns, dropped);
