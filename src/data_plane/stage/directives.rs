@@ -11,7 +11,7 @@ use crate::{
         flat::{FlatError, Pair},
     },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU64};
 
 /// What the headers ask.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub struct Directives<'b> {
     /// `x-weir-strict-translation`: what a target would not see is refused.
     is_strict: bool,
     /// `x-tfy-request-timeout`: for one attempt.
-    pub attempt_ms: Option<u64>,
+    pub attempt_ms: Option<NonZeroU64>,
     /// `x-tfy-ttft-timeout-ms`: until the first streamed token.
-    pub ttft_ms: Option<u64>,
+    pub ttft_ms: Option<NonZeroU64>,
 }
 
 /// How a translated reply is told.
@@ -122,11 +122,11 @@ fn read_flag(request: &Request<'_>, name: &str, absent: bool) -> Result<bool, Re
     }
 }
 
-fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<u64>, Refused> {
+fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
     let Some(value) = request.header(name) else { return Ok(None) };
-    match json::value::read_u64(value) {
-        Some(millis) if millis > 0 => Ok(Some(millis)),
-        _ => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),
+    match json::value::read_u64(value).and_then(NonZeroU64::new) {
+        Some(millis) => Ok(Some(millis)),
+        None => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),
     }
 }
 

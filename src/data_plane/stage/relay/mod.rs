@@ -61,7 +61,7 @@ pub async fn reply(
 ) -> Result<(), Stop> {
     if talk.call.dialect != Dialect::OpenAiChat || talk.client() != Dialect::OpenAiChat {
         // Boxed, so that the exchanges that need none of it stay small.
-        let relay = translated::relay(core, answer, &talk, limits, applied, downlink, trail);
+        let relay = translated::relay(core, answer, talk, limits, applied, downlink, trail);
         return Box::pin(relay).await;
     }
     let ask = talk.ask;

@@ -23,12 +23,13 @@ use crate::{
 pub async fn relay(
     core: &Core,
     answer: &mut Answer,
-    talk: &Talk<'_>,
+    talk: Talk<'_>,
     limits: Limits,
     applied: &[u8],
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<(), Stop> {
+    let talk = &talk;
     if let Some(fault) = fault_of(answer.head.status) {
         trail.fault = Some(fault);
         return error::relay(core, answer, talk, limits, applied, downlink, trail).await;
