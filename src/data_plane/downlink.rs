@@ -12,6 +12,7 @@ use crate::{
         link::Link,
         upstream::buffers::Buffers,
     },
+    dialect::pivot::dropped::Dropped,
     lexicon::time::Moment,
     wire::http1::request::{Method, RequestHead},
 };
@@ -47,8 +48,8 @@ pub struct Downlink<'a> {
     /// The request was HEAD: the reply has no body.
     pub is_head: bool,
     pub keep_alive: bool,
-    /// What the target called last did not see of the request.
-    pub dropped: Vec<&'static str>,
+    /// What the target that was called last did not see of the request.
+    pub dropped: Dropped,
     /// What the next `send` sends.
     pub out: Vec<u8>,
 }
@@ -81,7 +82,7 @@ impl<'a> Downlink<'a> {
             is_head: head.method == Method::Head,
             // A client of HTTP/1.0 would have to be told that we keep it, and few still ask.
             keep_alive: head.keep_alive && !head.is_http10 && presence.may_go_on(now),
-            dropped: Vec::new(),
+            dropped: Dropped::default(),
             out: core.buffers.take(),
         }
     }

@@ -12,11 +12,16 @@ use crate::{
         keys::Memo,
         link::Link,
         local,
-        stage::{decode, directives, parse, relay, respond, route, translate},
+        stage::{
+            decode, directives, parse,
+            relay::{self, Talk},
+            respond, route,
+            translate::{self, Unsaid},
+        },
         trail::Trail,
         upstream::call,
     },
-    dialect::openai_chat,
+    dialect::{openai_chat, pivot::part::Dialect},
     lexicon::{
         fault::Fault,
         ids::SubjectId,
@@ -150,19 +155,21 @@ async fn converse<'s>(
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
         let told = (trail.started_wall(), &mut downlink.dropped);
-        let bytes = match translate::call(core.buffers.take(), target, &ask, request, told) {
-            Ok(bytes) => bytes,
-            Err(fault) => {
+        let call = match translate::call(core.buffers.take(), target, &ask, request, told) {
+            Ok(call) => call,
+            Err(Unsaid::Fault(fault)) => {
                 last = fault;
                 continue;
             }
+            Err(Unsaid::Refused(refused)) => return Err(refused.into()),
         };
         directives.check(&downlink.dropped)?;
-        match call::send(core, endpoint, bytes, limits, downlink, trail).await {
+        match call::send(core, endpoint, call.bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
                 let applied = &*directives::applied(snapshot.caller(subject));
+                let talk = Talk { ask: &ask, call: call.said, manner: directives.manner };
                 let reply = relay::Reply { core, limits, applied, downlink, trail };
-                reply.relay(&mut answer, &ask).await?;
+                reply.relay(&mut answer, talk).await?;
                 answer.release(core);
                 return Ok(());
             }
@@ -198,7 +205,9 @@ async fn conclude(
             let next = downlink.next();
             downlink.out.clear();
             let out = &mut downlink.out;
-            let body_at = respond::push_refusal(out, &refused, trail.request_id, next);
+            let dialect = trail.operation.map_or(Dialect::OpenAiChat, Dialect::of);
+            let id = trail.request_id;
+            let body_at = respond::push_refusal_in(out, &refused, id, next, dialect);
             if downlink.is_head {
                 // Its length is told; the body itself would be read as the next reply.
                 downlink.out.truncate(body_at);

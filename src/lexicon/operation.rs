@@ -6,10 +6,20 @@ pub enum Operation {
     ChatCompletions,
     Completions,
     Embeddings,
+    /// Anthropic's chat.
+    Messages,
+    /// How many tokens a request of `Messages` would have.
+    CountTokens,
 }
 
 impl Operation {
-    pub const ALL: [Self; 3] = [Self::ChatCompletions, Self::Completions, Self::Embeddings];
+    pub const ALL: [Self; 5] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Messages,
+        Self::CountTokens,
+    ];
 
     /// The path behind the base URL, on both sides.
     #[must_use]
@@ -18,6 +28,8 @@ impl Operation {
             Self::ChatCompletions => "/chat/completions",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
+            Self::Messages => "/messages",
+            Self::CountTokens => "/messages/count_tokens",
         }
     }
 
@@ -28,6 +40,8 @@ impl Operation {
             Self::ChatCompletions => "chat_completions",
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
         }
     }
 
@@ -35,7 +49,7 @@ impl Operation {
     #[must_use]
     pub const fn model_type(self) -> ModelType {
         match self {
-            Self::ChatCompletions => ModelType::Chat,
+            Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
         }

@@ -40,6 +40,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("provider-account/sambanova", Twin::Account),
     ("provider-account/baseten", Twin::Account),
     ("provider-account/ollama", Twin::Account),
+    ("provider-account/anthropic", Twin::Account),
     ("virtual-account", Twin::VirtualAccount),
     ("personal-access-token", Twin::PersonalAccessToken),
     ("pat", Twin::PersonalAccessToken),
@@ -54,7 +55,6 @@ pub const OBEYED: &[(&str, Twin)] = &[
 /// **Source**: the unions of appendix A of the reference, and its older spellings (§25).
 pub const UNBUILT: &[&str] = &[
     "provider-account/ai21",
-    "provider-account/anthropic",
     "provider-account/aws-bedrock",
     "provider-account/aws-claude-platform",
     "provider-account/aws-sagemaker",

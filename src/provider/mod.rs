@@ -7,6 +7,7 @@
 //! **Invariants**: no `match` on a vendor's name anywhere: what differs between vendors is a
 //! column. Nothing here connects, resolves or reads a clock.
 
+pub mod ability;
 pub mod auth;
 pub mod base_url;
 pub mod head;

@@ -1,6 +1,7 @@
 //! One model at one place, ready to call: what a core needs, precomputed.
 
 use crate::{
+    dialect::pivot::{part::Dialect, target::Abilities},
     lexicon::{ids::EndpointKey, operation::Operation},
     provider::{auth::sigv4::Signer, base_url::BaseUrl, vendor::fit::Fit},
 };
@@ -78,6 +79,9 @@ pub struct Target {
     pub model_json: Box<[u8]>,
     /// One request head per operation, in the order of `Operation::ALL`.
     pub heads: [Box<[u8]>; Operation::ALL.len()],
+    pub dialect: Dialect,
+    /// What the model can do; read only where a request is translated.
+    pub abilities: Abilities,
     /// The vendor answers 400 to `stream_options`, so it is never asked for usage.
     pub rejects_stream_options: bool,
     /// What is said to it otherwise, or not at all.

@@ -6,7 +6,9 @@
 pub mod fit;
 pub mod quick;
 
-use crate::{manifest::account::AuthKind, provider::vendor::fit::Fit};
+use crate::{
+    dialect::pivot::part::Dialect, manifest::account::AuthKind, provider::vendor::fit::Fit,
+};
 
 /// What is particular to a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub struct Vendor {
     /// The model type behind `integration/model/`.
     pub model_type: &'static str,
     pub home: Home,
+    pub dialect: Dialect,
     /// The ways to prove ourselves that it knows.
     pub proofs: &'static [AuthKind],
     /// It serves nobody without a proof, unless its address was written by the operator.
@@ -35,6 +38,9 @@ pub struct Vendor {
     pub aws_service: &'static str,
     /// An account may be written before its models.
     pub may_lack_models: bool,
+    /// Servers of many makers: they know the bound on an answer as `max_tokens`, and take back what
+    /// a model thought as `reasoning_content`.
+    pub is_anyones: bool,
 }
 
 /// Where a vendor lives when neither account nor model names a `base_url`.
@@ -90,6 +96,7 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         account_type: slug,
         model_type: slug,
         home: Home::At(base_url),
+        dialect: Dialect::OpenAiChat,
         proofs: KEY,
         wants_proof: true,
         key_header: None,
@@ -99,6 +106,7 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         has_openai_models: false,
         aws_service: "",
         may_lack_models: false,
+        is_anyones: false,
     }
 }
 
@@ -108,6 +116,7 @@ const fn hosted(slug: &'static str) -> Vendor {
         home: Home::Written,
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         wants_proof: false,
+        is_anyones: true,
         ..plain(slug, "")
     }
 }
@@ -126,7 +135,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 19] = [
+pub const VENDORS: [Vendor; 20] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
@@ -134,6 +143,13 @@ pub const VENDORS: [Vendor; 19] = [
     },
     hosted("self-hosted-model"),
     hosted("custom"),
+    // Source: docs.claude.com/en/api/overview, read 2026-11-21.
+    Vendor {
+        dialect: Dialect::Anthropic,
+        proofs: &[AuthKind::ApiKey],
+        key_header: Some("x-api-key"),
+        ..plain("anthropic", "https://api.anthropic.com/v1")
+    },
     azure(
         "azure-openai",
         AzurePath::Deployment,

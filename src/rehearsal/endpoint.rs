@@ -4,7 +4,7 @@ use super::{
     Shared, chat, completion, embedding,
     frame::{error, json},
     incoming::{Request, STREAM_ASKED},
-    odd,
+    messages, odd,
     script::{Pace, Step},
     trick::Tricks,
     words,
@@ -121,6 +121,9 @@ fn compose(
         connection_uses,
         seed: words::seed_of(&body["messages"].to_string()),
     };
+    if path.contains("/messages") {
+        return messages::answer(request, &ask);
+    }
     by_path(path, &ask)
 }
 
@@ -139,7 +142,9 @@ fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
 }
 
 fn is_known(path: &str) -> bool {
-    path.ends_with("/completions") || path.ends_with("/embeddings")
+    ["/completions", "/embeddings", "/messages", "/messages/count_tokens"]
+        .iter()
+        .any(|known| path.ends_with(known))
 }
 
 fn raw(name: &str, shared: &Shared) -> Vec<Step> {

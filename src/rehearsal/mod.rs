@@ -1,4 +1,4 @@
-//! The scripted vendor: a small OpenAI-compatible server that answers as told.
+//! The scripted vendor: a small server that answers as told, in OpenAI's language and Anthropic's.
 //!
 //! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
 //! and load measurements use it as the far side of the wire. What it does is chosen by the model's
@@ -17,6 +17,7 @@ mod endpoint;
 mod frame;
 mod incoming;
 mod line;
+mod messages;
 mod odd;
 mod play;
 pub mod script;

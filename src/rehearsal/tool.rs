@@ -94,7 +94,7 @@ pub(super) fn document(ask: &Ask, topic: &str) -> Option<String> {
 }
 
 /// A value that a schema allows, for the plain schemas that tools have.
-fn fill(schema: &Value, topic: &str) -> Value {
+pub(super) fn fill(schema: &Value, topic: &str) -> Value {
     if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
         return first.clone();
     }

@@ -12,6 +12,7 @@ use crate::{
     },
     policy::access::Access,
     provider::{
+        ability,
         auth::TokenSource,
         target::{Endpoint, Target},
         vendor::{self, OWN_KEYS, Vendor},
@@ -152,10 +153,13 @@ impl Places {
         self.accounts.entry(account.into()).or_default().push(id);
         self.sources.extend(call.source);
         let types = model.model_types.iter().fold(ModelTypes::default(), |set, it| set.with(it.0));
+        let model_id = model.model_id.as_deref().unwrap_or(&model.name);
         let target = Target {
             endpoint: self.endpoint_id(call.endpoint),
             model_json: call.model_json,
             heads: call.heads,
+            dialect: context.vendor.dialect,
+            abilities: ability::of(context.vendor, model_id),
             rejects_stream_options: call.rejects_stream_options,
             fit: call.fit,
             signer: call.signer,

@@ -30,7 +30,7 @@ pub struct Recording {
     pub body: Vec<u8>,
     pub request: Option<Vec<u8>>,
     /// What the answer means, computed from the vendor's own events.
-    expected: Option<Value>,
+    pub expected: Option<Value>,
 }
 
 impl Recording {
@@ -59,17 +59,31 @@ pub fn root() -> Option<PathBuf> {
 
 /// Every recording of a chat in OpenAI's shape; `None`, said in one line, where there are none.
 pub fn openai_chats() -> Option<Vec<Recording>> {
+    recordings(&VENDORS, is_openai_chat)
+}
+
+/// Every recording of Anthropic's Messages, likewise.
+pub fn anthropic_messages() -> Option<Vec<Recording>> {
+    recordings(&["anthropic"], |_, _, text| {
+        text.contains("\"type\":\"message\"") || text.contains("\"type\":\"message_start\"")
+    })
+}
+
+/// Does a recording of this URL and status, whose body is this text, count?
+type Is = fn(url: &str, status: u16, text: &str) -> bool;
+
+fn recordings(vendors: &[&str], is: Is) -> Option<Vec<Recording>> {
     let recorded = root()?;
-    let mut found: Vec<Recording> = VENDORS
+    let mut found: Vec<Recording> = vendors
         .iter()
         .flat_map(|vendor| std::fs::read_dir(recorded.join(vendor)).into_iter().flatten())
-        .filter_map(|entry| read(&entry.ok()?.path()))
+        .filter_map(|entry| read(&entry.ok()?.path(), is))
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Some(found)
 }
 
-fn read(folder: &Path) -> Option<Recording> {
+fn read(folder: &Path, is: Is) -> Option<Recording> {
     let meta: Value =
         serde_json::from_slice(&std::fs::read(folder.join("meta.json")).ok()?).ok()?;
     let kind = meta["response_kind"].as_str()?.to_owned();
@@ -77,10 +91,7 @@ fn read(folder: &Path) -> Option<Recording> {
     let body = std::fs::read(folder.join(format!("response.{kind}"))).ok()?;
     let url = meta["url"].as_str().unwrap_or_default().split('?').next()?;
     let text = String::from_utf8_lossy(&body).replace("\": \"", "\":\"");
-    let is_chat = text.contains("\"object\":\"chat.completion");
-    let is_refused_chat = status >= 400 && url.ends_with("/chat/completions");
-    let is_broken_stream = url.ends_with("/chat/completions") && kind == "sse";
-    if !is_chat && !is_refused_chat && !is_broken_stream {
+    if !is(url, status, &text) {
         return None;
     }
     Some(Recording {
@@ -93,4 +104,10 @@ fn read(folder: &Path) -> Option<Recording> {
         body,
         kind,
     })
+}
+
+fn is_openai_chat(url: &str, status: u16, text: &str) -> bool {
+    let is_refused_chat = status >= 400 && url.ends_with("/chat/completions");
+    let is_broken_stream = url.ends_with("/chat/completions") && text.contains("data:");
+    text.contains("\"object\":\"chat.completion") || is_refused_chat || is_broken_stream
 }

@@ -239,6 +239,8 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::ChatCompletions => 1,
         Operation::Completions => 2,
         Operation::Embeddings => 3,
+        Operation::Messages => 4,
+        Operation::CountTokens => 5,
     }
 }
 

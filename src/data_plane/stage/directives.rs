@@ -2,6 +2,7 @@
 
 use crate::{
     data_plane::inbound::Request,
+    dialect::pivot::dropped::Dropped,
     lexicon::refusal::{Refusal, Refused},
     policy::metadata::VALUE_CHARS_MAX,
     snapshot::Caller,
@@ -10,18 +11,35 @@ use crate::{
         flat::{FlatError, Pair},
     },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU64};
 
 /// What the headers ask.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Directives<'b> {
     metadata: Vec<Pair<'b>>,
+    /// How the reply is to be told.
+    pub manner: Manner,
     /// `x-weir-strict-translation`: what a target would not see is refused.
     is_strict: bool,
     /// `x-tfy-request-timeout`: for one attempt.
-    pub attempt_ms: Option<u64>,
+    pub attempt_ms: Option<NonZeroU64>,
     /// `x-tfy-ttft-timeout-ms`: until the first streamed token.
-    pub ttft_ms: Option<u64>,
+    pub ttft_ms: Option<NonZeroU64>,
+}
+
+/// How a translated reply is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// `x-tfy-strict-openai`, true where absent: `content` is a text.
+    pub is_strict_openai: bool,
+    /// `x-tfy-forward-pings`: a vendor's signs of life become comments.
+    pub forwards_pings: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { is_strict_openai: true, forwards_pings: false }
+    }
 }
 
 /// Read them all.
@@ -29,19 +47,12 @@ pub struct Directives<'b> {
 /// # Errors
 /// `InvalidMetadata` naming the key, `InvalidHeader` naming the header.
 pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
-    if let Some(strict) = request.header("x-tfy-strict-openai") {
-        // Both sides speak OpenAI's language: there is nothing to loosen, but the word must be one.
-        if !strict.eq_ignore_ascii_case(b"true") && !strict.eq_ignore_ascii_case(b"false") {
-            return Err(invalid("x-tfy-strict-openai", "It must be true or false."));
-        }
-    }
-    let strict = request.header("x-weir-strict-translation").unwrap_or(b"false");
-    let is_strict = strict.eq_ignore_ascii_case(b"true");
-    if !is_strict && !strict.eq_ignore_ascii_case(b"false") {
-        return Err(invalid("x-weir-strict-translation", "It must be true or false."));
-    }
     Ok(Directives {
-        is_strict,
+        manner: Manner {
+            is_strict_openai: read_flag(request, "x-tfy-strict-openai", true)?,
+            forwards_pings: read_flag(request, "x-tfy-forward-pings", false)?,
+        },
+        is_strict: read_flag(request, "x-weir-strict-translation", false)?,
         metadata: match request.header("x-tfy-metadata") {
             Some(header) => read_metadata(header)?,
             None => Vec::new(),
@@ -56,9 +67,9 @@ impl Directives<'_> {
     ///
     /// # Errors
     /// `InvalidField` naming the first, where the client wants strictness.
-    pub fn check(&self, dropped: &[&'static str]) -> Result<(), Refused> {
-        match dropped {
-            [first, ..] if self.is_strict => Err(Refusal::InvalidField
+    pub fn check(&self, dropped: &Dropped) -> Result<(), Refused> {
+        match dropped.iter().next() {
+            Some(first) if self.is_strict => Err(Refusal::InvalidField
                 .about(first, format!("The model's vendor does not take \"{first}\"."))),
             _ => Ok(()),
         }
@@ -102,11 +113,20 @@ fn read_metadata(header: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {
     Ok(metadata)
 }
 
-fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<u64>, Refused> {
+fn read_flag(request: &Request<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
+    match request.header(name) {
+        None => Ok(absent),
+        Some(value) if value.eq_ignore_ascii_case(b"true") => Ok(true),
+        Some(value) if value.eq_ignore_ascii_case(b"false") => Ok(false),
+        Some(_) => Err(invalid(name, "It must be true or false.")),
+    }
+}
+
+fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
     let Some(value) = request.header(name) else { return Ok(None) };
-    match json::value::read_u64(value) {
-        Some(millis) if millis > 0 => Ok(Some(millis)),
-        _ => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),
+    match json::value::read_u64(value).and_then(NonZeroU64::new) {
+        Some(millis) => Ok(Some(millis)),
+        None => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),
     }
 }
 

@@ -2,6 +2,7 @@
 //! where each call proves itself, it is signed.
 
 use crate::{
+    dialect::pivot::dropped::Dropped,
     lexicon::{fault::Fault, time::UnixMillis},
     provider::{
         auth::sigv4::{Signer, Unsigned},
@@ -10,10 +11,8 @@ use crate::{
     wire::json::prune::prune,
 };
 
-/// Leave out what the target does not take of the body at `body_at`; the names that it will not
-/// see, as the client wrote them.
-pub fn fit(out: &mut Vec<u8>, body_at: usize, fit: &Fit, dropped: &mut Vec<&'static str>) {
-    dropped.clear();
+/// Leave out what the target does not take of the body at `body_at`, and name it.
+pub fn fit(out: &mut Vec<u8>, body_at: usize, fit: &Fit, dropped: &mut Dropped) {
     if fit.is_nothing() {
         return;
     }
@@ -21,7 +20,7 @@ pub fn fit(out: &mut Vec<u8>, body_at: usize, fit: &Fit, dropped: &mut Vec<&'sta
     let bits = prune(out, body_at, fit.drops, fit.renames).unwrap_or_default();
     let names = fit.drops.iter().copied().chain(fit.renames.iter().map(|(old, _)| *old));
     let gone = names.enumerate().filter(|(index, _)| bits >> index & 1 == 1);
-    dropped.extend(gone.map(|(_, name)| name));
+    gone.for_each(|(_, name)| dropped.name(name));
 }
 
 /// Sign the call in `out`, whose empty line ends at `body_at`.

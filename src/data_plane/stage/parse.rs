@@ -70,6 +70,8 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/chat/completions" => Route::Call(Operation::ChatCompletions),
         b"/completions" => Route::Call(Operation::Completions),
         b"/embeddings" => Route::Call(Operation::Embeddings),
+        b"/messages" => Route::Call(Operation::Messages),
+        b"/messages/count_tokens" => Route::Call(Operation::CountTokens),
         _ => match rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
             Some(name) => {
                 let end = head.target.start + u32::try_from(path.len()).unwrap_or_default();

@@ -2,16 +2,27 @@
 
 use crate::{
     data_plane::connection::Next,
-    dialect::openai_chat,
+    dialect::{pivot::part::Dialect, translation},
     lexicon::refusal::{Refusal, Refused},
     wire::http1,
 };
 
 /// Append a whole refusal; where in `out` its body starts.
 pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next: Next) -> usize {
+    push_refusal_in(out, refused, request_id, next, Dialect::OpenAiChat)
+}
+
+/// The same in the client's dialect.
+pub fn push_refusal_in(
+    out: &mut Vec<u8>,
+    refused: &Refused,
+    request_id: &str,
+    next: Next,
+    dialect: Dialect,
+) -> usize {
     let row = refused.refusal.row();
     let mut body = Vec::with_capacity(256);
-    openai_chat::error::push(&mut body, refused, request_id);
+    translation::push_refused(&mut body, refused, dialect, request_id);
     push_status(out, row.status);
     if let Some(seconds) = row.retry_after_seconds {
         out.extend_from_slice(b"retry-after: ");

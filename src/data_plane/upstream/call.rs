@@ -61,8 +61,11 @@ impl Limits {
         let now = core.clock.recent();
         let total = core.settings.timeouts.total_ms;
         Self {
-            attempt: directives.attempt_ms.map(|millis| now.plus_millis(millis)),
-            ttft: directives.ttft_ms.filter(|_| ask.is_streaming).map(|ms| now.plus_millis(ms)),
+            attempt: directives.attempt_ms.map(|millis| now.plus_millis(millis.get())),
+            ttft: directives
+                .ttft_ms
+                .filter(|_| ask.is_streaming)
+                .map(|ms| now.plus_millis(ms.get())),
             total: total.map(|millis| trail.started().plus_millis(millis)),
             is_streaming: ask.is_streaming,
         }

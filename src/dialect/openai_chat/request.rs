@@ -1,4 +1,5 @@
-//! A request of OpenAI's API: what we read of it, and the bytes we send on.
+//! A request of OpenAI's API: what we read of it, and the bytes we send on. Anthropic's has the
+//! fields that are read here under the same names.
 //!
 //! ```text
 //! {"model":"acct/gpt-4o","stream":true,"messages":[…],…}      the Ask, read in place
@@ -9,6 +10,7 @@
 //! the answer is streamed and the vendor knows it.
 
 use crate::{
+    dialect::pivot::part::Dialect,
     lexicon::{
         operation::Operation,
         refusal::{Refusal, Refused},
@@ -30,7 +32,7 @@ pub struct Ask<'b> {
     pub operation: Operation,
     pub model: Cow<'b, str>,
     pub is_streaming: bool,
-    /// The client asked for the usage chunk of a stream.
+    /// The client wants the usage of a stream told.
     pub wants_usage: bool,
     model_span: Span,
     usage_edit: UsageEdit,
@@ -66,10 +68,12 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     let is_streaming = read_optional_bool(body, stream, "stream")?;
     check_optional_count(body, max_tokens, KEYS[3])?;
     check_optional_count(body, max_completion_tokens, KEYS[4])?;
-    let (wants_usage, usage_edit) = if is_streaming {
+    let is_openai = Dialect::of(operation) == Dialect::OpenAiChat;
+    let (wants_usage, usage_edit) = if is_streaming && is_openai {
         read_stream_options(body, stream_options, object.end, object.is_empty)?
     } else {
-        (false, UsageEdit::Nothing)
+        // Anthropic's streams tell it unasked.
+        (!is_openai, UsageEdit::Nothing)
     };
 
     Ok(Ask { operation, model, is_streaming, wants_usage, model_span, usage_edit })

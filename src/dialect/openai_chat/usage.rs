@@ -5,7 +5,11 @@
 //!  "prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":8}}
 //! ```
 
-use crate::{lexicon::usage::Usage, wire::json};
+use crate::{
+    dialect::pivot,
+    lexicon::usage::Usage,
+    wire::json::{self, document::Value, write::Object},
+};
 
 /// Read a `usage` object; `None` where it is no object or counts nothing.
 ///
@@ -38,6 +42,65 @@ pub fn read(value: &[u8]) -> Option<Usage> {
 fn nested(object: &[u8], key: &str) -> Option<u64> {
     let found = json::object::scan_object(object, &[key]).ok()?;
     json::value::read_u64(found.values[0]?.of(object))
+}
+
+/// The same of a parsed document, with all that it tells.
+///
+/// `cache_creation_input_tokens` is how gateways tell what Anthropic's caches were given. Azure
+/// tells of Grok more cached tokens than went in at all: a part is never taken for more than its
+/// whole.
+#[must_use]
+pub fn decode(value: Value<'_, '_>) -> pivot::usage::Usage {
+    let count = |name: &str| value.get(name).and_then(Value::as_u64);
+    let input = value.get("prompt_tokens_details");
+    let output = value.get("completion_tokens_details");
+    let detail = |details: Option<Value<'_, '_>>, name: &str| details?.get(name)?.as_u64();
+    let prompt = count("prompt_tokens");
+    let cached = detail(input, "cached_tokens").or_else(|| count("prompt_cache_hit_tokens"));
+    pivot::usage::Usage {
+        input: prompt,
+        output: count("completion_tokens"),
+        cached: cached.map(|cached| cached.min(prompt.unwrap_or(cached))),
+        cache_written: count("cache_creation_input_tokens"),
+        reasoning: detail(output, "reasoning_tokens"),
+        input_audio: detail(input, "audio_tokens"),
+        output_audio: detail(output, "audio_tokens"),
+    }
+}
+
+/// Append a `usage` object; what a cache gave and took also under the names that Anthropic's
+/// clients know.
+pub fn encode(out: &mut Vec<u8>, usage: &pivot::usage::Usage) {
+    let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
+    let mut object = Object::open(out);
+    object.number("prompt_tokens", input);
+    object.number("completion_tokens", output);
+    object.number("total_tokens", input.saturating_add(output));
+    let mut details = |name: &str, counts: [(&str, Option<u64>); 2]| {
+        if counts.iter().all(|(_, count)| count.is_none()) {
+            return;
+        }
+        let mut details = object.object(name);
+        for (name, count) in counts {
+            if let Some(count) = count {
+                details.number(name, count);
+            }
+        }
+        details.close();
+    };
+    details(
+        "prompt_tokens_details",
+        [("cached_tokens", usage.cached), ("audio_tokens", usage.input_audio)],
+    );
+    details(
+        "completion_tokens_details",
+        [("reasoning_tokens", usage.reasoning), ("audio_tokens", usage.output_audio)],
+    );
+    if let Some(written) = usage.cache_written {
+        object.number("cache_read_input_tokens", usage.cached.unwrap_or(0));
+        object.number("cache_creation_input_tokens", written);
+    }
+    object.close();
 }
 
 #[cfg(test)]

@@ -3,15 +3,17 @@
 //! `object.rs` finds members, `skip.rs` is its hot primitive (with `blocks.rs`, 64 bytes at a
 //! time), `value.rs` reads and writes single values, `splice.rs` applies edits, `prune.rs`
 //! takes members out, `flat.rs` reads objects of strings, `finder.rs` looks for members in a
-//! document that arrives in pieces.
+//! document that arrives in pieces. `document.rs` parses in full what is to be translated, `write.rs`
+//! writes the translation.
 //!
 //! **Invariants**: never re-serializes, never builds a tree, never recurses. What is not looked at
 //! is checked for UTF-8, balanced brackets, terminated strings without control characters, and
 //! depth, but not for the grammar inside nested values: that is the vendor's to judge, and whoever
-//! needs the content parses it in full.
+//! needs the content parses it in full (`document.rs`).
 
 #[cfg(target_arch = "x86_64")]
 mod blocks;
+pub mod document;
 pub mod finder;
 pub mod flat;
 pub mod object;
@@ -19,6 +21,7 @@ pub mod prune;
 mod skip;
 pub mod splice;
 pub mod value;
+pub mod write;
 
 /// Brackets within brackets, the outermost counted. The common parsers stop there too.
 pub const DEPTH_MAX: usize = 128;

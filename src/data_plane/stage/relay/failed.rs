@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// An error is a page of text; more is not read.
-const BODY_BYTES_MAX: usize = 1 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Relay an answer whose status is an error.
 ///
@@ -27,7 +27,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// told as `upstream_auth` without them; a page for browsers becomes `upstream_invalid_response`.
 pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<(), Stop> {
     let status = answer.head.status;
-    let body = collect(reply, answer).await.map_err(|failure| refuse(failure, reply.trail))?;
+    let body = collect(reply, answer, BODY_BYTES_MAX).await;
+    let body = body.map_err(|failure| refuse(failure, reply.trail))?;
     match reply.trail.fault {
         Some(Fault::Auth) => Err(Refusal::UpstreamAuth.into()),
         Some(Fault::Status(_)) => {
@@ -53,7 +54,8 @@ pub(super) async fn relay_disguised(
     reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
 ) -> Result<(), Stop> {
-    let body = collect(reply, answer).await.map_err(|failure| refuse(failure, reply.trail))?;
+    let body = collect(reply, answer, BODY_BYTES_MAX).await;
+    let body = body.map_err(|failure| refuse(failure, reply.trail))?;
     if judge_error(&body) != ErrorBody::AsIs {
         return Err(invalid(reply.trail));
     }
@@ -62,14 +64,19 @@ pub(super) async fn relay_disguised(
     tell(reply, answer, status, &body).await
 }
 
-async fn collect(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<Vec<u8>, Failure> {
+/// The whole body, unless it is larger than `bytes_max`.
+pub(super) async fn collect(
+    reply: &mut Reply<'_, '_, '_>,
+    answer: &mut Answer,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     loop {
         answer.take(|bytes| body.extend_from_slice(bytes)).map_err(Failure::Fault)?;
         if answer.body.is_done() {
             return Ok(body);
         }
-        if body.len() > BODY_BYTES_MAX {
+        if body.len() > bytes_max {
             return Err(Failure::Fault(Fault::Invalid));
         }
         if !reply.read(answer).await? {
@@ -84,7 +91,7 @@ fn foreign(message: &str, status: u16, request_id: &str) -> Vec<u8> {
     out
 }
 
-async fn tell(
+pub(super) async fn tell(
     reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
     status: u16,

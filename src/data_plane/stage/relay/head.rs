@@ -46,7 +46,9 @@ pub fn push(
     let out = &mut downlink.out;
     respond::push_status(out, status);
     if !dropped.is_empty() {
-        respond::push_header(out, "x-weir-dropped", &dropped.join(", "));
+        out.extend_from_slice(b"x-weir-dropped: ");
+        dropped.push(out);
+        out.extend_from_slice(b"\r\n");
     }
     respond::push_raw(out, b"content-type", content_type);
     for (name, value) in answer.headers() {

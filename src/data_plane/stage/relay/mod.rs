@@ -1,11 +1,13 @@
 //! The Reply: what came back, relayed as it comes.
 //!
-//! `stream.rs` relays events, `whole.rs` one JSON document, `failed.rs` an answer that is none. All
-//! three write their head by `head.rs`.
+//! `stream.rs` relays events, `whole.rs` one JSON document, `failed.rs` an answer that is none, all
+//! where both sides speak OpenAI's language; `translated/` does the same where one side does not.
+//! All write their head by `head.rs`.
 
 mod failed;
 mod head;
 mod stream;
+mod translated;
 mod whole;
 
 use crate::{
@@ -13,10 +15,14 @@ use crate::{
         core::Core,
         downlink::Downlink,
         exchange::Stop,
+        stage::{directives::Manner, translate::Said},
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::openai_chat::{reply, request::Ask},
+    dialect::{
+        openai_chat::{reply, request::Ask},
+        pivot::part::Dialect,
+    },
     lexicon::{fault::Fault, refusal::Refusal},
 };
 
@@ -26,6 +32,21 @@ enum Kind {
     Events,
     Json,
     Other,
+}
+
+/// What was asked, what the vendor was told, and how its answer is to be told.
+#[derive(Clone, Copy)]
+pub struct Talk<'t> {
+    pub ask: &'t Ask<'t>,
+    pub call: Said,
+    pub manner: Manner,
+}
+
+impl Talk<'_> {
+    /// The client's language.
+    const fn client(&self) -> Dialect {
+        Dialect::of(self.ask.operation)
+    }
 }
 
 /// What every way of relaying needs.
@@ -40,10 +61,14 @@ pub struct Reply<'r, 'd, 't> {
 
 impl Reply<'_, '_, '_> {
     /// Relay an answer to the client.
-    pub async fn relay(mut self, answer: &mut Answer, ask: &Ask<'_>) -> Result<(), Stop> {
+    pub async fn relay(mut self, answer: &mut Answer, talk: Talk<'_>) -> Result<(), Stop> {
+        if talk.call.dialect != Dialect::OpenAiChat || talk.client() != Dialect::OpenAiChat {
+            // Boxed, as each way but the two that nearly all answers take.
+            return Box::pin(translated::relay(&mut self, answer, &talk)).await;
+        }
+        let ask = talk.ask;
         if let Some(fault) = reply::fault_of(answer.head.status) {
             self.trail.fault = Some(fault);
-            // Boxed, as each way but the two that nearly all answers take.
             return Box::pin(failed::relay(&mut self, answer)).await;
         }
         let is_encoded = answer

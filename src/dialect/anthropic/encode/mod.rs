@@ -1,0 +1,7 @@
+//! From the pivot's words to Anthropic's.
+
+mod block;
+mod message;
+pub mod reply;
+pub mod request;
+pub mod stream;

@@ -1,0 +1,81 @@
+//! A whole answer, read in full.
+
+use crate::{
+    dialect::{
+        field::Path,
+        openai_chat::{decode::message, usage},
+        pivot::{
+            dropped::Dropped,
+            part::{Content, Part},
+            reply::{Choice, Reply, Stop},
+            text::{Json, Text},
+        },
+    },
+    lexicon::refusal::Refused,
+    wire::json::document::Value,
+};
+
+/// Read an answer.
+///
+/// # Errors
+/// What is not as its dialect says; whose fault it is, the caller knows.
+pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
+    let mut reply = Reply::default();
+    for (key, value) in root.members() {
+        match &*key {
+            _ if value.is_null() => {}
+            "id" => reply.id = Text::of(value),
+            "model" => reply.model = Text::of(value),
+            "created" => reply.created = value.as_u64(),
+            "usage" => reply.usage = usage::decode(value),
+            "service_tier" => reply.service_tier = Text::of(value),
+            "choices" => {
+                let path = Path::root("choices");
+                for (index, item) in value.items().enumerate() {
+                    reply.choices.push(choice(item, &path.index(index), dropped)?);
+                }
+            }
+            // `citations` and `search_results` are Perplexity's.
+            "citations" | "search_results" => dropped.name(key.into_owned()),
+            // Facts about the vendor's own machinery.
+            _ => {}
+        }
+    }
+    if reply.choices.is_empty() {
+        return Err(Path::root("choices").refuse("there"));
+    }
+    Ok(reply)
+}
+
+fn choice<'b>(
+    value: Value<'_, 'b>,
+    path: &Path<'_>,
+    dropped: &mut Dropped,
+) -> Result<Choice<'b>, Refused> {
+    let index = value.get("index").and_then(Value::as_u64).unwrap_or(0);
+    let said = value.get("message").ok_or_else(|| path.name("message").refuse("an object"))?;
+    let mut parts = message::decode(said, &path.name("message"), dropped)?.parts;
+    parts
+        .retain(|part: &Part<'_>| !matches!(&part.content, Content::Text(text) if text.is_empty()));
+    Ok(Choice {
+        index: u32::try_from(index).unwrap_or(0),
+        parts,
+        stop: value.get("finish_reason").and_then(stop),
+        logprobs: value.get("logprobs").map(Json::of),
+    })
+}
+
+/// Why it ended; some vendors say `""` where they say nothing.
+#[must_use]
+pub fn stop<'b>(value: Value<'_, 'b>) -> Option<Stop<'b>> {
+    let text = Text::of(value).filter(|text| !text.is_empty())?;
+    Some(match &*text.read() {
+        // `eos` is how Together says it.
+        "stop" | "eos" => Stop::End,
+        // `max_tokens` and `model_length` are how self-hosted servers and Mistral say it.
+        "length" | "max_tokens" | "model_length" => Stop::Length,
+        "tool_calls" | "function_call" => Stop::ToolUse,
+        "content_filter" => Stop::Filter,
+        _ => Stop::Other(text.clone()),
+    })
+}

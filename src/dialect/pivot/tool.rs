@@ -1,0 +1,44 @@
+//! What a model may call.
+
+use crate::dialect::pivot::{
+    part::Foreign,
+    text::{Json, Text},
+};
+
+/// A tool that the client runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool<'b> {
+    pub name: Text<'b>,
+    pub description: Option<Text<'b>>,
+    /// A JSON schema of its arguments; none is a tool without any.
+    pub parameters: Option<Json<'b>>,
+    /// The arguments must follow the schema to the letter.
+    pub is_strict: Option<bool>,
+    pub cache: Option<Json<'b>>,
+}
+
+/// A tool that the vendor runs: kept apart, for no client can answer for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTool<'b> {
+    pub kind: ServerKind,
+    /// As its own dialect writes it.
+    pub tool: Foreign<'b>,
+}
+
+/// Server tools that more than one vendor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    WebSearch,
+    WebFetch,
+    CodeExecution,
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolChoice<'b> {
+    Auto,
+    None,
+    /// Some tool, whichever.
+    Required,
+    Tool(Text<'b>),
+}

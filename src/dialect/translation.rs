@@ -1,0 +1,356 @@
+//! From one dialect into another, by way of the pivot: the one place that knows them all.
+
+use crate::{
+    dialect::{
+        anthropic, openai_chat,
+        pivot::{
+            delta::{Delta, Malformed, Take},
+            dropped::Dropped,
+            failure::Failure,
+            manner::Manner,
+            part::Dialect,
+            reply::Reply,
+            request::Request,
+            target::{Addressee, Written},
+            unfold::{self, Unfold},
+            usage::Usage,
+        },
+    },
+    lexicon::{
+        self,
+        refusal::{Refusal, Refused},
+    },
+    wire::json::{
+        JsonError,
+        document::{Document, Kind, Value},
+    },
+};
+
+/// Write a client's request in the target's dialect.
+///
+/// # Errors
+/// `InvalidJson` of what is no JSON object, with where it stops making sense; `InvalidField` and
+/// `DuplicateField` with the path of the field.
+pub fn request(
+    out: &mut Vec<u8>,
+    body: &[u8],
+    (from, to): (Dialect, Dialect),
+    addressee: &Addressee<'_>,
+    document: &mut Document,
+    dropped: &mut Dropped,
+) -> Result<Written, Refused> {
+    let root = document.parse(body).map_err(|error| refuse(&error))?;
+    let request = decode_request(root, from, dropped)?;
+    Ok(encode_request(out, &request, to, addressee, dropped))
+}
+
+/// Read a request of this dialect.
+pub fn decode_request<'b>(
+    root: Value<'_, 'b>,
+    from: Dialect,
+    dropped: &mut Dropped,
+) -> Result<Request<'b>, Refused> {
+    if root.kind() != Kind::Object {
+        return Err(Refusal::InvalidJson.into());
+    }
+    match from {
+        Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
+        Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+    }
+}
+
+/// Append a request in this dialect.
+pub fn encode_request(
+    out: &mut Vec<u8>,
+    request: &Request<'_>,
+    to: Dialect,
+    addressee: &Addressee<'_>,
+    dropped: &mut Dropped,
+) -> Written {
+    match to {
+        Dialect::OpenAiChat => {
+            openai_chat::encode::request::encode(out, request, addressee, dropped)
+        }
+        Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
+    }
+}
+
+#[cold]
+fn refuse(error: &JsonError) -> Refused {
+    match error {
+        JsonError::Malformed { at } => Refused {
+            refusal: Refusal::InvalidJson,
+            detail: format!("It stops making sense at byte {at}.").into(),
+            param: None,
+        },
+        _ => Refusal::InvalidJson.into(),
+    }
+}
+
+/// Write a vendor's whole answer in the client's dialect; what it used.
+///
+/// # Errors
+/// `Malformed` where it is not as its dialect says.
+pub fn reply(
+    out: &mut Vec<u8>,
+    body: &[u8],
+    (from, to): (Dialect, Dialect),
+    written: Written,
+    manner: &Manner<'_>,
+    dropped: &mut Dropped,
+) -> Result<Usage, Malformed> {
+    let mut document = Document::default();
+    let root = document.parse(body)?;
+    let mut reply = decode_reply(root, from, dropped)?;
+    if written.has_forced_tool {
+        unfold::reply(&mut reply);
+    }
+    match to {
+        Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
+        Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+    }
+    Ok(reply.usage)
+}
+
+/// The tokens that a whole answer of this dialect reports.
+#[must_use]
+pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage> {
+    let told = root.get("usage")?;
+    match from {
+        Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
+        Dialect::Anthropic => anthropic::usage::decode(told).seen(),
+    }
+}
+
+/// Read a whole answer of this dialect.
+pub fn decode_reply<'b>(
+    root: Value<'_, 'b>,
+    from: Dialect,
+    dropped: &mut Dropped,
+) -> Result<Reply<'b>, Malformed> {
+    let reply = match from {
+        Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
+        Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
+    };
+    reply.map_err(|_| Malformed)
+}
+
+/// Read an error of this dialect, which came with this status; `None` where it is none.
+#[must_use]
+pub fn decode_failure<'b>(
+    root: Value<'_, 'b>,
+    from: Dialect,
+    status: Option<u16>,
+) -> Option<Failure<'b>> {
+    match from {
+        Dialect::OpenAiChat => openai_chat::error::decode(root, status),
+        Dialect::Anthropic => anthropic::error::decode(root, status),
+    }
+}
+
+/// Append an error in this dialect.
+pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
+    match to {
+        Dialect::OpenAiChat => openai_chat::error::encode(out, failure, request_id),
+        Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
+    }
+}
+
+/// Append a refusal of ours in this dialect.
+pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
+    match to {
+        Dialect::OpenAiChat => openai_chat::error::push(out, refused, request_id),
+        Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
+    }
+}
+
+/// The same as an event of a stream.
+pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
+    match to {
+        Dialect::OpenAiChat => openai_chat::error::push_event(out, refused, request_id),
+        Dialect::Anthropic => anthropic::error::push_event(out, |out| {
+            anthropic::error::push_refused(out, refused, request_id);
+        }),
+    }
+}
+
+/// Reads events of one dialect.
+enum Decoder {
+    OpenAiChat(openai_chat::decode::stream::Decoder),
+    Anthropic(anthropic::decode::stream::Decoder),
+}
+
+/// Writes events of one dialect.
+enum Encoder {
+    /// The events pass as they came: nothing is written.
+    Nobody,
+    OpenAiChat(openai_chat::encode::stream::Encoder),
+    Anthropic(anthropic::encode::stream::Encoder),
+}
+
+impl Encoder {
+    fn push(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
+        match self {
+            Self::Nobody => {}
+            Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
+            Self::Anthropic(encoder) => encoder.push(out, delta, manner),
+        }
+    }
+}
+
+/// What a stream said of itself so far.
+#[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub usage: Usage,
+    pub has_finished: bool,
+    /// It is complete by its dialect's own word.
+    pub is_done: bool,
+    pub has_failed: bool,
+    /// Something was said after a finish: another choice goes on.
+    pub goes_on: bool,
+    /// Words, thoughts and pieces of calls so far.
+    pub contents: u32,
+}
+
+/// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
+/// notes the facts.
+///
+/// **Cost**: in steady state no allocation; text is copied once, as it was written.
+pub struct Stream {
+    decoder: Decoder,
+    unfold: Unfold,
+    encoder: Encoder,
+    pub facts: Facts,
+    /// Pings are handed on.
+    forwards_pings: bool,
+}
+
+impl Stream {
+    #[must_use]
+    pub fn new((from, to): (Dialect, Dialect), written: Written, forwards_pings: bool) -> Self {
+        Self {
+            decoder: match from {
+                Dialect::OpenAiChat => {
+                    Decoder::OpenAiChat(openai_chat::decode::stream::Decoder::default())
+                }
+                Dialect::Anthropic => {
+                    Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
+                }
+            },
+            unfold: Unfold::new(written.has_forced_tool),
+            encoder: match to {
+                to if to == from => Encoder::Nobody,
+                Dialect::OpenAiChat => {
+                    Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
+                }
+                Dialect::Anthropic => {
+                    Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
+                }
+            },
+            facts: Facts::default(),
+            forwards_pings,
+        }
+    }
+
+    /// Append what the data of one event becomes.
+    ///
+    /// # Errors
+    /// `Malformed`; what was appended before stands.
+    pub fn event(
+        &mut self,
+        data: &[u8],
+        out: &mut Vec<u8>,
+        manner: &Manner<'_>,
+    ) -> Result<(), Malformed> {
+        let was_finished = self.facts.has_finished;
+        let contents = self.facts.contents;
+        let mut pen = Pen {
+            encoder: &mut self.encoder,
+            facts: &mut self.facts,
+            forwards_pings: self.forwards_pings,
+            out,
+            manner,
+        };
+        let mut to = Unfolded { unfold: &mut self.unfold, pen: &mut pen };
+        let read = match &mut self.decoder {
+            Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
+            Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
+        };
+        self.facts.goes_on = was_finished && self.facts.contents > contents;
+        match &self.encoder {
+            Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
+            _ => read,
+        }
+    }
+
+    /// Append what an event without data becomes, such as a comment: a sign of life.
+    pub fn alive(&mut self, out: &mut Vec<u8>, manner: &Manner<'_>) {
+        if self.forwards_pings {
+            self.encoder.push(out, &Delta::Ping, manner);
+        }
+    }
+
+    /// The vendor's stream has ended after its finish: end the client's too.
+    pub fn end(&mut self, out: &mut Vec<u8>, manner: &Manner<'_>) {
+        if let (Encoder::Nobody, Decoder::Anthropic(_), false) =
+            (&self.encoder, &self.decoder, self.facts.is_done)
+        {
+            return out.extend_from_slice(anthropic::encode::stream::STOP_EVENT);
+        }
+        if !self.facts.is_done && !self.facts.has_failed {
+            self.facts.is_done = true;
+            self.encoder.push(out, &Delta::End, manner);
+        }
+    }
+
+    /// What could not be said so far.
+    #[must_use]
+    pub const fn dropped(&self) -> Option<&Dropped> {
+        match &self.encoder {
+            Encoder::Nobody => None,
+            Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
+            Encoder::Anthropic(encoder) => Some(&encoder.dropped),
+        }
+    }
+}
+
+/// Takes steps from a decoder.
+struct Unfolded<'p, 'o> {
+    unfold: &'p mut Unfold,
+    pen: &'p mut Pen<'o>,
+}
+
+impl Take for Unfolded<'_, '_> {
+    fn take(&mut self, delta: Delta<'_>) {
+        self.unfold.pass(delta, self.pen);
+    }
+}
+
+/// Notes what a step says of its stream, and writes it.
+struct Pen<'o> {
+    encoder: &'o mut Encoder,
+    facts: &'o mut Facts,
+    forwards_pings: bool,
+    out: &'o mut Vec<u8>,
+    manner: &'o Manner<'o>,
+}
+
+impl Take for Pen<'_> {
+    fn take(&mut self, delta: Delta<'_>) {
+        let facts = &mut *self.facts;
+        match &delta {
+            Delta::Usage(usage) => facts.usage.amend(*usage),
+            Delta::Finish { .. } => facts.has_finished = true,
+            Delta::End => facts.is_done = true,
+            Delta::Failed(_) => facts.has_failed = true,
+            Delta::Ping if !self.forwards_pings => return,
+            Delta::Text { .. }
+            | Delta::Thinking { .. }
+            | Delta::Refusal { .. }
+            | Delta::ToolArguments { .. } => facts.contents = facts.contents.saturating_add(1),
+            _ => {}
+        }
+        self.encoder.push(self.out, &delta, self.manner);
+    }
+}

@@ -1,0 +1,16 @@
+//! From one dialect into another: what is kept, how it is said, and what is named as left out.
+//!
+//! Sans-IO. What the gateway writes is read here by readers of their own, on `serde_json`; no
+//! decoder of the gateway's judges an encoder of it.
+
+mod dialects {
+    mod answer;
+    mod anthropic;
+    mod golden;
+    mod openai;
+    mod pains;
+    mod recordings;
+    mod round_trip;
+    mod stream;
+}
+mod harness;

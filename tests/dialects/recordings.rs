@@ -1,0 +1,182 @@
+//! What real vendors answered, told in the other dialect: the same words, thoughts, calls, finish
+//! and tokens as were recorded.
+
+use super::{
+    answer::Answer,
+    anthropic, openai,
+    stream::{MANNER, translate},
+};
+use crate::harness::fixture::{self, Recording};
+use serde_json::Value;
+use weir::dialect::{
+    pivot::{dropped::Dropped, part::Dialect, target::Written},
+    translation,
+};
+
+const TO_OPENAI: (Dialect, Dialect) = (Dialect::Anthropic, Dialect::OpenAiChat);
+const TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::OpenAiChat, Dialect::Anthropic);
+
+/// Streams up to this size are cut at every single place, larger ones at `CUTS` places.
+/// `recordings.rs` cuts all up to 8 KiB at every place; a translation sees whole events only.
+const EVERY_CUT_MAX: usize = 2 << 10;
+const CUTS: usize = 16;
+
+fn ok(recordings: Option<Vec<Recording>>, kind: &str) -> Vec<Recording> {
+    let all = recordings.into_iter().flatten();
+    all.filter(|one| one.kind == kind && one.status == 200).collect()
+}
+
+fn whole(body: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
+    let mut out = Vec::new();
+    let written = Written::default();
+    let told = translation::reply(&mut out, body, pair, written, &MANNER, &mut Dropped::default());
+    told.expect("a recorded answer is well formed");
+    out
+}
+
+/// The same in the client's words.
+fn stop_in_openai(reason: &str) -> &str {
+    match reason {
+        "end_turn" | "stop_sequence" | "pause_turn" => "stop",
+        "max_tokens" | "model_context_window_exceeded" => "length",
+        "tool_use" => "tool_calls",
+        "refusal" => "content_filter",
+        other => other,
+    }
+}
+
+fn stop_in_anthropic(reason: &str) -> &str {
+    match reason {
+        "stop" | "eos" => "end_turn",
+        "length" | "model_length" => "max_tokens",
+        "tool_calls" => "tool_use",
+        "content_filter" => "refusal",
+        other => other,
+    }
+}
+
+/// Everything that went in: Anthropic counts its caches apart, OpenAI does not.
+fn tokens(usage: &Value) -> Option<(u64, u64)> {
+    let count = |name: &str| usage[name].as_u64();
+    if let (Some(input), Some(output)) = (count("prompt_tokens"), count("completion_tokens")) {
+        return Some((input, output));
+    }
+    let beside = count("cache_read_input_tokens").unwrap_or(0)
+        + count("cache_creation_input_tokens").unwrap_or(0);
+    Some((count("input_tokens")? + beside, count("output_tokens")?))
+}
+
+fn check(recording: &Recording, answer: &Answer, stop: fn(&str) -> &str) {
+    let Some(expected) = &recording.expected else { return };
+    let name = &recording.name;
+    if answer.error.is_some() {
+        return assert!(!expected["error"].is_null(), "{name}");
+    }
+    if answer.finish.as_deref() == Some("refusal") && expected["finish"] == "stop" {
+        // A refusal is words beside the content there, and here the content.
+        return assert!(expected["text"] == "" && !answer.text.is_empty(), "{name}");
+    }
+    assert_eq!(answer.text, expected["text"].as_str().unwrap_or_default(), "{name}");
+    assert_eq!(answer.reasoning, expected["reasoning"].as_str().unwrap_or_default(), "{name}");
+    let tools: Vec<_> = expected["tools"].as_array().into_iter().flatten().collect();
+    assert_eq!(answer.tools.len(), tools.len(), "{name}");
+    for (tool, expected) in answer.tools.iter().zip(tools) {
+        assert_eq!(tool.name, expected["name"], "{name}");
+        if expected["id"].as_str().is_some_and(|id| !id.is_empty()) {
+            assert_eq!(tool.id, expected["id"], "{name}");
+        }
+        assert_eq!(tool.value(), expected["args"], "{name}");
+    }
+    assert_eq!(answer.finish.as_deref(), expected["finish"].as_str().map(stop), "{name}");
+    if let Some(tokens) = tokens(&expected["usage"]) {
+        assert_eq!(answer.tokens, Some(tokens), "{name}");
+    }
+}
+
+/// Several answers in one file. One was spliced into the midst of another, which is told as an
+/// error, see `fault_13_an_answer_spliced_into_another_is_an_error`.
+fn is_several(recording: &Recording) -> bool {
+    let messages = recording.expected.as_ref().and_then(|expected| expected["messages"].as_u64());
+    messages.is_some_and(|messages| messages > 1)
+}
+
+#[test]
+fn an_anthropic_answer_reads_the_same_as_an_openai_one() {
+    for recording in ok(fixture::anthropic_messages(), "json") {
+        let out = whole(&recording.body, TO_OPENAI);
+        check(&recording, &openai::whole(&out), stop_in_openai);
+    }
+}
+
+#[test]
+fn an_openai_answer_reads_the_same_as_an_anthropic_one() {
+    for recording in ok(fixture::openai_chats(), "json") {
+        let out = whole(&recording.body, TO_ANTHROPIC);
+        check(&recording, &anthropic::whole(&out), stop_in_anthropic);
+    }
+}
+
+#[test]
+fn an_anthropic_stream_reads_the_same_as_an_openai_one() {
+    for recording in ok(fixture::anthropic_messages(), "sse") {
+        if is_several(&recording) {
+            continue;
+        }
+        let out = translate(std::iter::once(&recording.body[..]), TO_OPENAI);
+        let out = out.unwrap_or_else(|| panic!("{} is malformed", recording.name));
+        check(&recording, &openai::stream(&out), stop_in_openai);
+    }
+}
+
+#[test]
+fn an_openai_stream_reads_the_same_as_an_anthropic_one() {
+    for recording in ok(fixture::openai_chats(), "sse") {
+        let out = translate(std::iter::once(&recording.body[..]), TO_ANTHROPIC);
+        let Some(out) = out else { panic!("{} is malformed", recording.name) };
+        check(&recording, &anthropic::stream(&out), stop_in_anthropic);
+    }
+}
+
+#[test]
+fn fault_13_an_answer_spliced_into_another_is_an_error() {
+    for recording in ok(fixture::anthropic_messages(), "sse") {
+        if recording.name.contains("spliced-message-start") {
+            assert_eq!(translate(std::iter::once(&recording.body[..]), TO_OPENAI), None);
+        }
+    }
+}
+
+/// fault 5, t001, t007, t011: also where a character is cut in two.
+#[test]
+fn fault_05_a_translation_is_the_same_however_its_stream_is_cut() {
+    let both = [
+        (ok(fixture::anthropic_messages(), "sse"), TO_OPENAI),
+        (ok(fixture::openai_chats(), "sse"), TO_ANTHROPIC),
+    ];
+    for (recordings, pair) in both {
+        for Recording { name, body, .. } in &recordings {
+            let whole = translate(std::iter::once(&body[..]), pair);
+            assert_eq!(translate(body.chunks(1), pair), whole, "{name}, a byte at a time");
+            let stride = if body.len() <= EVERY_CUT_MAX { 1 } else { body.len() / CUTS };
+            for cut in (0..body.len()).step_by(stride) {
+                let (first, second) = body.split_at(cut);
+                let cut_once = translate([first, second].into_iter(), pair);
+                assert_eq!(cut_once, whole, "{name}, cut at {cut}");
+            }
+        }
+    }
+}
+
+/// fault 7, t008, t009: CRLF and lone CR mean what LF means.
+#[test]
+fn fault_07_line_ends_of_every_kind_mean_the_same() {
+    for recording in ok(fixture::anthropic_messages(), "sse") {
+        let lf = String::from_utf8(recording.body).expect("UTF-8").replace("\r\n", "\n");
+        let whole = translate(std::iter::once(lf.as_bytes()), TO_OPENAI);
+        for end in ["\r\n", "\r"] {
+            let other = lf.replace('\n', end);
+            let told = translate(std::iter::once(other.as_bytes()), TO_OPENAI);
+            assert_eq!(told, whole, "{}", recording.name);
+        }
+    }
+}

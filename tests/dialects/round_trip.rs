@@ -1,0 +1,151 @@
+//! What both dialects can say comes back as it was said: decode(encode(x)) = x.
+
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
+use weir::{
+    dialect::{
+        pivot::{
+            dropped::Dropped,
+            part::{Content, Dialect, Part, Source, ToolCall, ToolResult},
+            request::{Request, Role, Turn},
+            target::{Abilities, Addressee, Thinking},
+            text::{Arguments, Json, Text},
+            tool::{Tool, ToolChoice},
+        },
+        translation::{decode_request, encode_request},
+    },
+    wire::json::document::Document,
+};
+
+fn text() -> impl Strategy<Value = Text<'static>> {
+    let words = prop_oneof![any::<String>(), "[a-z\"\\\\\n\u{1}é🦀]{1,12}"];
+    words
+        .prop_filter("not empty", |text| !text.is_empty())
+        .prop_map(|text| Text::Plain(text.into()))
+}
+
+fn word() -> impl Strategy<Value = Text<'static>> {
+    "[a-zA-Z_][a-zA-Z0-9_-]{0,12}".prop_map(|text| Text::Plain(text.into()))
+}
+
+fn json() -> impl Strategy<Value = Json<'static>> {
+    prop::collection::vec((word(), text()), 0..3).prop_map(|members| {
+        let members = members.iter().map(|(name, value)| {
+            (name.read().into_owned(), serde_json::Value::from(value.read().into_owned()))
+        });
+        let mut object: serde_json::Map<_, _> = members.collect();
+        object.insert("type".into(), "object".into());
+        Json(serde_json::Value::Object(object).to_string().into())
+    })
+}
+
+fn image() -> impl Strategy<Value = Content<'static>> {
+    let base64 = "[A-Za-z0-9+/]{4,12}".prop_map(|data| Source::Base64 {
+        media_type: Text::plain("image/png"),
+        data: Text::Plain(data.into()),
+    });
+    let url = word().prop_map(|name| {
+        Source::Url(Text::Plain(format!("https://example.com/{}", name.read()).into()))
+    });
+    prop_oneof![base64, url].prop_map(|source| Content::Image { source, detail: None })
+}
+
+/// A user's turn, and of the assistant's one that calls tools with the results behind it.
+fn exchange() -> impl Strategy<Value = Vec<Turn<'static>>> {
+    let words = text().prop_map(Content::Text);
+    let parts = prop::collection::vec(prop_oneof![words, image()], 1..4);
+    let calls = prop::collection::vec((word(), json(), text()), 0..3);
+    (parts, text(), calls).prop_map(|(parts, spoken, calls)| {
+        let turn = |role, parts: Vec<Content<'static>>| Turn {
+            role,
+            name: None,
+            parts: parts.into_iter().map(Part::from).collect(),
+        };
+        let mut said = vec![Content::Text(spoken)];
+        let mut results = Vec::new();
+        for (index, (name, arguments, result)) in calls.into_iter().enumerate() {
+            let id = Text::Plain(format!("call_{index}").into());
+            let arguments = Arguments::Value(arguments);
+            let call = ToolCall { id: id.clone(), name, arguments, signature: None };
+            said.push(Content::ToolCall(call));
+            let content = vec![Part::text(result)];
+            let result = ToolResult { id, name: None, content, is_error: false };
+            results.push(Content::ToolResult(result));
+        }
+        let mut turns = vec![turn(Role::User, parts), turn(Role::Assistant, said)];
+        if !results.is_empty() {
+            turns.push(turn(Role::Tool, results));
+        }
+        turns
+    })
+}
+
+fn tool() -> impl Strategy<Value = Tool<'static>> {
+    (word(), prop::option::of(text()), json()).prop_map(|(name, description, schema)| Tool {
+        name,
+        description,
+        parameters: Some(schema),
+        is_strict: None,
+        cache: None,
+    })
+}
+
+fn request() -> impl Strategy<Value = Request<'static>> {
+    let choice = prop_oneof![
+        Just(None),
+        Just(Some(ToolChoice::Auto)),
+        Just(Some(ToolChoice::None)),
+        Just(Some(ToolChoice::Required)),
+        word().prop_map(|name| Some(ToolChoice::Tool(name))),
+    ];
+    let system = prop::option::of(text());
+    let rest = (prop::collection::vec(tool(), 1..3), choice, 1_u64..100_000, any::<bool>());
+    (system, prop::collection::vec(exchange(), 1..4), rest).prop_map(
+        |(system, exchanges, (tools, tool_choice, max_tokens, is_streaming))| {
+            let system = system.map(|text| Turn {
+                role: Role::System,
+                name: None,
+                parts: vec![Part::text(text)],
+            });
+            Request {
+                model: Text::plain("m"),
+                turns: system.into_iter().chain(exchanges.into_iter().flatten()).collect(),
+                tools,
+                tool_choice,
+                max_tokens: Some(max_tokens),
+                temperature: Some("0.25"),
+                stop: vec![Text::plain("END")],
+                user: Some(Text::plain("u-1")),
+                is_streaming,
+                wants_usage: is_streaming,
+                ..Request::default()
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn a_request_that_both_can_say_comes_back_as_it_was(
+        said in request(),
+        to in prop::sample::select(vec![Dialect::OpenAiChat, Dialect::Anthropic]),
+    ) {
+        let abilities = Abilities { thinking: Thinking::None, ..Abilities::UNKNOWN };
+        let addressee = Addressee { model_json: b"\"m\"", abilities: &abilities };
+        let (mut out, mut dropped) = (Vec::new(), Dropped::default());
+
+        encode_request(&mut out, &said, to, &addressee, &mut dropped);
+
+        prop_assert!(dropped.is_empty(), "{dropped:?}");
+        let mut document = Document::default();
+        let root = document.parse(&out).expect("what is written is JSON");
+        let mut back = decode_request(root, to, &mut dropped).expect("and a request");
+        prop_assert!(dropped.is_empty(), "{dropped:?}");
+        // Anthropic's streams tell it unasked.
+        back.wants_usage = said.wants_usage;
+        prop_assert_eq!(back, said);
+    }
+}
