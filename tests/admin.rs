@@ -19,6 +19,7 @@ use weir::{
     },
     lexicon::{
         ids::{ReceiptId, SubjectId},
+        meter::MeterKey,
         operation::Operation,
         receipt::{Ending, Opening, Outcome},
         time::UnixMillis,
@@ -130,6 +131,8 @@ fn hash(token: &str) -> [u8; 32] {
 
 fn snapshot() -> Snapshot {
     let caller = |subject: &str, is_admin| Caller {
+        key: MeterKey::of(&[subject]),
+        is_user: true,
         subject: subject.into(),
         teams: Box::default(),
         teams_label: "".into(),

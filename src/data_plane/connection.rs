@@ -128,7 +128,7 @@ async fn say_no(
     request_id: &str,
 ) {
     let mut out = Vec::new();
-    respond::push_refusal(&mut out, &refused, request_id, Next::Close);
+    respond::push_refusal(&mut out, &refused, b"", request_id, Next::Close);
     let deadline = core.clock.now().plus_millis(core.settings.timeouts.write_idle_ms);
     // Whoever is gone needs not be told.
     let _ = presence.alarm.guard(deadline, link.write(out)).await;

@@ -5,6 +5,7 @@ use crate::{
         lane,
         phase::{self, Phase},
         pulse::Pulse,
+        quota::node::Node,
         receipts::writer::Writer,
         weather::Weather,
     },
@@ -15,6 +16,7 @@ use crate::{
         connection,
         departures::Departures,
         descriptor,
+        quota::Quota,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
@@ -54,6 +56,8 @@ pub struct Setup {
     pub snapshots: lane::Receiver<Snapshot>,
     pub weather: lane::Receiver<Weather>,
     pub receipts: Writer,
+    /// The number of this core, and what all cores spend from.
+    pub quota: (usize, Arc<Node>),
     pub pulse: Arc<Pulse>,
     pub phase: phase::Receiver,
 }
@@ -220,6 +224,7 @@ async fn tick(core: Rc<Core>) {
         core.ticker.borrow_mut().take();
         let now = core.clock.now();
         core.wheel.turn(now);
+        core.ledger.quota.borrow_mut().tidy(&core.clock);
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
     }
@@ -234,14 +239,15 @@ impl Core {
         let [low, high] =
             [0, 8].map(|at| u64::from_le_bytes(*seed[at..].first_chunk().expect("16 bytes")));
         let core = Self {
-            clock,
             departures: Rc::new(Departures::new()?),
             pulse: setup.pulse,
             ledger: Ledger {
                 writer: RefCell::new(setup.receipts),
                 when_full: setup.settings.receipts_full,
+                quota: RefCell::new(Quota::new(setup.quota.0, setup.quota.1, &clock)),
                 panicked: RefCell::default(),
             },
+            clock,
             settings: setup.settings,
             pools: Pools::default(),
             connector: Connector::new(setup.roots),

@@ -12,7 +12,7 @@ use crate::{
         keys::Memo,
         link::Link,
         local,
-        stage::{decode, directives, parse, relay, respond, route, translate},
+        stage::{admit, decode, directives, parse, relay, respond, route, translate},
         trail::Trail,
         upstream::call,
     },
@@ -136,6 +136,9 @@ async fn converse<'s>(
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     trail.admit(&metadata)?;
     let plan = route::plan(snapshot, subject, &ask)?;
+    let body_bytes = request.body.len() as u64;
+    let asked = admit::Request { subject, ask: &ask, body_bytes, metadata: &metadata };
+    admit::admit(snapshot, &asked, trail)?;
     core.rehearse_panic(&ask.model);
 
     let mut last = Fault::SecretUnavailable;
@@ -150,7 +153,7 @@ async fn converse<'s>(
         let bytes = translate::call(core.buffers.take(), target, &ask, request);
         match call::send(core, endpoint, bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
-                let applied = directives::applied(snapshot.caller(subject));
+                let applied = trail.applied(directives::applied(snapshot.caller(subject)));
                 relay::reply(core, &mut answer, &ask, limits, &applied, downlink, trail).await?;
                 answer.release(core);
                 return Ok(());
@@ -182,7 +185,8 @@ async fn conclude(
             let next = downlink.next();
             downlink.out.clear();
             let out = &mut downlink.out;
-            let body_at = respond::push_refusal(out, &refused, trail.request_id, next);
+            let told = trail.told();
+            let body_at = respond::push_refusal(out, &refused, &told, trail.request_id, next);
             if downlink.is_head {
                 // Its length is told; the body itself would be read as the next reply.
                 downlink.out.truncate(body_at);

@@ -25,6 +25,7 @@ mod keys;
 mod link;
 pub mod listener;
 mod local;
+mod quota;
 mod stage;
 mod trail;
 mod upstream;

@@ -5,7 +5,11 @@ use crate::{
         pulse::Pulse,
         receipts::writer::{Slot, Writer},
     },
-    data_plane::clock::Clock,
+    data_plane::{
+        clock::Clock,
+        quota::{PassId, Quota, Spent},
+        stage::admit,
+    },
     lexicon::{
         fault::Fault,
         operation::Operation,
@@ -17,12 +21,17 @@ use crate::{
     },
     snapshot::Caller,
 };
-use std::{borrow::Cow, cell::RefCell};
+use std::{
+    borrow::Cow,
+    cell::{RefCell, RefMut},
+};
 
 /// Where receipts go.
 pub struct Ledger {
     pub writer: RefCell<Writer>,
     pub when_full: ReceiptsFull,
+    /// What limits have been charged for those exchanges.
+    pub quota: RefCell<Quota>,
     /// The request id of the exchange that panicked last, for whoever tells its client.
     pub panicked: RefCell<String>,
 }
@@ -40,6 +49,8 @@ pub struct Trail<'a> {
     is_unrecorded: bool,
     /// There is nothing to bill and nobody to name.
     is_forgone: bool,
+    /// What was taken of limits.
+    pub pass: Option<PassId>,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
@@ -76,6 +87,7 @@ impl<'a> Trail<'a> {
             slot: None,
             is_unrecorded: false,
             is_forgone: false,
+            pass: None,
             operation: None,
             is_streaming: false,
             request_id: "",
@@ -111,6 +123,43 @@ impl<'a> Trail<'a> {
     /// Microseconds since the start.
     pub fn elapsed_us(&self) -> u32 {
         self.clock.now().micros_since(self.started).max(1)
+    }
+
+    pub fn quota(&self) -> RefMut<'a, Quota> {
+        self.ledger.quota.borrow_mut()
+    }
+
+    /// Append what the client is told of the limit it is held to; false where there is none.
+    pub fn push_limits(&self, out: &mut Vec<u8>) -> bool {
+        let Some(pass) = &self.pass else { return false };
+        let standing = self.ledger.quota.borrow().standing(pass);
+        if let Some(standing) = &standing {
+            admit::push_standing(out, standing);
+        }
+        standing.is_some()
+    }
+
+    /// The value of `x-tfy-applied-configurations`, with the limit that was applied.
+    pub fn applied(&self, value: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+        let Some(pass) = &self.pass else { return value };
+        let quota = self.ledger.quota.borrow();
+        let rule = quota.rule(pass);
+        if rule.is_empty() {
+            return value;
+        }
+        let mut value = value.into_owned();
+        value.pop();
+        if value.len() > 1 {
+            value.push(b',');
+        }
+        admit::push_applied(&mut value, rule);
+        value.push(b'}');
+        Cow::Owned(value)
+    }
+
+    /// The header lines that a refused client is told beside the refusal; mostly none.
+    pub fn told(&self) -> Vec<u8> {
+        self.pass.as_ref().map_or_else(Vec::new, |pass| std::mem::take(self.quota().told(pass)))
     }
 
     /// Open the receipt: from here on it is in the ring, whatever becomes of this process.
@@ -191,6 +240,20 @@ impl<'a> Trail<'a> {
         }
     }
 
+    /// Give back what was taken of limits, but for what was used.
+    fn settle(&mut self) {
+        let Some(pass) = self.pass.take() else { return };
+        let spent = Spent {
+            was_sent: self.sent_us > 0,
+            usage: self.usage,
+            usage_is_reported: self.usage_is_reported,
+            bytes_in: self.bytes_in,
+        };
+        let mut quota = self.quota();
+        let now = quota.now(self.clock.now(), self.started_wall);
+        quota.settle(pass, &spent, now.node);
+    }
+
     fn file(&mut self) {
         if self.is_forgone {
             return;
@@ -223,6 +286,7 @@ impl<'a> Trail<'a> {
 impl Drop for Trail<'_> {
     fn drop(&mut self) {
         self.pulse.exchanges_in_flight.sub(1);
+        self.settle();
         self.file();
     }
 }

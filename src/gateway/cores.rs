@@ -1,7 +1,7 @@
 //! The threads of the data plane, from here.
 
 use crate::{
-    bridge::{phase, pulse::Pulse, receipts::writer::Writer},
+    bridge::{phase, pulse::Pulse, quota::node::Node, receipts::writer::Writer},
     control_plane::publisher::Publisher,
     data_plane::{
         self,
@@ -14,6 +14,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 use rustls::ServerConfig;
 use std::{
+    collections::HashMap,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
@@ -69,6 +70,7 @@ pub fn start(
     let (sender, ended) = mpsc::unbounded_channel();
     let body_memory = BodyMemory::new(options.settings.bounds.body_memory_bytes_max);
     let roots = Arc::new(tls::system_roots());
+    let quota = Node::new(options.cores, options.meters_max, HashMap::new());
     let mut settings = options.settings.clone();
     let wanted = settings.bounds.connections_max;
     settings.bounds.connections_max = descriptors::connections_max(wanted, options.cores);
@@ -86,6 +88,7 @@ pub fn start(
             snapshots,
             weather,
             receipts,
+            quota: (index, Arc::clone(&quota)),
             pulse: Arc::clone(pulse),
             phase,
         };

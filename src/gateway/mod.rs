@@ -55,6 +55,7 @@ pub struct Options {
     pub tls: Option<(PathBuf, PathBuf)>,
     pub drain_timeout: Duration,
     pub ring_bytes: u64,
+    pub meters_max: usize,
     pub store: Limits,
     pub access_log: bool,
     pub settings: Settings,

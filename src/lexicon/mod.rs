@@ -8,6 +8,7 @@
 
 pub mod fault;
 pub mod ids;
+pub mod meter;
 pub mod operation;
 pub mod problem;
 pub mod receipt;

@@ -3,6 +3,7 @@
 use crate::manifest::{
     account::{AuthData, Collaborator, ModelIntegration, ProviderAccount, TlsSettings},
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
+    limit::{RateLimitRule, RateLimitingConfig, When},
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
 };
 use serde::{Deserialize, de::Error as _, forward_to_deserialize_any};
@@ -17,6 +18,7 @@ pub enum Twin {
     AuthzRules,
     GlobalSettings,
     MetadataConfig,
+    RateLimitingConfig,
 }
 
 /// The types that are obeyed.
@@ -31,6 +33,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("authz_rules", Twin::AuthzRules),
     ("gateway-global-settings", Twin::GlobalSettings),
     ("gateway-metadata-config", Twin::MetadataConfig),
+    ("gateway-rate-limiting-config", Twin::RateLimitingConfig),
 ];
 
 /// Types of the reference that this build does not obey yet.
@@ -75,7 +78,6 @@ pub const UNBUILT: &[&str] = &[
     "provider-account/virtual-model",
     "provider-account/wafer",
     "provider-account/xai",
-    "gateway-rate-limiting-config",
     "gateway-load-balancing-config",
     "gateway-fallback-config",
     "gateway-guardrails-config",
@@ -146,6 +148,11 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[]", keys_of::<MetadataRule>()),
             ("rules[].when", keys_of::<MetadataWhen>()),
         ],
+        Twin::RateLimitingConfig => vec![
+            ("", keys_of::<RateLimitingConfig>()),
+            ("rules[]", keys_of::<RateLimitRule>()),
+            ("rules[].when", keys_of::<When>()),
+        ],
     }
 }
 
@@ -168,7 +175,7 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         ],
         Twin::PersonalAccessToken => &["ownedBy"],
         Twin::Team => &["ownedBy", "identity_provider_mapping"],
-        Twin::AuthzRules | Twin::MetadataConfig => &[],
+        Twin::AuthzRules | Twin::MetadataConfig | Twin::RateLimitingConfig => &[],
         Twin::GlobalSettings => {
             &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
         }

@@ -1,9 +1,12 @@
 //! Compiled decisions: pure, total, no clock, no IO.
 //!
-//! `access.rs` says who may use what; `metadata.rs` says which metadata holds for a request.
+//! `access.rs` says who may use what; `metadata.rs` says which metadata holds for a request;
+//! `condition.rs` says for which requests a rule holds. `limit.rs` is what rate limits say.
 //!
 //! **Invariants**: every function here answers for every input, allocates at most for its answer,
 //! and knows neither where a request came from nor where it goes.
 
 pub mod access;
+pub mod condition;
+pub mod limit;
 pub mod metadata;

@@ -2,7 +2,8 @@
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
 //! `people.rs` (who there is), `places.rs` and `call.rs` (models and how they are called),
-//! `doors.rs` (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
+//! `doors.rs` (tokens and what they open), `limits.rs` and `conditions.rs` (what is limited, and
+//! when), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -10,8 +11,10 @@
 
 mod call;
 pub mod compile;
+mod conditions;
 pub mod doors;
 mod findings;
+mod limits;
 mod people;
 mod places;
 mod vault;
@@ -19,10 +22,11 @@ mod vault;
 use crate::{
     lexicon::{
         ids::{ModelId, SubjectId, TeamId},
+        meter::MeterKey,
         operation::ModelTypes,
         time::UnixMillis,
     },
-    policy::access::Access,
+    policy::{access::Access, limit::Limits},
     provider::target::{Endpoint, Target},
 };
 use std::collections::HashMap;
@@ -41,6 +45,7 @@ pub struct Snapshot {
     /// By `ACCOUNT/MODEL`.
     pub model_names: HashMap<Box<str>, ModelId>,
     pub endpoints: Vec<Endpoint>,
+    pub limits: Limits,
 }
 
 /// What a key opens.
@@ -56,6 +61,10 @@ pub struct Token {
 pub struct Caller {
     /// `user:…` or `virtualaccount:…`.
     pub subject: Box<str>,
+    /// What meters know it by.
+    pub key: MeterKey,
+    /// False for virtual accounts.
+    pub is_user: bool,
     pub teams: Box<[TeamId]>,
     /// Names of the teams, joined by commas.
     pub teams_label: Box<str>,
@@ -70,10 +79,18 @@ pub struct Caller {
 pub struct Model {
     /// `ACCOUNT/MODEL`.
     pub name: Box<str>,
+    /// What meters know it by.
+    pub key: MeterKey,
     pub account: Box<str>,
     pub types: ModelTypes,
     pub access: Access,
     pub target: Target,
+}
+
+impl AsRef<[TeamId]> for Caller {
+    fn as_ref(&self) -> &[TeamId] {
+        &self.teams
+    }
 }
 
 impl Snapshot {

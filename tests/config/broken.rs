@@ -77,23 +77,24 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         r#"m.yaml:1: error: type: found "provider-account/anthropic", wanted
     provider-account/openai, provider-account/self-hosted-model,
     provider-account/custom, virtual-account, personal-access-token, pat, team,
-    authz_rules, gateway-global-settings, gateway-metadata-config (this build does
-    not obey that type yet)"#,
+    authz_rules, gateway-global-settings, gateway-metadata-config,
+    gateway-rate-limiting-config (this build does not obey that type yet)"#,
     );
     check(
-        "{name: x, type: gateway-rate-limiting-config}",
-        r#"m.yaml:1: error: type: found "gateway-rate-limiting-config", wanted
+        "{name: x, type: gateway-guardrails-config}",
+        r#"m.yaml:1: error: type: found "gateway-guardrails-config", wanted
     provider-account/openai, provider-account/self-hosted-model,
     provider-account/custom, virtual-account, personal-access-token, pat, team,
-    authz_rules, gateway-global-settings, gateway-metadata-config (this build does
-    not obey that type yet)"#,
+    authz_rules, gateway-global-settings, gateway-metadata-config,
+    gateway-rate-limiting-config (this build does not obey that type yet)"#,
     );
     check(
         "{name: x, type: provider-account/opena}",
         r#"m.yaml:1: error: type: found "provider-account/opena", wanted
     provider-account/openai, provider-account/self-hosted-model,
     provider-account/custom, virtual-account, personal-access-token, pat, team,
-    authz_rules, gateway-global-settings, gateway-metadata-config (did you mean
+    authz_rules, gateway-global-settings, gateway-metadata-config,
+    gateway-rate-limiting-config (did you mean
     provider-account/openai?)"#,
     );
     check(
@@ -101,21 +102,21 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         r#"m.yaml:1: error: type: found "banana", wanted provider-account/openai,
     provider-account/self-hosted-model, provider-account/custom, virtual-account,
     personal-access-token, pat, team, authz_rules, gateway-global-settings,
-    gateway-metadata-config"#,
+    gateway-metadata-config, gateway-rate-limiting-config"#,
     );
     check(
         "{name: x}",
         r"m.yaml:1: error: type: found nothing, wanted provider-account/openai,
     provider-account/self-hosted-model, provider-account/custom, virtual-account,
     personal-access-token, pat, team, authz_rules, gateway-global-settings,
-    gateway-metadata-config",
+    gateway-metadata-config, gateway-rate-limiting-config",
     );
     check(
         "{name: x, type: [team]}",
         r"m.yaml:1: error: type: found a list, wanted provider-account/openai,
     provider-account/self-hosted-model, provider-account/custom, virtual-account,
     personal-access-token, pat, team, authz_rules, gateway-global-settings,
-    gateway-metadata-config",
+    gateway-metadata-config, gateway-rate-limiting-config",
     );
 }
 

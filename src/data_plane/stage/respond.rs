@@ -7,8 +7,14 @@ use crate::{
     wire::http1,
 };
 
-/// Append a whole refusal; where in `out` its body starts.
-pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next: Next) -> usize {
+/// Append a whole refusal, with the header lines of `told`; where in `out` its body starts.
+pub fn push_refusal(
+    out: &mut Vec<u8>,
+    refused: &Refused,
+    told: &[u8],
+    request_id: &str,
+    next: Next,
+) -> usize {
     let row = refused.refusal.row();
     let mut body = Vec::with_capacity(256);
     openai_chat::error::push(&mut body, refused, request_id);
@@ -18,6 +24,7 @@ pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next
         http1::push_decimal(out, u64::from(seconds));
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(told);
     match refused.refusal {
         Refusal::MethodNotAllowed => {
             push_header(out, "allow", refused.param.as_deref().unwrap_or("GET, HEAD, POST"));

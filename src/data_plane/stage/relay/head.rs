@@ -42,8 +42,10 @@ pub fn push(
     let out = &mut downlink.out;
     respond::push_status(out, status);
     respond::push_raw(out, b"content-type", content_type);
+    let is_limited = trail.push_limits(out);
     for (name, value) in answer.headers() {
-        if headers::passes_downstream(name) {
+        // Where a limit of ours holds, the vendor's would only mislead.
+        if headers::passes_downstream(name) && !(is_limited && headers::is_rate_limit(name)) {
             respond::push_raw(out, name, value);
         }
     }
