@@ -68,6 +68,8 @@ fn outcome(status: u16, model: &'static str) -> Outcome<'static> {
         resolved_model: model,
         usage: Usage { input_tokens: 10, output_tokens: 4, ..Usage::default() },
         usage_is_reported: true,
+        was_sent: true,
+        cost_nanodollars: Some(7_250),
         ttft_us: 2_500,
         total_us: 7_250,
         ..Outcome::UNKNOWN
@@ -87,6 +89,8 @@ fn receipts_are_counted_in_the_words_of_prometheus() {
         total_us: 0,
         ttft_us: 0,
         usage_is_reported: false,
+        was_sent: true,
+        cost_nanodollars: Some(7_250),
         ..outcome(504, "")
     };
     count(&telemetry, "virtualaccount:ci", &[], &failed);

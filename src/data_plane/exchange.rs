@@ -136,9 +136,7 @@ async fn converse<'s>(
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     trail.admit(&metadata)?;
     let plan = route::plan(snapshot, subject, &ask)?;
-    let body_bytes = request.body.len() as u64;
-    let asked = admit::Request { subject, ask: &ask, body_bytes, metadata: &metadata };
-    admit::admit(snapshot, &asked, trail)?;
+    admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
     core.rehearse_panic(&ask.model);
 
     let mut last = Fault::SecretUnavailable;
@@ -148,6 +146,7 @@ async fn converse<'s>(
             continue;
         }
         trail.resolved_model = &model.name;
+        trail.price = model.price.as_ref();
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
         let bytes = translate::call(core.buffers.take(), target, &ask, request);
@@ -185,8 +184,8 @@ async fn conclude(
             let next = downlink.next();
             downlink.out.clear();
             let out = &mut downlink.out;
-            let told = trail.told();
-            let body_at = respond::push_refusal(out, &refused, &told, trail.request_id, next);
+            let id = trail.request_id;
+            let body_at = respond::push_refusal(out, &refused, &trail.told(), id, next);
             if downlink.is_head {
                 // Its length is told; the body itself would be read as the next reply.
                 downlink.out.truncate(body_at);

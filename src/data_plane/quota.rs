@@ -16,7 +16,7 @@ use crate::{
     },
     policy::limit::Counts,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 /// Bytes of a body that make a token, about, until a model's own reports say better.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -36,14 +36,25 @@ pub struct Quota {
     /// Nanoseconds from the core's clock to the node's.
     ahead_ns: i64,
     passes: Vec<Pass>,
-    free: Vec<u32>,
+    free: Vec<usize>,
     estimates: HashMap<MeterKey, Estimate>,
 }
 
 /// The number of a Pass of this core.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "what was taken is settled"]
-pub struct PassId(u32);
+pub struct PassId(NonZero<u32>);
+
+impl PassId {
+    fn of(place: usize) -> Self {
+        let number = u32::try_from(place + 1).ok().and_then(NonZero::new);
+        Self(number.expect("connections are bounded"))
+    }
+
+    const fn place(&self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// What was taken for one exchange.
 #[derive(Debug, Default)]
@@ -143,35 +154,35 @@ impl Quota {
     pub fn open(&mut self, model: MeterKey, rule: Option<&str>) -> PassId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.passes.push(Pass::default());
-            u32::try_from(self.passes.len() - 1).expect("connections are bounded")
+            self.passes.len() - 1
         });
-        let pass = &mut self.passes[id as usize];
+        let pass = &mut self.passes[id];
         debug_assert!(pass.charges.is_empty());
         pass.model = model;
         pass.told.clear();
         pass.rule.clear();
         pass.rule.push_str(rule.unwrap_or_default());
-        PassId(id)
+        PassId::of(id)
     }
 
     /// The headers that a refused client is told, to be written or read.
     pub fn told(&mut self, pass: &PassId) -> &mut Vec<u8> {
-        &mut self.passes[pass.0 as usize].told
+        &mut self.passes[pass.place()].told
     }
 
     /// The rate limit that holds; empty where none does.
     pub fn rule(&self, pass: &PassId) -> &str {
-        &self.passes[pass.0 as usize].rule
+        &self.passes[pass.place()].rule
     }
 
     /// Remember what was taken.
     pub fn note(&mut self, pass: &PassId, charge: Charge) {
-        self.passes[pass.0 as usize].charges.push(charge);
+        self.passes[pass.place()].charges.push(charge);
     }
 
     /// How the client stands with the rate limit of its Pass.
     pub fn standing(&self, pass: &PassId) -> Option<Standing> {
-        let charge = self.passes[pass.0 as usize].charges.first()?;
+        let charge = self.passes[pass.place()].charges.first()?;
         let meter = self.share.meter(charge.meter);
         Some(Standing {
             counts: charge.counts,
@@ -183,7 +194,7 @@ impl Quota {
 
     /// The exchange is over: what it used is spent, the rest comes back.
     pub fn settle(&mut self, pass: PassId, spent: &Spent, now: NodeMillis) {
-        let own = &mut self.passes[pass.0 as usize];
+        let own = &mut self.passes[pass.place()];
         let model = own.model;
         let mut charges = std::mem::take(&mut own.charges);
         let tokens = spent.usage.input_tokens.saturating_add(spent.usage.output_tokens);
@@ -198,8 +209,8 @@ impl Quota {
                 }
             }
         }
-        self.passes[pass.0 as usize].charges = charges;
-        self.free.push(pass.0);
+        self.passes[pass.place()].charges = charges;
+        self.free.push(pass.place());
         if spent.usage_is_reported {
             self.learn(model, spent);
         }

@@ -19,6 +19,7 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
+    policy::price::{Kind, Price, Quantities},
     snapshot::Caller,
 };
 use std::{
@@ -57,6 +58,8 @@ pub struct Trail<'a> {
     pub caller: Option<&'a Caller>,
     pub requested_model: Cow<'a, str>,
     pub resolved_model: &'a str,
+    /// Of the model that is asked, where it is known.
+    pub price: Option<&'a Price>,
     pub ending: Ending,
     pub status: u16,
     pub refusal: Option<Refusal>,
@@ -94,6 +97,7 @@ impl<'a> Trail<'a> {
             caller: None,
             requested_model: Cow::Borrowed(""),
             resolved_model: "",
+            price: None,
             ending: Ending::Open,
             status: 0,
             refusal: None,
@@ -220,6 +224,23 @@ impl<'a> Trail<'a> {
         }
     }
 
+    /// What this cost; none where nobody knows: the price, or what was used.
+    fn cost_nanodollars(&self) -> Option<u64> {
+        let usage = &self.usage;
+        if self.sent_us == 0 || (self.fault.is_some() && *usage == Usage::default()) {
+            return Some(0);
+        }
+        if !self.usage_is_reported && *usage == Usage::default() {
+            return None;
+        }
+        let cached = usage.cached_tokens.min(usage.input_tokens);
+        let quantities = Quantities::default()
+            .with(Kind::Input, usage.input_tokens - cached)
+            .with(Kind::CacheRead, cached)
+            .with(Kind::Output, usage.output_tokens);
+        self.price?.cost(&quantities)
+    }
+
     fn outcome(&self) -> Outcome<'a> {
         let gaps = self.contents.saturating_sub(1);
         let first = self.first_content.unwrap_or(self.last_content);
@@ -231,6 +252,8 @@ impl<'a> Trail<'a> {
             resolved_model: self.resolved_model,
             usage: self.usage,
             usage_is_reported: self.usage_is_reported,
+            was_sent: self.sent_us > 0,
+            cost_nanodollars: self.cost_nanodollars(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             ttft_us: self.first_content.map_or(0, |first| first.micros_since(self.started)),

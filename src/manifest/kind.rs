@@ -1,7 +1,7 @@
 //! The types a document can have: those obeyed, those known and not built, those to replace.
 
 use crate::manifest::{
-    account::{AuthData, Collaborator, ModelIntegration, ProviderAccount, TlsSettings},
+    account::{AuthData, Collaborator, Cost, ModelIntegration, ProviderAccount, TlsSettings},
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
     limit::{RateLimitRule, RateLimitingConfig, When},
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
@@ -133,6 +133,7 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("integrations[]", keys_of::<ModelIntegration>()),
             ("integrations[].auth_data", keys_of::<AuthData>()),
             ("integrations[].tls_settings", keys_of::<TlsSettings>()),
+            ("integrations[].cost", keys_of::<Cost>()),
         ],
         Twin::VirtualAccount => {
             vec![("", keys_of::<VirtualAccount>()), ("permissions[]", keys_of::<Permission>())]
@@ -160,12 +161,7 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
 #[must_use]
 pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
     match twin {
-        Twin::Account => &[
-            "ownedBy",
-            "discount_percent",
-            "integrations[].cost",
-            "integrations[].tfy_application_id",
-        ],
+        Twin::Account => &["ownedBy", "integrations[].tfy_application_id"],
         Twin::VirtualAccount => &[
             "auto_rotate",
             "notification_target",

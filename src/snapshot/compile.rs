@@ -24,6 +24,7 @@ use crate::{
         limits,
         people::{Draft, People},
         places::Places,
+        prices,
         vault::Vault,
     },
 };
@@ -60,6 +61,7 @@ pub fn compile(
     let vault = Vault { resolved: secrets, known: options.known_secrets };
     let mut people = People::of(documents, &mut findings);
     let mut places = Places::of(documents, &vault, &mut people, &mut findings);
+    prices::set(documents, &mut places, &mut findings);
     let mut doors = Doors::new(&vault, options.now);
     doors.open(documents, &mut people, &mut places, &mut findings);
     let admins = admins(documents, &mut people, &mut findings);

@@ -3,7 +3,7 @@
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
 //! `people.rs` (who there is), `places.rs` and `call.rs` (models and how they are called),
 //! `doors.rs` (tokens and what they open), `limits.rs` and `conditions.rs` (what is limited, and
-//! when), `vault.rs` (credentials), `findings.rs` (problems).
+//! when), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -17,6 +17,7 @@ mod findings;
 mod limits;
 mod people;
 mod places;
+mod prices;
 mod vault;
 
 use crate::{
@@ -26,7 +27,12 @@ use crate::{
         operation::ModelTypes,
         time::UnixMillis,
     },
-    policy::{access::Access, limit::Limits},
+    policy::{
+        access::Access,
+        condition::Facts,
+        limit::{Entities, Limit, Limits},
+        price::Price,
+    },
     provider::target::{Endpoint, Target},
 };
 use std::collections::HashMap;
@@ -84,6 +90,8 @@ pub struct Model {
     pub account: Box<str>,
     pub types: ModelTypes,
     pub access: Access,
+    /// None where nobody knows it: then its cost is unknown, not nothing.
+    pub price: Option<Price>,
     pub target: Target,
 }
 
@@ -93,7 +101,35 @@ impl AsRef<[TeamId]> for Caller {
     }
 }
 
+/// Which limit holds for a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limited<'s> {
+    pub limit: Option<(&'s Limit, MeterKey)>,
+    /// Of the model as the request names it.
+    pub model: MeterKey,
+}
+
 impl Snapshot {
+    /// The limit that holds for this caller's request, and its meter.
+    ///
+    /// **Cost**: no allocation.
+    #[must_use]
+    pub fn limit(&self, subject: SubjectId, model: &str, metadata: &[(&str, &str)]) -> Limited<'_> {
+        let model_id = self.model_names.get(model).copied();
+        let named = || MeterKey::of(&["model", model]);
+        let model_key = model_id.map_or_else(named, |id| self.model(id).key);
+        let caller = self.caller(subject);
+        let (caller, is_user) = (caller.key, caller.is_user);
+        let entities = Entities { caller, is_user, model: model_key, metadata };
+        let limits = &self.limits;
+        let mut matching = limits.index.matches(Facts { subject, model, model_id, metadata });
+        let limit = matching.find_map(|rule| {
+            let limit = &limits.limits[rule];
+            Some((limit, entities.meter(limit.key, &limit.applies_per)?))
+        });
+        Limited { limit, model: model_key }
+    }
+
     #[must_use]
     pub fn caller(&self, id: SubjectId) -> &Caller {
         &self.callers[id.0 as usize]

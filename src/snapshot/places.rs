@@ -157,7 +157,15 @@ impl Places {
         };
         let access = Access::default();
         let key = MeterKey::of(&["model", &name]);
-        self.models.push(Model { name, key, account: account.into(), types, access, target });
+        self.models.push(Model {
+            name,
+            key,
+            account: account.into(),
+            types,
+            access,
+            price: None,
+            target,
+        });
     }
 
     fn endpoint_id(&mut self, endpoint: Endpoint) -> u32 {

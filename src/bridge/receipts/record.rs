@@ -9,9 +9,12 @@
 //!          0 u16 ×3; those texts; then for each pair: lengths u16 ×2, key, value
 //! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
+//!          cost u64 (nano-dollars; all ones is unknown),
 //!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
 //!          code, fault, resolved model
 //! ```
+//!
+//! Version 1, which older stores hold, has no cost.
 //!
 //! Bounds: each text is cut at its `_BYTES_MAX`, on a character; metadata pairs that no longer fit
 //! are left out whole. Either sets the flag `truncated`.
@@ -27,10 +30,13 @@ use crate::{
     },
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_WITHOUT_COST: u8 = 1;
+const COST_UNKNOWN: u64 = u64::MAX;
 const STREAMING: u8 = 1;
 const USAGE_REPORTED: u8 = 1;
 const TRUNCATED: u8 = 2;
+const SENT: u8 = 4;
 
 const REQUEST_ID_BYTES_MAX: usize = 128;
 const SUBJECT_BYTES_MAX: usize = 256;
@@ -39,7 +45,7 @@ const MODEL_BYTES_MAX: usize = 256;
 /// Codes and fault labels are ours, and short.
 const CODE_BYTES_MAX: usize = 32;
 
-const OUTCOME_FIXED_WORDS: usize = 9;
+const OUTCOME_FIXED_WORDS: usize = 10;
 /// An outcome of which only codes are kept.
 pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
 pub(super) const OUTCOME_WORDS_MAX: usize = OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8;
@@ -114,7 +120,9 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     let fault = cut(outcome.fault, CODE_BYTES_MAX, &mut is_truncated);
     let model_bytes_max = model_bytes_max.min(MODEL_BYTES_MAX);
     let model = cut(outcome.resolved_model, model_bytes_max, &mut is_truncated);
-    let flags = flag(outcome.usage_is_reported, USAGE_REPORTED) | flag(is_truncated, TRUNCATED);
+    let flags = flag(outcome.usage_is_reported, USAGE_REPORTED)
+        | flag(is_truncated, TRUNCATED)
+        | flag(outcome.was_sent, SENT);
     bytes.extend_from_slice(&[outcome.ending as u8, flags]);
     bytes.extend_from_slice(&outcome.status.to_le_bytes());
     bytes.extend_from_slice(&outcome.retries.to_le_bytes());
@@ -127,6 +135,7 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
         usage.reasoning_tokens,
         outcome.bytes_in,
         outcome.bytes_out,
+        outcome.cost_nanodollars.unwrap_or(COST_UNKNOWN),
     ] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
@@ -141,13 +150,20 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     pad(bytes, start);
 }
 
+/// Make an opening of an older version one that an outcome of this version can follow.
+pub(super) fn renew(opening: &mut [u8]) {
+    if let Some(version) = opening.first_mut() {
+        *version = VERSION;
+    }
+}
+
 /// A receipt from its record.
 ///
 /// **Cost**: one allocation where there is metadata; texts are borrowed.
 pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     let mut part = Bytes(record);
     let [version, flags, operation, 0] = part.array()? else { return Err(Corrupt) };
-    if version != VERSION {
+    if ![VERSION, VERSION_WITHOUT_COST].contains(&version) {
         return Err(Corrupt);
     }
     let (core, words) = (part.u16()?, part.u16()?);
@@ -168,7 +184,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
         metadata.push((part.text(key)?, part.text(value)?));
     }
     let rest = record.get(usize::from(words) * 8..).ok_or(Corrupt)?;
-    let (outcome, outcome_flags) = decode_outcome(rest)?;
+    let (outcome, outcome_flags) = decode_outcome(rest, version)?;
     Ok(Receipt {
         id: ReceiptId { epoch, core, sequence },
         started,
@@ -184,7 +200,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     })
 }
 
-fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
+fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corrupt> {
     let mut part = Bytes(record);
     let [ending, flags] = part.array()?;
     let (status, retries) = (part.u16()?, part.u16()?);
@@ -196,6 +212,7 @@ fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
         reasoning_tokens: part.u64()?,
     };
     let (bytes_in, bytes_out) = (part.u64()?, part.u64()?);
+    let cost = if version == VERSION_WITHOUT_COST { COST_UNKNOWN } else { part.u64()? };
     let (ttft_us, inter_token_us, total_us) = (part.u32()?, part.u32()?, part.u32()?);
     let model = part.u16()?;
     part.take(2)?;
@@ -207,6 +224,8 @@ fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
         resolved_model: part.text(model)?,
         usage,
         usage_is_reported: flags & USAGE_REPORTED != 0,
+        was_sent: flags & SENT != 0,
+        cost_nanodollars: (cost != COST_UNKNOWN).then_some(cost),
         bytes_in,
         bytes_out,
         ttft_us,

@@ -2,6 +2,7 @@
 
 use crate::{
     data_plane::{
+        inbound,
         quota::{Charge, Quota, Standing},
         stage::respond,
         trail::Trail,
@@ -12,10 +13,7 @@ use crate::{
         meter::{MeterKey, MeterSpec, NodeMillis, Now, PAST_BUCKETS, Window},
         refusal::{Refusal, Refused},
     },
-    policy::{
-        condition::Facts,
-        limit::{Counts, Entities, Limit},
-    },
+    policy::limit::{Counts, Limit},
     snapshot::Snapshot,
     wire::{http1, json::value},
 };
@@ -30,6 +28,17 @@ pub struct Request<'a> {
     pub metadata: &'a [(&'a str, &'a str)],
 }
 
+impl<'a> Request<'a> {
+    pub fn of(
+        subject: SubjectId,
+        ask: &'a Ask<'a>,
+        from: &inbound::Request<'_>,
+        metadata: &'a [(&'a str, &'a str)],
+    ) -> Self {
+        Self { subject, ask, body_bytes: from.body.len() as u64, metadata }
+    }
+}
+
 /// Take what the request will need; the Trail gives it back.
 ///
 /// # Errors
@@ -42,34 +51,17 @@ pub fn admit<'s>(
     request: &Request<'_>,
     trail: &mut Trail<'s>,
 ) -> Result<(), Refused> {
-    let limits = &snapshot.limits;
-    if limits.index.is_empty() {
+    if snapshot.limits.index.is_empty() {
         return Ok(());
     }
-    let model = &*request.ask.model;
-    let model_id = snapshot.model_names.get(model).copied();
-    let model_key =
-        model_id.map_or_else(|| MeterKey::of(&["model", model]), |id| snapshot.model(id).key);
-    let caller = snapshot.caller(request.subject);
-    let entities = Entities {
-        caller: caller.key,
-        is_user: caller.is_user,
-        model: model_key,
-        metadata: request.metadata,
-    };
-    let metadata = request.metadata;
-    let facts = Facts { subject: request.subject, model, model_id, metadata };
-    let mut matching = limits.index.matches(facts).filter_map(|rule| {
-        let limit = &limits.limits[rule];
-        Some((limit, entities.meter(limit.key, &limit.applies_per)?))
-    });
-    let Some((limit, key)) = matching.next() else { return Ok(()) };
+    let found = snapshot.limit(request.subject, &request.ask.model, request.metadata);
+    let (Some((limit, key)), model_key) = (found.limit, found.model) else { return Ok(()) };
 
     let mut quota = trail.quota();
     let now = quota.now(trail.started(), trail.started_wall());
     let pass = quota.open(model_key, Some(&limit.id));
     let taken = take(&mut quota, limit, key, now, snapshot.version, || {
-        (request.body_bytes, request.ask.max_output_tokens, model_key)
+        (request.body_bytes, request.ask.max_output_tokens.map(u64::from), model_key)
     });
     let admitted = match taken {
         Ok(charge) => {

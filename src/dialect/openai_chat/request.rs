@@ -32,8 +32,8 @@ pub struct Ask<'b> {
     pub is_streaming: bool,
     /// The client asked for the usage chunk of a stream.
     pub wants_usage: bool,
-    /// The most tokens that the answer may have, where the client says so.
-    pub max_output_tokens: Option<u64>,
+    /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
+    pub max_output_tokens: Option<u32>,
     model_span: Span,
     usage_edit: UsageEdit,
 }
@@ -69,6 +69,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     let max_tokens = read_optional_count(body, max_tokens, KEYS[3])?;
     let max_completion_tokens = read_optional_count(body, max_completion_tokens, KEYS[4])?;
     let max_output_tokens = max_completion_tokens.or(max_tokens);
+    let max_output_tokens = max_output_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
     let (wants_usage, usage_edit) = if is_streaming {
         read_stream_options(body, stream_options, object.end, object.is_empty)?
     } else {
