@@ -249,6 +249,51 @@ fn every_ending_gives_back_what_was_reserved() {
     }
 }
 
+/// Fault 59: a process that is killed forgets nothing that it counted, and what was reserved for
+/// requests on their way is free again.
+#[test]
+fn fault_59_a_killed_gateway_counts_on_where_it_ended_and_lets_go_of_reservations() {
+    let vendor = harness::vendor();
+    let folder = manifest::folder();
+    manifest::write_usual(&folder, vendor.address(), &["raw-counted", "never", "open"]);
+    let rule = |model: &str, limit: u64, unit: &str| {
+        let when = json!({"models": [model]});
+        json!({"id": model, "when": when, "limit_to": limit, "unit": unit,
+            "rate_limit_applies_per": ["user"]})
+    };
+    let rules = [
+        rule("test/open", 5, "requests_per_hour"),
+        rule("test/raw-counted", 2_000, "tokens_per_day"),
+        rule("test/never", 1_000, "tokens_per_day"),
+    ];
+    write_rules(&folder, json!(rules));
+    let mut house = House { gateway: Gateway::start(folder, &[]), vendor };
+    house.teach("counted", counted(300, 250));
+    for _ in 0..3 {
+        assert_eq!(house.ask(&Ask::chat("open")).status, 200);
+    }
+    assert_eq!(house.ask(&bounded("raw-counted", 900)).status, 200);
+    let mut waiting = house.client();
+    waiting.send(&bounded("never", 900).bytes());
+    let is_asked = |log: &[Seen]| count(log, "never") == 1;
+    assert!(house.vendor.wait_until(harness::DEADLINE, is_asked));
+    assert_eq!(house.ask(&bounded("never", 900)).status, 429, "it is reserved");
+
+    house.gateway.kill();
+    let data = house.gateway.take_data();
+    let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
+    house.gateway = Gateway::start_on(folder, data, &[]);
+
+    let open = house.ask(&Ask::chat("open"));
+    assert_eq!((open.status, header(&open, "x-ratelimit-remaining-requests")), (200, 1));
+    let refused = house.ask(&bounded("raw-counted", 1_900));
+    assert_eq!(header(&refused, "x-ratelimit-remaining-tokens"), 1_450);
+    let mut waiting = house.client();
+    waiting.send(&bounded("never", 900).bytes());
+    let is_asked = |log: &[Seen]| count(log, "never") == 2;
+    assert!(house.vendor.wait_until(harness::DEADLINE, is_asked), "it is free again");
+}
+
 fn count(log: &[Seen], model: &str) -> usize {
     let wanted = format!("\"{model}\"");
     log.iter().filter(|one| String::from_utf8_lossy(&one.body).contains(&wanted)).count()
@@ -258,7 +303,7 @@ fn count(log: &[Seen], model: &str) -> usize {
 #[test]
 fn a_limit_can_be_changed_while_it_serves() {
     let rule = |limit: u64| json!([{"id": "changing", "when": {}, "limit_to": limit, "unit": "requests_per_hour"}]);
-    let house = house(rule(100), &[]);
+    let house = house(rule(1_000_000), &[]);
     for _ in 0..5 {
         assert_eq!(house.ask(&Ask::chat("open")).status, 200);
     }
@@ -267,10 +312,10 @@ fn a_limit_can_be_changed_while_it_serves() {
     let refused = house.ask_until(&Ask::chat("open"), |reply| reply.status == 429);
     assert_eq!(header(&refused, "x-ratelimit-limit-requests"), 3);
 
-    write_rules(&house.gateway.manifests, rule(1_000));
+    write_rules(&house.gateway.manifests, rule(2_000_000));
     let passed = house.ask_until(&Ask::chat("open"), |reply| reply.status == 200);
-    assert_eq!(header(&passed, "x-ratelimit-limit-requests"), 1_000);
-    assert!(header(&passed, "x-ratelimit-remaining-requests") < 995);
+    assert_eq!(header(&passed, "x-ratelimit-limit-requests"), 2_000_000);
+    assert!(header(&passed, "x-ratelimit-remaining-requests") < 1_999_995);
 }
 
 #[test]

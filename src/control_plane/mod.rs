@@ -4,7 +4,8 @@
 //! `load.rs` makes both a snapshot, `watch.rs` hears of changes, `resolver.rs` asks for addresses,
 //! and `publisher.rs` sends the outcome down the lanes; `status.rs` is what it can be asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
-//! `admin.rs` answers operators. `token.rs` makes what they hand out.
+//! `admin.rs` answers operators. `quota.rs` reads back from the store what limits have counted.
+//! `token.rs` makes what they hand out.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
 //! not at all; a refused change leaves the last good snapshot where it is.
@@ -13,6 +14,7 @@ pub mod admin;
 pub mod journal;
 pub mod load;
 pub mod publisher;
+pub mod quota;
 pub mod resolver;
 pub mod secrets;
 pub mod source;

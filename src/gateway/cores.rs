@@ -14,7 +14,6 @@ use crate::{
 use anyhow::{Context, anyhow};
 use rustls::ServerConfig;
 use std::{
-    collections::HashMap,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
@@ -66,11 +65,11 @@ pub fn start(
     writers: Vec<Writer>,
     pulses: &[Arc<Pulse>],
     phases: Vec<phase::Receiver>,
+    quota: &Arc<Node>,
 ) -> anyhow::Result<Running> {
     let (sender, ended) = mpsc::unbounded_channel();
     let body_memory = BodyMemory::new(options.settings.bounds.body_memory_bytes_max);
     let roots = Arc::new(tls::system_roots());
-    let quota = Node::new(options.cores, options.meters_max, HashMap::new());
     let mut settings = options.settings.clone();
     let wanted = settings.bounds.connections_max;
     settings.bounds.connections_max = descriptors::connections_max(wanted, options.cores);
@@ -88,7 +87,7 @@ pub fn start(
             snapshots,
             weather,
             receipts,
-            quota: (index, Arc::clone(&quota)),
+            quota: (index, Arc::clone(quota)),
             pulse: Arc::clone(pulse),
             phase,
         };
