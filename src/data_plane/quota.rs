@@ -61,8 +61,6 @@ impl PassId {
 struct Pass {
     charges: Vec<Charge>,
     model: MeterKey,
-    /// The rate limit that holds.
-    rule: String,
     /// Headers that a refused client is told.
     told: Vec<u8>,
 }
@@ -150,8 +148,8 @@ impl Quota {
         input.saturating_add(output_max.unwrap_or(recent))
     }
 
-    /// An empty Pass for a request to this model, under this rate limit.
-    pub fn open(&mut self, model: MeterKey, rule: Option<&str>) -> PassId {
+    /// An empty Pass for a request to this model.
+    pub fn open(&mut self, model: MeterKey) -> PassId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.passes.push(Pass::default());
             self.passes.len() - 1
@@ -160,19 +158,12 @@ impl Quota {
         debug_assert!(pass.charges.is_empty());
         pass.model = model;
         pass.told.clear();
-        pass.rule.clear();
-        pass.rule.push_str(rule.unwrap_or_default());
         PassId::of(id)
     }
 
     /// The headers that a refused client is told, to be written or read.
     pub fn told(&mut self, pass: &PassId) -> &mut Vec<u8> {
         &mut self.passes[pass.place()].told
-    }
-
-    /// The rate limit that holds; empty where none does.
-    pub fn rule(&self, pass: &PassId) -> &str {
-        &self.passes[pass.place()].rule
     }
 
     /// Remember what was taken.

@@ -20,6 +20,8 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     pub id: Box<str>,
+    /// What clients are told of it: `{"rateLimit":{"ruleId":"…"}}`, in ASCII.
+    pub applied: Box<str>,
     pub key: MeterKey,
     pub counts: Counts,
     pub window: Window,

@@ -13,7 +13,7 @@ use crate::{
     },
     snapshot::{conditions, findings::Findings, people::People, places::Places},
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 /// The limits of all documents, in their order, each with when it holds.
 pub(super) fn of(
@@ -85,12 +85,29 @@ fn limit(document: &Document, path: &Path, rule: &RateLimitRule, findings: &mut 
     texts.extend(written.iter().map(String::as_str));
     Limit {
         id: rule.id.as_str().into(),
+        applied: applied(&rule.id).into(),
         key: MeterKey::of(&texts),
         counts,
         window: Window::Sliding { bucket_ms },
         limit_to: rule.limit_to,
         applies_per: applies_per.into(),
     }
+}
+
+/// **Shape**: a header's value, so what is not ASCII is escaped.
+fn applied(id: &str) -> String {
+    let json = serde_json::json!({"rateLimit": {"ruleId": id}}).to_string();
+    let mut ascii = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(ascii, "\\u{unit:04x}");
+        }
+    }
+    ascii
 }
 
 /// What a rule is told apart by, as written.

@@ -305,3 +305,48 @@ impl<'a> Bytes<'a> {
         std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| Corrupt)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{VERSION_WITHOUT_COST, decode, encode};
+    use crate::lexicon::{
+        ids::ReceiptId,
+        receipt::{Ending, Opening, Outcome},
+        time::UnixMillis,
+    };
+
+    #[test]
+    fn a_record_of_the_version_before_is_read_and_its_cost_is_unknown() {
+        let opening = Opening {
+            started: UnixMillis(7),
+            operation: None,
+            is_streaming: true,
+            request_id: "r-1",
+            subject: "user:ada",
+            teams: "",
+            metadata: &[("k", "v")],
+            requested_model: "a/x",
+        };
+        let outcome = Outcome {
+            ending: Ending::Complete,
+            status: 200,
+            resolved_model: "a/x",
+            bytes_out: 9,
+            total_us: 11,
+            cost_nanodollars: Some(5),
+            ..Outcome::UNKNOWN
+        };
+        let id = ReceiptId { epoch: 1, core: 0, sequence: 2 };
+        let mut record = encode(id, &opening, &outcome);
+        assert_eq!(decode(&record).map(|it| it.outcome), Ok(outcome));
+
+        // Before the cost stand eight bytes and six numbers of the outcome.
+        let words = usize::from(u16::from_le_bytes([record[6], record[7]]));
+        let cost_at = words * 8 + 8 + 6 * 8;
+        record.drain(cost_at..cost_at + 8);
+        record[0] = VERSION_WITHOUT_COST;
+
+        let before = Outcome { cost_nanodollars: None, ..outcome };
+        assert_eq!(decode(&record).map(|it| it.outcome), Ok(before));
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
     },
     policy::limit::{Counts, Limit},
     snapshot::Snapshot,
-    wire::{http1, json::value},
+    wire::http1,
 };
 use std::fmt::Write as _;
 
@@ -59,7 +59,7 @@ pub fn admit<'s>(
 
     let mut quota = trail.quota();
     let now = quota.now(trail.started(), trail.started_wall());
-    let pass = quota.open(model_key, Some(&limit.id));
+    let pass = quota.open(model_key);
     let taken = take(&mut quota, limit, key, now, snapshot.version, || {
         (request.body_bytes, request.ask.max_output_tokens.map(u64::from), model_key)
     });
@@ -71,7 +71,7 @@ pub fn admit<'s>(
         Err(short) => Err(refuse(&short, limit, quota.told(&pass))),
     };
     drop(quota);
-    trail.pass = Some(pass);
+    (trail.pass, trail.limit) = (Some(pass), Some(limit));
     admitted
 }
 
@@ -139,7 +139,7 @@ fn refuse(short: &Short, limit: &Limit, told: &mut Vec<u8>) -> Refused {
         respond::push_header(told, "x-should-retry", "false");
     }
     push_standing(told, standing);
-    respond::push_raw(told, b"x-tfy-applied-configurations", &applied(&limit.id));
+    respond::push_header(told, "x-tfy-applied-configurations", &limit.applied);
     Refused { refusal: Refusal::RateLimited, detail: detail.into(), param: None }
 }
 
@@ -164,21 +164,6 @@ pub fn push_standing(out: &mut Vec<u8>, standing: &Standing) {
     out.extend_from_slice(b": ");
     push_span(out, standing.reset_ms.div_ceil(1_000));
     out.extend_from_slice(b"\r\n");
-}
-
-/// `{"rateLimit":{"ruleId":"…"}}`
-fn applied(rule: &str) -> Vec<u8> {
-    let mut out = b"{".to_vec();
-    push_applied(&mut out, rule);
-    out.push(b'}');
-    out
-}
-
-/// Append the member of `x-tfy-applied-configurations` that names the limit.
-pub fn push_applied(out: &mut Vec<u8>, rule: &str) {
-    out.extend_from_slice(b"\"rateLimit\":{\"ruleId\":");
-    value::push_json_string(out, rule);
-    out.push(b'}');
 }
 
 /// `1h5m3s`, leaving out what is zero before the first.
