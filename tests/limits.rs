@@ -194,6 +194,20 @@ fn t074_a_token_limit_reserves_what_may_be_used_and_settles_with_what_was() {
     assert_eq!(never.header("x-should-retry"), Some("false"));
 }
 
+/// T060: a vendor that reports nothing is no way around a limit.
+#[test]
+fn t060_where_no_usage_is_reported_the_estimate_stands() {
+    let house = house(
+        json!([{"id": "tokens", "when": {}, "limit_to": 1000, "unit": "tokens_per_hour"}]),
+        &[],
+    );
+    let body = br#"{"id":"c1","object":"chat.completion","choices":[]}"#;
+    house.teach("counted", answer(200, "application/json", body));
+
+    assert_eq!(house.ask(&bounded("raw-counted", 600)).status, 200);
+    assert_eq!(house.ask(&bounded("raw-counted", 600)).status, 429);
+}
+
 /// T036, T065: whatever ends an exchange, what it reserved is given back, once.
 #[test]
 fn every_ending_gives_back_what_was_reserved() {

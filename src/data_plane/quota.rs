@@ -81,6 +81,8 @@ pub struct Spent {
     pub was_sent: bool,
     pub usage: Usage,
     pub usage_is_reported: bool,
+    /// It was answered in full, and nobody said what was used: the estimate stands.
+    pub is_unknown: bool,
     pub bytes_in: u64,
 }
 
@@ -195,7 +197,11 @@ impl Quota {
                 Counts::Requests => self.share.unspend(charge.meter, charge.units, charge.at),
                 Counts::Tokens => {
                     // A window's word has room for so many; no answer is as long.
-                    let used = if spent.was_sent { tokens.min(TOKENS_MAX) } else { 0 };
+                    let used = match spent {
+                        Spent { was_sent: false, .. } => 0,
+                        Spent { is_unknown: true, .. } => charge.units,
+                        _ => tokens.min(TOKENS_MAX),
+                    };
                     self.share.settle(charge.meter, charge.units, used, now);
                 }
             }

@@ -274,6 +274,10 @@ impl<'a> Trail<'a> {
             was_sent: self.sent_us > 0,
             usage: self.usage,
             usage_is_reported: self.usage_is_reported,
+            is_unknown: self.ending == Ending::Complete
+                && self.fault.is_none()
+                && !self.usage_is_reported
+                && self.usage == Usage::default(),
             bytes_in: self.bytes_in,
         };
         let mut quota = self.quota();
