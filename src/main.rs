@@ -110,6 +110,7 @@ fn options(flags: Serve) -> anyhow::Result<Options> {
         admin_listen: flags.admin_listen,
         drain_timeout: flags.drain_timeout.duration(),
         ring_bytes: flags.receipts.receipts_ring.0 as u64,
+        meters_max: flags.bounds.meters_max,
         access_log: flags.receipts.access_log,
     })
 }

@@ -19,6 +19,7 @@ use weir::{
     },
     lexicon::{
         ids::{ReceiptId, SubjectId},
+        meter::MeterKey,
         operation::Operation,
         receipt::{Ending, Opening, Outcome},
         time::UnixMillis,
@@ -69,6 +70,8 @@ fn outcome(status: u16, model: &'static str) -> Outcome<'static> {
         resolved_model: model,
         usage: Usage { input_tokens: 10, output_tokens: 4, ..Usage::default() },
         usage_is_reported: true,
+        was_sent: true,
+        cost_nanodollars: Some(7_250),
         ttft_us: 2_500,
         total_us: 7_250,
         ..Outcome::UNKNOWN
@@ -88,6 +91,8 @@ fn receipts_are_counted_in_the_words_of_prometheus() {
         total_us: 0,
         ttft_us: 0,
         usage_is_reported: false,
+        was_sent: true,
+        cost_nanodollars: Some(7_250),
         ..outcome(504, "")
     };
     count(&telemetry, "virtualaccount:ci", &[], &failed);
@@ -132,6 +137,8 @@ fn hash(token: &str) -> [u8; 32] {
 
 fn snapshot() -> Snapshot {
     let caller = |subject: &str, is_admin| Caller {
+        key: MeterKey::of(&[subject]),
+        is_user: true,
         subject: subject.into(),
         teams: Box::default(),
         teams_label: "".into(),

@@ -64,6 +64,8 @@ fn outcome(tokens: u64) -> Outcome<'static> {
         resolved_model: "openai/gpt-5",
         usage: Usage { input_tokens: tokens, output_tokens: tokens * 2, ..Usage::default() },
         usage_is_reported: true,
+        was_sent: true,
+        cost_nanodollars: None,
         ttft_us: 12_345,
         total_us: 1_500_000,
         ..Outcome::UNKNOWN
@@ -392,7 +394,7 @@ fn the_store_is_printed_as_lines_of_json_while_a_gateway_holds_it() {
         r#""requested_model":"openai/gpt-5","resolved_model":"openai/gpt-5","status":200,"#,
         r#""code":"ttft_timeout","fault":null,"ending":"complete","bytes_in":0,"bytes_out":0,"#,
         r#""input_tokens":7,"output_tokens":14,"cached_tokens":0,"reasoning_tokens":0,"#,
-        r#""usage_reported":true,"ttft_ms":12.345,"inter_token_ms":0.0,"total_ms":1500.0,"#,
+        r#""usage_reported":true,"cost_nanodollars":null,"ttft_ms":12.345,"inter_token_ms":0.0,"total_ms":1500.0,"#,
         r#""retries":1}"#,
         "\n"
     );

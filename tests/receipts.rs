@@ -56,6 +56,8 @@ fn outcome(tokens: u64, model: &str) -> Outcome<'_> {
         resolved_model: model,
         usage: Usage { input_tokens: tokens, output_tokens: tokens * 2, ..Usage::default() },
         usage_is_reported: true,
+        was_sent: true,
+        cost_nanodollars: Some(7_250),
         bytes_out: tokens * 7,
         total_us: 1234,
         ..Outcome::UNKNOWN
@@ -388,6 +390,8 @@ proptest! {
             resolved_model: &texts[4],
             usage: Usage { input_tokens, output_tokens, cached_tokens, reasoning_tokens },
             usage_is_reported: retries % 2 == 0,
+            was_sent: true,
+            cost_nanodollars: (retries % 3 > 0).then_some(u64::from(retries)),
             bytes_in,
             bytes_out,
             ttft_us: micros[0],

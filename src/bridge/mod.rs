@@ -2,7 +2,8 @@
 //!
 //! Down: `lane.rs` carries the newest snapshot and the newest weather. Up: `receipts/` carries
 //! the bill of every exchange through a ring that outlives the process; `pulse.rs` says how a core
-//! feels. Across: `handover.rs` moves connections from core to core.
+//! feels. Across: `handover.rs` moves connections from core to core. Shared: `quota/`, the limits
+//! that all cores spend from.
 //!
 //! **Invariants**: a core never waits here: it takes what is newest, writes into what is its own,
 //! and hears of a full ring at once. No snapshot field, no receipt field is interpreted here.
@@ -11,5 +12,6 @@ pub mod handover;
 pub mod lane;
 pub mod phase;
 pub mod pulse;
+pub mod quota;
 pub mod receipts;
 pub mod weather;

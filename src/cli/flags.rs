@@ -338,6 +338,9 @@ pub struct BoundFlags {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     pub connection_requests_max: u64,
+    /// Counted limits, one a rule and a thing it is told apart by; then 503 `meters_full`
+    #[arg(long, env = "WEIR_METERS_MAX", value_name = "N", default_value_t = 1_000_000)]
+    pub meters_max: usize,
     /// Unused upstream connections kept for one endpoint on one core
     #[arg(long, env = "WEIR_POOL_MAX", value_name = "N", default_value_t = 256)]
     pub pool_max: usize,

@@ -15,6 +15,7 @@ use crate::{
         stage::respond,
         tls::Session,
     },
+    dialect::pivot::part::Dialect,
     lexicon::refusal::{Refusal, Refused},
     wire::proxy_protocol::{self, Parsed},
 };
@@ -250,7 +251,8 @@ async fn say_no(
     request_id: &str,
 ) {
     let mut out = Vec::new();
-    respond::push_refusal(&mut out, &refused, request_id, Next::Close);
+    let told = respond::Told { request_id, dialect: Dialect::OpenAiChat, lines: b"" };
+    respond::push_refusal(&mut out, &refused, &told, Next::Close);
     let deadline = core.clock.now().plus_millis(core.settings.timeouts.write_idle_ms);
     // Whoever is gone needs not be told.
     let _ = presence.alarm.guard(deadline, link.write(out)).await;

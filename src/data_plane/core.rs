@@ -6,6 +6,7 @@ use crate::{
         lane,
         phase::{self, Phase},
         pulse::Pulse,
+        quota::node::Node,
         receipts::writer::Writer,
         weather::Weather,
     },
@@ -19,6 +20,7 @@ use crate::{
         handover::{self, Mark, Parcel, Sharing},
         http2::vendor::Uplinks,
         peer::Peer,
+        quota::Quota,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
@@ -65,6 +67,8 @@ pub struct Setup {
     pub snapshots: lane::Receiver<Snapshot>,
     pub weather: lane::Receiver<Weather>,
     pub receipts: Writer,
+    /// The number of this core, and what all cores spend from.
+    pub quota: (usize, Arc<Node>),
     pub phase: phase::Receiver,
 }
 
@@ -240,6 +244,7 @@ async fn tick(core: Rc<Core>) {
         core.wheel.pause(is_busy, core.clock.now()).await;
         let now = core.clock.turn();
         core.wheel.turn(now);
+        core.ledger.quota.borrow_mut().tidy(&core.clock);
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
         core.sharing.turn();
@@ -259,14 +264,15 @@ impl Core {
         let pulse = Arc::clone(&setup.pulses[setup.desk.index()]);
         let certificates = |receiver| RefCell::new(Certificates { receiver, config: None });
         let core = Self {
-            clock,
             departures: Rc::new(Departures::new()?),
             pulse,
             ledger: Ledger {
                 writer: RefCell::new(setup.receipts),
                 when_full: setup.settings.receipts_full,
+                quota: RefCell::new(Quota::new(setup.quota.0, setup.quota.1, &clock)),
                 panicked: RefCell::default(),
             },
+            clock,
             settings: setup.settings,
             pools: Pools::new(Rc::clone(&uplinks)),
             connector: Connector::new(setup.roots, uplinks),

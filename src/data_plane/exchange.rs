@@ -13,7 +13,7 @@ use crate::{
         link::Link,
         local,
         stage::{
-            decode, directives, parse,
+            admit, decode, directives, parse,
             relay::{self, Talk},
             respond, route,
             translate::{self, Unsaid},
@@ -75,7 +75,7 @@ pub async fn serve(
         own_id.as_str()
     };
     trail.client_address = presence.peer.client_address(&core.settings.proxies, &request);
-    trail.client_certificate = &presence.peer.certificate;
+    trail.peer = Some(&presence.peer);
     let ended = match received {
         Ok(received) => {
             converse(core, &snapshot, &request, received, &mut downlink, &mut trail).await
@@ -143,6 +143,7 @@ async fn converse<'s>(
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     trail.admit(&metadata)?;
     let plan = route::plan(snapshot, subject, &ask)?;
+    admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
     core.rehearse(&ask.model);
 
     let mut last = Fault::SecretUnavailable;
@@ -151,7 +152,7 @@ async fn converse<'s>(
         if target.is_secret_missing {
             continue;
         }
-        trail.resolved_model = &model.name;
+        trail.model = Some(model);
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
         let told = (trail.started_wall(), &mut downlink.dropped);
@@ -166,7 +167,7 @@ async fn converse<'s>(
         directives.check(&downlink.dropped)?;
         match call::send(core, endpoint, call.bytes, limits, downlink, trail).await {
             Ok(mut answer) => {
-                let applied = &*directives::applied(snapshot.caller(subject));
+                let applied = &*trail.applied(directives::applied(snapshot.caller(subject)));
                 let talk = Talk { ask: &ask, call: call.said, manner: directives.manner };
                 let reply = relay::Reply { core, limits, applied, downlink, trail };
                 reply.relay(&mut answer, talk).await?;
@@ -205,9 +206,12 @@ async fn conclude(
             let next = downlink.next();
             downlink.out.clear();
             let out = &mut downlink.out;
-            let dialect = trail.operation.map_or(Dialect::OpenAiChat, Dialect::of);
-            let id = trail.request_id;
-            let body_at = respond::push_refusal_in(out, &refused, id, next, dialect);
+            let told = respond::Told {
+                request_id: trail.request_id,
+                dialect: trail.operation.map_or(Dialect::OpenAiChat, Dialect::of),
+                lines: &trail.told(),
+            };
+            let body_at = respond::push_refusal(out, &refused, &told, next);
             if downlink.is_head {
                 // Its length is told; the body itself would be read as the next reply.
                 downlink.out.truncate(body_at);
@@ -232,7 +236,7 @@ fn sane_id<'b>(request: &Request<'b>) -> Option<&'b str> {
 pub fn record_refusal(core: &Core, presence: &Presence, request_id: &str, refusal: Refusal) {
     let mut trail = Trail::begin(&core.ledger, &core.clock, &core.pulse);
     trail.client_address = &presence.peer.address;
-    trail.client_certificate = &presence.peer.certificate;
+    trail.peer = Some(&presence.peer);
     trail.request_id = request_id;
     trail.refusal = Some(refusal);
     trail.ending = Ending::Refused;

@@ -31,6 +31,7 @@ mod keys;
 mod link;
 mod local;
 mod peer;
+mod quota;
 mod stage;
 mod trail;
 mod upstream;

@@ -5,7 +5,12 @@ use crate::{
         pulse::Pulse,
         receipts::writer::{Slot, Writer},
     },
-    data_plane::clock::Clock,
+    data_plane::{
+        clock::Clock,
+        peer::Peer,
+        quota::{PassId, Quota, Spent},
+        stage::admit,
+    },
     lexicon::{
         fault::Fault,
         operation::Operation,
@@ -15,9 +20,16 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    snapshot::Caller,
+    policy::{
+        limit::Limit,
+        price::{Kind, Quantities},
+    },
+    snapshot::{Caller, Model},
 };
-use std::{borrow::Cow, cell::RefCell};
+use std::{
+    borrow::Cow,
+    cell::{RefCell, RefMut},
+};
 
 /// A last send that took longer is told in the receipt: it is written again.
 const LAST_SEND_US_MAX: u32 = 1_000;
@@ -28,6 +40,8 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub struct Ledger {
     pub writer: RefCell<Writer>,
     pub when_full: ReceiptsFull,
+    /// What limits have been charged for those exchanges.
+    pub quota: RefCell<Quota>,
     /// The request id of the exchange that panicked last, for whoever tells its client.
     pub panicked: RefCell<String>,
 }
@@ -47,14 +61,18 @@ pub struct Trail<'a> {
     is_unrecorded: bool,
     /// There is nothing to bill and nobody to name.
     is_forgone: bool,
+    /// What was taken of limits.
+    pub pass: Option<PassId>,
+    pub limit: Option<&'a Limit>,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
     pub client_address: &'a str,
-    pub client_certificate: &'a str,
+    pub peer: Option<&'a Peer>,
     pub caller: Option<&'a Caller>,
     pub requested_model: Cow<'a, str>,
-    pub resolved_model: &'a str,
+    /// The model that is asked.
+    pub model: Option<&'a Model>,
     pub ending: Ending,
     pub status: u16,
     pub refusal: Option<Refusal>,
@@ -87,14 +105,16 @@ impl<'a> Trail<'a> {
             sealed_us: 0,
             is_unrecorded: false,
             is_forgone: false,
+            pass: None,
+            limit: None,
             operation: None,
             is_streaming: false,
             request_id: "",
             client_address: "",
-            client_certificate: "",
+            peer: None,
             caller: None,
             requested_model: Cow::Borrowed(""),
-            resolved_model: "",
+            model: None,
             ending: Ending::Open,
             status: 0,
             refusal: None,
@@ -121,6 +141,11 @@ impl<'a> Trail<'a> {
         self.started_wall
     }
 
+    /// The name of the model that is asked, where one is.
+    pub fn resolved_model(&self) -> &'a str {
+        self.model.map_or("", |model| &model.name)
+    }
+
     /// Microseconds from the start until now.
     pub fn elapsed_us(&self) -> u32 {
         self.clock.now();
@@ -130,6 +155,42 @@ impl<'a> Trail<'a> {
     /// Microseconds from the start until the clock was read last, as it is after each wait.
     pub fn recent_us(&self) -> u32 {
         self.clock.recent().micros_since(self.started).max(1)
+    }
+
+    pub fn quota(&self) -> RefMut<'a, Quota> {
+        self.ledger.quota.borrow_mut()
+    }
+
+    /// Append what the client is told of the limit it is held to; false where there is none.
+    pub fn push_limits(&self, out: &mut Vec<u8>) -> bool {
+        let Some(pass) = &self.pass else { return false };
+        let standing = self.ledger.quota.borrow().standing(pass);
+        if let Some(standing) = &standing {
+            admit::push_standing(out, standing);
+        }
+        standing.is_some()
+    }
+
+    /// The value of `x-tfy-applied-configurations`, an object, with the limit that was applied.
+    ///
+    /// **Cost**: none where it says nothing else; the limit's own words are written already.
+    pub fn applied(&self, value: Cow<'static, [u8]>) -> Cow<'a, [u8]> {
+        match self.limit {
+            None => value,
+            Some(limit) if &*value == b"{}" => Cow::Borrowed(limit.applied.as_bytes()),
+            Some(limit) => {
+                let mut both = value.into_owned();
+                both.pop();
+                both.push(b',');
+                both.extend_from_slice(&limit.applied.as_bytes()[1..]);
+                Cow::Owned(both)
+            }
+        }
+    }
+
+    /// The header lines that a refused client is told beside the refusal; mostly none.
+    pub fn told(&self) -> Vec<u8> {
+        self.pass.as_ref().map_or_else(Vec::new, |pass| std::mem::take(self.quota().told(pass)))
     }
 
     /// Open the receipt: from here on it is in the ring, whatever becomes of this process.
@@ -204,12 +265,29 @@ impl<'a> Trail<'a> {
             is_streaming: self.is_streaming,
             request_id: self.request_id,
             client_address: self.client_address,
-            client_certificate: self.client_certificate,
+            client_certificate: self.peer.map_or("", |peer| &peer.certificate),
             subject: self.caller.map_or("", |caller| &caller.subject),
             teams: self.caller.map_or("", |caller| &caller.teams_label),
             metadata,
             requested_model: &self.requested_model,
         }
+    }
+
+    /// What this cost; none where nobody knows: the price, or what was used.
+    fn cost_nanodollars(&self) -> Option<u64> {
+        let usage = &self.usage;
+        if self.sent_us == 0 || (self.fault.is_some() && *usage == Usage::default()) {
+            return Some(0);
+        }
+        if !self.usage_is_reported && *usage == Usage::default() {
+            return None;
+        }
+        let cached = usage.cached_tokens.min(usage.input_tokens);
+        let quantities = Quantities::default()
+            .with(Kind::Input, usage.input_tokens - cached)
+            .with(Kind::CacheRead, cached)
+            .with(Kind::Output, usage.output_tokens);
+        self.model?.price.as_ref()?.cost(&quantities)
     }
 
     fn outcome(&self) -> Outcome<'a> {
@@ -220,9 +298,11 @@ impl<'a> Trail<'a> {
             status: self.status,
             code: self.refusal.map_or("", |refusal| refusal.row().code),
             fault: self.fault.map_or("", Fault::label),
-            resolved_model: self.resolved_model,
+            resolved_model: self.resolved_model(),
             usage: self.usage,
             usage_is_reported: self.usage_is_reported,
+            was_sent: self.sent_us > 0,
+            cost_nanodollars: self.cost_nanodollars(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             ttft_us: self.first_content.map_or(0, |first| first.micros_since(self.started)),
@@ -230,6 +310,24 @@ impl<'a> Trail<'a> {
             total_us: self.recent_us(),
             retries: self.retries,
         }
+    }
+
+    /// Give back what was taken of limits, but for what was used.
+    fn settle(&mut self) {
+        let Some(pass) = self.pass.take() else { return };
+        let spent = Spent {
+            was_sent: self.sent_us > 0,
+            usage: self.usage,
+            usage_is_reported: self.usage_is_reported,
+            is_unknown: self.ending == Ending::Complete
+                && self.fault.is_none()
+                && !self.usage_is_reported
+                && self.usage == Usage::default(),
+            bytes_in: self.bytes_in,
+        };
+        let mut quota = self.quota();
+        let now = quota.now(self.clock.now(), self.started_wall);
+        quota.settle(pass, &spent, now.node);
     }
 
     fn file(&mut self) {
@@ -268,6 +366,7 @@ impl<'a> Trail<'a> {
 impl Drop for Trail<'_> {
     fn drop(&mut self) {
         self.pulse.exchanges_in_flight.sub(1);
+        self.settle();
         self.file();
     }
 }

@@ -1,7 +1,7 @@
 //! The threads of the data plane, from here.
 
 use crate::{
-    bridge::{handover, phase, pulse::Pulse, receipts::writer::Writer},
+    bridge::{handover, phase, pulse::Pulse, quota::node::Node, receipts::writer::Writer},
     control_plane::{certificates::Certificates, publisher::Publisher},
     data_plane::{
         self,
@@ -34,6 +34,8 @@ pub struct Supply<'a> {
     pub writers: Vec<Writer>,
     pub pulses: Vec<Arc<Pulse>>,
     pub phases: Vec<phase::Receiver>,
+    /// What all cores spend from.
+    pub quota: &'a Arc<Node>,
 }
 
 /// The cores that run.
@@ -90,6 +92,7 @@ pub fn start(
             snapshots,
             weather,
             receipts,
+            quota: (index, Arc::clone(supply.quota)),
             phase,
         };
         let sender = sender.clone();

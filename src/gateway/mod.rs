@@ -15,6 +15,7 @@ use crate::{
     bridge::{
         phase::{self, Phase},
         pulse::Pulse,
+        quota::node::Node,
         receipts::{data_dir::DataDir, writer::Writer},
     },
     control_plane::{
@@ -23,6 +24,7 @@ use crate::{
         journal::{self, Journal, access_log::AccessLog, store::Limits},
         load::{load, now},
         publisher::Publisher,
+        quota,
         secrets::SecretSource,
         telemetry::{self, Telemetry},
     },
@@ -58,6 +60,7 @@ pub struct Options {
     pub tls: Option<certificates::Files>,
     pub drain_timeout: Duration,
     pub ring_bytes: u64,
+    pub meters_max: usize,
     pub store: Limits,
     pub access_log: bool,
     pub settings: Settings,
@@ -125,12 +128,14 @@ async fn live(
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
+    let quota = open_quota(options, &dir, &publisher)?;
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
         writers: books.writers,
         pulses: pulses.clone(),
         phases: receivers,
+        quota: &quota,
     };
     let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -188,6 +193,18 @@ fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
     let (writers, journal) = journal::begin(dir, ring, options.store, observers)
         .with_context(|| format!("the receipts in {}", dir.path().display()))?;
     Ok(Books { writers, journal, telemetry, access_log_dropped })
+}
+
+/// The limits, with what the last process counted of them: the ring is in the store by now.
+fn open_quota(
+    options: &Options,
+    dir: &DataDir,
+    publisher: &Publisher,
+) -> anyhow::Result<Arc<Node>> {
+    let snapshot = publisher.subscribe().0.changed().context("there is a snapshot")?;
+    let pasts = quota::recall(dir.path(), &snapshot, now())
+        .with_context(|| format!("the receipts in {}", dir.path().display()))?;
+    Ok(Node::new(options.cores, options.meters_max, pasts))
 }
 
 fn readiness(phases: &Arc<phase::Sender>) -> Arc<dyn Fn() -> Option<String> + Send + Sync> {

@@ -61,6 +61,7 @@ pub fn set(listen: SocketAddr, admin_listen: SocketAddr, cores: usize) -> anyhow
         tls: None,
         drain_timeout: Duration::from_secs(2),
         ring_bytes: 8 << 20,
+        meters_max: 10_000,
         store: Limits::default(),
         access_log: false,
         settings: Settings::default(),

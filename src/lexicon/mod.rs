@@ -9,6 +9,7 @@
 pub mod fault;
 pub mod ids;
 pub mod listen;
+pub mod meter;
 pub mod operation;
 pub mod problem;
 pub mod receipt;

@@ -94,6 +94,10 @@ pub struct Outcome<'a> {
     pub usage: Usage,
     /// False where the vendor reported no usage (the tokens are then 0).
     pub usage_is_reported: bool,
+    /// It left for a model: so it counts against limits, whatever came of it.
+    pub was_sent: bool,
+    /// In nano-dollars; none where the model's price or its usage is unknown.
+    pub cost_nanodollars: Option<u64>,
     pub bytes_in: u64,
     pub bytes_out: u64,
     /// From the request's first byte to the answer's first content byte.
@@ -115,6 +119,8 @@ impl Outcome<'_> {
         resolved_model: "",
         usage: Usage { input_tokens: 0, output_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 },
         usage_is_reported: false,
+        was_sent: false,
+        cost_nanodollars: None,
         bytes_in: 0,
         bytes_out: 0,
         ttft_us: 0,

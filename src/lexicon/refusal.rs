@@ -31,6 +31,7 @@ pub enum Refusal {
     UriTooLong,
     EncodingUnsupported,
     ExpectationFailed,
+    RateLimited,
     HeadersTooLarge,
     ClientGone,
     Internal,
@@ -40,6 +41,7 @@ pub enum Refusal {
     StreamTruncated,
     SecretUnavailable,
     ReceiptsFull,
+    MetersFull,
     BodyMemoryFull,
     ConnectionsFull,
     ConnectTimeout,
@@ -77,7 +79,7 @@ const UPSTREAM: &str = "upstream_error";
 
 impl Refusal {
     /// Every refusal, in the order of its statuses.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::BadHttp,
         Self::InvalidJson,
         Self::DuplicateField,
@@ -100,6 +102,7 @@ impl Refusal {
         Self::UriTooLong,
         Self::EncodingUnsupported,
         Self::ExpectationFailed,
+        Self::RateLimited,
         Self::HeadersTooLarge,
         Self::ClientGone,
         Self::Internal,
@@ -109,6 +112,7 @@ impl Refusal {
         Self::StreamTruncated,
         Self::SecretUnavailable,
         Self::ReceiptsFull,
+        Self::MetersFull,
         Self::BodyMemoryFull,
         Self::ConnectionsFull,
         Self::ConnectTimeout,
@@ -144,6 +148,7 @@ impl Refusal {
             Self::UriTooLong => row(414, "uri_too_long", REQUEST, "The request target is longer than this gateway accepts."),
             Self::EncodingUnsupported => row(415, "unsupported_content_encoding", REQUEST, "The Content-Encoding is not supported; use identity, gzip, deflate, br or zstd."),
             Self::ExpectationFailed => row(417, "expectation_failed", REQUEST, "The only expectation supported is 100-continue."),
+            Self::RateLimited => row(429, "rate_limit_exceeded", "rate_limit_exceeded", "A rate limit of this gateway is reached."),
             Self::HeadersTooLarge => row(431, "headers_too_large", REQUEST, "The request's header is larger than this gateway accepts."),
             Self::ClientGone => row(499, "client_closed_request", REQUEST, "The client closed the connection before the answer was complete."),
             Self::Internal => row(500, "internal_error", "server_error", "The gateway failed on this request; the request id names it in the log."),
@@ -153,6 +158,7 @@ impl Refusal {
             Self::StreamTruncated => row(502, "stream_truncated", UPSTREAM, "The model's server ended the stream before it was complete."),
             Self::SecretUnavailable => busy("secret_unavailable", "The credential of this model cannot be read just now. Tell whoever runs the gateway."),
             Self::ReceiptsFull => busy("receipts_full", "The gateway cannot record this request just now and does not serve what it cannot record."),
+            Self::MetersFull => busy("meters_full", "The gateway counts as many limits as it may and does not serve what it cannot count."),
             Self::BodyMemoryFull => busy("body_memory_full", "Too many large requests are in flight; try again shortly."),
             Self::ConnectionsFull => busy("connections_full", "Too many connections are open; try again shortly."),
             Self::ConnectTimeout => row(504, "connect_timeout", TIMEOUT, "The model's server did not accept a connection in time."),

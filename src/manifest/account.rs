@@ -42,7 +42,8 @@ pub struct ProviderAccount {
     pub collaborators: Option<Vec<Collaborator>>,
     #[serde(rename = "ownedBy")]
     pub owned_by: Option<serde_json::Value>,
-    pub discount_percent: Option<serde_json::Value>,
+    /// Off the list price, 0 to 100; read as text, so that money never is a float.
+    pub discount_percent: Option<serde_json::Number>,
 }
 
 /// One model of an account.
@@ -80,8 +81,18 @@ pub struct ModelIntegration {
     /// Microsoft Foundry: whose API the model has.
     pub publisher: Option<Publisher>,
     pub authorized_subjects: Option<Vec<String>>,
-    pub cost: Option<serde_json::Value>,
+    pub cost: Option<Cost>,
     pub tfy_application_id: Option<serde_json::Value>,
+}
+
+/// What a model costs.
+///
+/// **Shape**: `ModelCostMetric` of the reference (A.2). Of its metrics `public_cost`,
+/// `per_1000_tokens` and `per_1000_embedding_tokens` are obeyed; `snapshot` refuses the others.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Cost {
+    pub metric: String,
+    pub value: Option<serde_json::Value>,
 }
 
 /// How we prove ourselves. Which fields belong to which `type` is judged in `snapshot`.

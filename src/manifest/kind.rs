@@ -1,8 +1,9 @@
 //! The types a document can have: those obeyed, those known and not built, those to replace.
 
 use crate::manifest::{
-    account::{AuthData, Collaborator, ModelIntegration, ProviderAccount, TlsSettings},
+    account::{AuthData, Collaborator, Cost, ModelIntegration, ProviderAccount, TlsSettings},
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
+    limit::{RateLimitRule, RateLimitingConfig, When},
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
 };
 use serde::{Deserialize, de::Error as _, forward_to_deserialize_any};
@@ -17,6 +18,7 @@ pub enum Twin {
     AuthzRules,
     GlobalSettings,
     MetadataConfig,
+    RateLimitingConfig,
 }
 
 /// The types that are obeyed.
@@ -48,6 +50,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("authz_rules", Twin::AuthzRules),
     ("gateway-global-settings", Twin::GlobalSettings),
     ("gateway-metadata-config", Twin::MetadataConfig),
+    ("gateway-rate-limiting-config", Twin::RateLimitingConfig),
 ];
 
 /// Types of the reference that this build does not obey yet.
@@ -75,7 +78,6 @@ pub const UNBUILT: &[&str] = &[
     "provider-account/snowflake-cortex",
     "provider-account/virtual-model",
     "provider-account/wafer",
-    "gateway-rate-limiting-config",
     "gateway-load-balancing-config",
     "gateway-fallback-config",
     "gateway-guardrails-config",
@@ -131,6 +133,7 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("integrations[]", keys_of::<ModelIntegration>()),
             ("integrations[].auth_data", keys_of::<AuthData>()),
             ("integrations[].tls_settings", keys_of::<TlsSettings>()),
+            ("integrations[].cost", keys_of::<Cost>()),
         ],
         Twin::VirtualAccount => {
             vec![("", keys_of::<VirtualAccount>()), ("permissions[]", keys_of::<Permission>())]
@@ -146,6 +149,11 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[]", keys_of::<MetadataRule>()),
             ("rules[].when", keys_of::<MetadataWhen>()),
         ],
+        Twin::RateLimitingConfig => vec![
+            ("", keys_of::<RateLimitingConfig>()),
+            ("rules[]", keys_of::<RateLimitRule>()),
+            ("rules[].when", keys_of::<When>()),
+        ],
     }
 }
 
@@ -153,13 +161,9 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
 #[must_use]
 pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
     match twin {
-        Twin::Account => &[
-            "ownedBy",
-            "discount_percent",
-            "integrations[].cost",
-            "integrations[].deployment_type",
-            "integrations[].tfy_application_id",
-        ],
+        Twin::Account => {
+            &["ownedBy", "integrations[].deployment_type", "integrations[].tfy_application_id"]
+        }
         Twin::VirtualAccount => &[
             "auto_rotate",
             "notification_target",
@@ -169,7 +173,7 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         ],
         Twin::PersonalAccessToken => &["ownedBy"],
         Twin::Team => &["ownedBy", "identity_provider_mapping"],
-        Twin::AuthzRules | Twin::MetadataConfig => &[],
+        Twin::AuthzRules | Twin::MetadataConfig | Twin::RateLimitingConfig => &[],
         Twin::GlobalSettings => {
             &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
         }

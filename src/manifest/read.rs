@@ -6,6 +6,7 @@ use crate::{
         account::ProviderAccount,
         identity::{AuthzRules, PersonalAccessToken, Team, VirtualAccount},
         kind::{self, Twin},
+        limit::RateLimitingConfig,
         path::{Path, Step},
         repair::{self, Misfit, MisfitKind, Reading},
         settings::{GlobalSettings, MetadataConfig},
@@ -35,6 +36,7 @@ pub enum Manifest {
     AuthzRules(AuthzRules),
     GlobalSettings(Box<GlobalSettings>),
     MetadataConfig(MetadataConfig),
+    RateLimitingConfig(RateLimitingConfig),
 }
 
 impl Document {
@@ -86,6 +88,7 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
         Twin::AuthzRules => fit(source, twin, Manifest::AuthzRules),
         Twin::GlobalSettings => fit(source, twin, |it| Manifest::GlobalSettings(Box::new(it))),
         Twin::MetadataConfig => fit(source, twin, Manifest::MetadataConfig),
+        Twin::RateLimitingConfig => fit(source, twin, Manifest::RateLimitingConfig),
     }
 }
 
@@ -273,6 +276,9 @@ const QUOTABLE: &[&str] = &[
     "id",
     "reject_unauthorized",
     "token_type",
+    "limit_to",
+    "unit",
+    "rate_limit_applies_per",
 ];
 
 /// The longest text that is quoted.

@@ -16,14 +16,16 @@ use crate::{
         read::{Document, Manifest, describe},
         secret_ref::SecretRef,
     },
-    policy::{access::Grant, metadata::VALUE_CHARS_MAX},
+    policy::{access::Grant, condition::Index, limit::Limits, metadata::VALUE_CHARS_MAX},
     provider::auth::{Credentials, TokenSource, surroundings::Surroundings},
     snapshot::{
         Snapshot,
         doors::Doors,
         findings::Findings,
+        limits,
         people::{Draft, People},
         places::Places,
+        prices,
         vault::Vault,
     },
 };
@@ -70,11 +72,13 @@ pub fn compile(
     };
     let mut people = People::of(documents, &mut findings);
     let mut places = Places::of(documents, &vault, &mut people, &mut findings);
+    prices::set(documents, &mut places, &mut findings);
     let mut doors = Doors::new(&vault, options.now);
     doors.open(documents, &mut people, &mut places, &mut findings);
     let admins = admins(documents, &mut people, &mut findings);
     let rules = metadata_rules(documents, &mut people, &mut findings);
     let tags = tags(documents, &people, &mut findings);
+    let limits = limits::of(documents, &mut people, &places, &mut findings);
     warn_of_closed_accounts(documents, &places, &mut findings);
 
     let mut problems = findings.problems;
@@ -87,13 +91,18 @@ pub fn compile(
         let of_tags = tags.get(&id).into_iter().flatten();
         of_rules.flat_map(|(_, pairs)| pairs).chain(of_tags).cloned().collect()
     };
+    let callers = people.finish(&admins, metadata);
+    let (conditions, limits) = limits.into_iter().unzip();
+    let models = places.models.iter().map(|model| (&*model.name, &*model.account));
+    let limits = Limits { index: Index::new(conditions, &callers, models), limits };
     let snapshot = Snapshot {
         version: options.version,
         tokens: doors.tokens,
-        callers: people.finish(&admins, metadata),
+        callers,
         models: places.models,
         model_names: places.names,
         endpoints: places.endpoints,
+        limits,
     };
     problems.shrink_to_fit();
     Ok(Compiled { snapshot, warnings: problems, sources: places.sources })

@@ -2,8 +2,9 @@
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
 //! `people.rs` (who there is), `places.rs` (models), `call.rs`, `address.rs`, `proof.rs` and
-//! `auth_fields.rs` (how they are called, where, and how we prove ourselves there),
-//! `doors.rs` (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
+//! `auth_fields.rs` (how they are called, where, and how we prove ourselves there), `doors.rs`
+//! (tokens and what they open), `limits.rs` and `conditions.rs` (what is limited, and when),
+//! `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -13,20 +14,29 @@ mod address;
 mod auth_fields;
 mod call;
 pub mod compile;
+mod conditions;
 pub mod doors;
 mod findings;
+mod limits;
 mod people;
 mod places;
+mod prices;
 mod proof;
 mod vault;
 
 use crate::{
     lexicon::{
         ids::{ModelId, SubjectId, TeamId},
+        meter::MeterKey,
         operation::ModelTypes,
         time::UnixMillis,
     },
-    policy::access::Access,
+    policy::{
+        access::Access,
+        condition::Facts,
+        limit::{Entities, Limit, Limits},
+        price::Price,
+    },
     provider::target::{Endpoint, Target},
 };
 use std::collections::HashMap;
@@ -45,6 +55,7 @@ pub struct Snapshot {
     /// By `ACCOUNT/MODEL`.
     pub model_names: HashMap<Box<str>, ModelId>,
     pub endpoints: Vec<Endpoint>,
+    pub limits: Limits,
 }
 
 /// What a key opens.
@@ -60,6 +71,10 @@ pub struct Token {
 pub struct Caller {
     /// `user:…` or `virtualaccount:…`.
     pub subject: Box<str>,
+    /// What meters know it by.
+    pub key: MeterKey,
+    /// False for virtual accounts.
+    pub is_user: bool,
     pub teams: Box<[TeamId]>,
     /// Names of the teams, joined by commas.
     pub teams_label: Box<str>,
@@ -74,13 +89,51 @@ pub struct Caller {
 pub struct Model {
     /// `ACCOUNT/MODEL`.
     pub name: Box<str>,
+    /// What meters know it by.
+    pub key: MeterKey,
     pub account: Box<str>,
     pub types: ModelTypes,
     pub access: Access,
+    /// None where nobody knows it: then its cost is unknown, not nothing.
+    pub price: Option<Price>,
     pub target: Target,
 }
 
+impl AsRef<[TeamId]> for Caller {
+    fn as_ref(&self) -> &[TeamId] {
+        &self.teams
+    }
+}
+
+/// Which limit holds for a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limited<'s> {
+    pub limit: Option<(&'s Limit, MeterKey)>,
+    /// Of the model as the request names it.
+    pub model: MeterKey,
+}
+
 impl Snapshot {
+    /// The limit that holds for this caller's request, and its meter.
+    ///
+    /// **Cost**: no allocation.
+    #[must_use]
+    pub fn limit(&self, subject: SubjectId, model: &str, metadata: &[(&str, &str)]) -> Limited<'_> {
+        let model_id = self.model_names.get(model).copied();
+        let named = || MeterKey::of(&["model", model]);
+        let model_key = model_id.map_or_else(named, |id| self.model(id).key);
+        let caller = self.caller(subject);
+        let (caller, is_user) = (caller.key, caller.is_user);
+        let entities = Entities { caller, is_user, model: model_key, metadata };
+        let limits = &self.limits;
+        let mut matching = limits.index.matches(Facts { subject, model, model_id, metadata });
+        let limit = matching.find_map(|rule| {
+            let limit = &limits.limits[rule];
+            Some((limit, entities.meter(limit.key, &limit.applies_per)?))
+        });
+        Limited { limit, model: model_key }
+    }
+
     #[must_use]
     pub fn caller(&self, id: SubjectId) -> &Caller {
         &self.callers[id.0 as usize]

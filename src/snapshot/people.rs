@@ -5,6 +5,7 @@
 use crate::{
     lexicon::{
         ids::{SubjectId, TeamId},
+        meter::MeterKey,
         subject::{Subject, SubjectKind},
     },
     manifest::{
@@ -225,6 +226,8 @@ impl People {
             teams.dedup();
             let labels: Vec<&str> = teams.iter().map(|team| &*names[team.0 as usize]).collect();
             Caller {
+                key: MeterKey::of(&["subject", &subject.to_string()]),
+                is_user: subject.kind == SubjectKind::User,
                 subject: subject.to_string().into(),
                 teams_label: labels.join(",").into(),
                 is_admin: admins.includes(id, &teams),

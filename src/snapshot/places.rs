@@ -3,6 +3,7 @@
 use crate::{
     lexicon::{
         ids::{EndpointKey, ModelId},
+        meter::MeterKey,
         operation::{ModelType, ModelTypes, Operation},
     },
     manifest::{
@@ -166,7 +167,16 @@ impl Places {
             is_secret_missing: call.is_secret_missing,
         };
         let access = Access::default();
-        self.models.push(Model { name, account: account.into(), types, access, target });
+        let key = MeterKey::of(&["model", &name]);
+        self.models.push(Model {
+            name,
+            key,
+            account: account.into(),
+            types,
+            access,
+            price: None,
+            target,
+        });
     }
 
     fn endpoint_id(&mut self, endpoint: Endpoint) -> u32 {

@@ -64,6 +64,12 @@ pub fn passes_downstream(name: &[u8]) -> bool {
     is_listed(DOWNSTREAM, name) || has_prefix(DOWNSTREAM_PREFIX, name)
 }
 
+/// Whether a vendor tells of its own limits here. ASCII case does not matter.
+#[must_use]
+pub fn is_rate_limit(name: &[u8]) -> bool {
+    has_prefix(DOWNSTREAM_PREFIX, name)
+}
+
 /// Whether a client's request id may be used as it is: 1 to 128 bytes of `[A-Za-z0-9._:-]`.
 ///
 /// Anything else could break a log line or an outgoing header, and is replaced by our own.

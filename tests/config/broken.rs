@@ -91,9 +91,9 @@ fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
         ),
     );
     check(
-        "{name: x, type: gateway-rate-limiting-config}",
+        "{name: x, type: gateway-guardrails-config}",
         &named(
-            r#"m.yaml:1: error: type: found "gateway-rate-limiting-config", wanted
+            r#"m.yaml:1: error: type: found "gateway-guardrails-config", wanted
     OBEYED (this build does
     not obey that type yet)"#,
         ),

@@ -167,6 +167,19 @@ impl Gateway {
         client.reply()
     }
 
+    /// Asks for the metrics until they hold `wanted`: they follow the store by its look.
+    pub fn get_metrics_until(&self, wanted: &str) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let text = self.admin("/metrics").text();
+            if text.contains(wanted) {
+                return text;
+            }
+            assert!(Instant::now() < until, "{wanted} is not in {text}");
+            std::thread::yield_now();
+        }
+    }
+
     /// Asks the open port on a new connection.
     pub fn get(&self, path: &str) -> Reply {
         let mut client = Client::connect(self.address);

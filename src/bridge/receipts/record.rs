@@ -10,9 +10,12 @@
 //!          for each pair: lengths u16 ×2, key, value
 //! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
+//!          cost u64 (nano-dollars; all ones is unknown),
 //!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
 //!          code, fault, resolved model
 //! ```
+//!
+//! Version 1, which older stores hold, has no cost.
 //!
 //! Bounds: each text is cut at its `_BYTES_MAX`, on a character; metadata pairs that no longer fit
 //! are left out whole. Either sets the flag `truncated`.
@@ -28,10 +31,13 @@ use crate::{
     },
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_WITHOUT_COST: u8 = 1;
+const COST_UNKNOWN: u64 = u64::MAX;
 const STREAMING: u8 = 1;
 const USAGE_REPORTED: u8 = 1;
 const TRUNCATED: u8 = 2;
+const SENT: u8 = 4;
 
 const REQUEST_ID_BYTES_MAX: usize = 128;
 const SUBJECT_BYTES_MAX: usize = 256;
@@ -44,7 +50,7 @@ const ADDRESS_BYTES_MAX: usize = 64;
 const CERTIFICATE_BYTES_MAX: usize = 256;
 
 const OPENING_FIXED_BYTES: usize = 48;
-const OUTCOME_FIXED_WORDS: usize = 9;
+const OUTCOME_FIXED_WORDS: usize = 10;
 /// An outcome of which only codes are kept.
 pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
 pub(super) const OUTCOME_WORDS_MAX: usize = OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8;
@@ -122,7 +128,9 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     let fault = cut(outcome.fault, CODE_BYTES_MAX, &mut is_truncated);
     let model_bytes_max = model_bytes_max.min(MODEL_BYTES_MAX);
     let model = cut(outcome.resolved_model, model_bytes_max, &mut is_truncated);
-    let flags = flag(outcome.usage_is_reported, USAGE_REPORTED) | flag(is_truncated, TRUNCATED);
+    let flags = flag(outcome.usage_is_reported, USAGE_REPORTED)
+        | flag(is_truncated, TRUNCATED)
+        | flag(outcome.was_sent, SENT);
     let mut fixed = [0; 8 * OUTCOME_FIXED_WORDS];
     fixed[..2].copy_from_slice(&[outcome.ending as u8, flags]);
     fixed[2..4].copy_from_slice(&outcome.status.to_le_bytes());
@@ -136,20 +144,28 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
         usage.reasoning_tokens,
         outcome.bytes_in,
         outcome.bytes_out,
+        outcome.cost_nanodollars.unwrap_or(COST_UNKNOWN),
     ];
     for (at, number) in (8..).step_by(8).zip(numbers) {
         fixed[at..at + 8].copy_from_slice(&number.to_le_bytes());
     }
     let times = [outcome.ttft_us, outcome.inter_token_us, outcome.total_us];
-    for (at, time) in (56..).step_by(4).zip(times) {
+    for (at, time) in (64..).step_by(4).zip(times) {
         fixed[at..at + 4].copy_from_slice(&time.to_le_bytes());
     }
-    fixed[68..70].copy_from_slice(&length(model));
+    fixed[76..78].copy_from_slice(&length(model));
     bytes.extend_from_slice(&fixed);
     for text in [code, fault, model] {
         bytes.extend_from_slice(text.as_bytes());
     }
     pad(bytes, start);
+}
+
+/// Make an opening of an older version one that an outcome of this version can follow.
+pub(super) fn renew(opening: &mut [u8]) {
+    if let Some(version) = opening.first_mut() {
+        *version = VERSION;
+    }
 }
 
 /// A receipt from its record.
@@ -158,7 +174,7 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
 pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     let mut part = Bytes(record);
     let [version, flags, operation, 0] = part.array()? else { return Err(Corrupt) };
-    if version != VERSION {
+    if ![VERSION, VERSION_WITHOUT_COST].contains(&version) {
         return Err(Corrupt);
     }
     let (core, words) = (part.u16()?, part.u16()?);
@@ -182,7 +198,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
         metadata.push((part.text(key)?, part.text(value)?));
     }
     let rest = record.get(usize::from(words) * 8..).ok_or(Corrupt)?;
-    let (outcome, outcome_flags) = decode_outcome(rest)?;
+    let (outcome, outcome_flags) = decode_outcome(rest, version)?;
     Ok(Receipt {
         id: ReceiptId { epoch, core, sequence },
         started,
@@ -200,7 +216,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     })
 }
 
-fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
+fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corrupt> {
     let mut part = Bytes(record);
     let [ending, flags] = part.array()?;
     let (status, retries) = (part.u16()?, part.u16()?);
@@ -212,6 +228,7 @@ fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
         reasoning_tokens: part.u64()?,
     };
     let (bytes_in, bytes_out) = (part.u64()?, part.u64()?);
+    let cost = if version == VERSION_WITHOUT_COST { COST_UNKNOWN } else { part.u64()? };
     let (ttft_us, inter_token_us, total_us) = (part.u32()?, part.u32()?, part.u32()?);
     let model = part.u16()?;
     part.take(2)?;
@@ -223,6 +240,8 @@ fn decode_outcome(record: &[u8]) -> Result<(Outcome<'_>, u8), Corrupt> {
         resolved_model: part.text(model)?,
         usage,
         usage_is_reported: flags & USAGE_REPORTED != 0,
+        was_sent: flags & SENT != 0,
+        cost_nanodollars: (cost != COST_UNKNOWN).then_some(cost),
         bytes_in,
         bytes_out,
         ttft_us,
@@ -302,5 +321,52 @@ impl<'a> Bytes<'a> {
 
     fn text(&mut self, length: u16) -> Result<&'a str, Corrupt> {
         std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| Corrupt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{VERSION_WITHOUT_COST, decode, encode};
+    use crate::lexicon::{
+        ids::ReceiptId,
+        receipt::{Ending, Opening, Outcome},
+        time::UnixMillis,
+    };
+
+    #[test]
+    fn a_record_of_the_version_before_is_read_and_its_cost_is_unknown() {
+        let opening = Opening {
+            started: UnixMillis(7),
+            operation: None,
+            is_streaming: true,
+            request_id: "r-1",
+            subject: "user:ada",
+            teams: "",
+            client_address: "",
+            client_certificate: "",
+            metadata: &[("k", "v")],
+            requested_model: "a/x",
+        };
+        let outcome = Outcome {
+            ending: Ending::Complete,
+            status: 200,
+            resolved_model: "a/x",
+            bytes_out: 9,
+            total_us: 11,
+            cost_nanodollars: Some(5),
+            ..Outcome::UNKNOWN
+        };
+        let id = ReceiptId { epoch: 1, core: 0, sequence: 2 };
+        let mut record = encode(id, &opening, &outcome);
+        assert_eq!(decode(&record).map(|it| it.outcome), Ok(outcome));
+
+        // Before the cost stand eight bytes and six numbers of the outcome.
+        let words = usize::from(u16::from_le_bytes([record[6], record[7]]));
+        let cost_at = words * 8 + 8 + 6 * 8;
+        record.drain(cost_at..cost_at + 8);
+        record[0] = VERSION_WITHOUT_COST;
+
+        let before = Outcome { cost_nanodollars: None, ..outcome };
+        assert_eq!(decode(&record).map(|it| it.outcome), Ok(before));
     }
 }

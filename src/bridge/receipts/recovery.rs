@@ -81,6 +81,7 @@ fn read<M: Memory>(
     }
     let interrupted = Outcome { ending: Ending::Interrupted, ..Outcome::UNKNOWN };
     if commit.state == State::Open {
+        record::renew(&mut record);
         record::encode_outcome(&interrupted, 0, &mut record);
     }
     let receipt = record::decode(&record).ok()?;
@@ -88,6 +89,7 @@ fn read<M: Memory>(
     if receipt.outcome.ending == Ending::Open {
         let outcome = Outcome { ending: Ending::Interrupted, ..receipt.outcome };
         let mut ended = record[..usize::from(commit.opening_words) * 8].to_vec();
+        record::renew(&mut ended);
         record::encode_outcome(&outcome, usize::MAX, &mut ended);
         return Some((id, ended));
     }

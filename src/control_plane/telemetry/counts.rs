@@ -27,6 +27,13 @@ struct Tokens {
     output: u64,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    nanodollars: u128,
+    /// Requests whose cost nobody knows.
+    unknown: u64,
+}
+
 #[derive(Default)]
 struct Latencies {
     processing: Histogram,
@@ -42,6 +49,7 @@ pub(super) struct Counts {
     /// By labels and status.
     requests: BTreeMap<(Labels, u16), u64>,
     tokens: BTreeMap<Labels, Tokens>,
+    costs: BTreeMap<Labels, Cost>,
     /// By labels, status and fault.
     failures: BTreeMap<(Labels, u16, Box<str>), u64>,
     /// By model.
@@ -59,6 +67,7 @@ impl Counts {
             label_names,
             requests: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            costs: BTreeMap::new(),
             failures: BTreeMap::new(),
             latencies: BTreeMap::new(),
         }
@@ -74,6 +83,13 @@ impl Counts {
         if !outcome.fault.is_empty() {
             let with_fault = |labels| (labels, outcome.status, Box::from(outcome.fault));
             *bounded(&mut self.failures, max, labels.clone(), with_fault) += 1;
+        }
+        if outcome.cost_nanodollars != Some(0) {
+            let cost = bounded(&mut self.costs, max, labels.clone(), |labels| labels);
+            match outcome.cost_nanodollars {
+                Some(nanodollars) => cost.nanodollars += u128::from(nanodollars),
+                None => cost.unknown += 1,
+            }
         }
         if outcome.usage_is_reported {
             let tokens = bounded(&mut self.tokens, max, labels, |labels| labels);
@@ -146,7 +162,23 @@ impl Counts {
             let more = [("error_code", &*status), ("exception_class", fault)];
             page.sample(&self.pairs(labels, &more), count);
         }
+        self.print_costs(page);
         self.print_latencies(page);
+    }
+
+    fn print_costs(&self, page: &mut Exposition) {
+        page.family("ai_gateway_request_cost_total", Kind::Counter, "US dollars spent on models.");
+        for (labels, cost) in &self.costs {
+            page.sample(&self.pairs(labels, &[]), dollars(cost.nanodollars));
+        }
+        page.family(
+            "weir_requests_of_unknown_cost_total",
+            Kind::Counter,
+            "Requests whose model has no price, or whose usage nobody reported.",
+        );
+        for (labels, cost) in self.costs.iter().filter(|(_, cost)| cost.unknown > 0) {
+            page.sample(&self.pairs(labels, &[]), cost.unknown);
+        }
     }
 
     fn print_latencies(&self, page: &mut Exposition) {
@@ -184,6 +216,13 @@ impl Counts {
         let names = self.label_names.iter().map(String::as_str);
         names.zip(labels.0.iter().map(|text| &**text)).chain(more.iter().copied()).collect()
     }
+}
+
+/// Nano-dollars as dollars, exact.
+fn dollars(nanodollars: u128) -> String {
+    let (whole, rest) = (nanodollars / 1_000_000_000, nanodollars % 1_000_000_000);
+    let text = format!("{whole}.{rest:09}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The number of `labels` in its family; where that has too many, the one of `other`.

@@ -2,6 +2,7 @@
 //!
 //! **Invariants**: a stage knows no other stage; it takes what it needs and returns what it found.
 
+pub mod admit;
 pub mod decode;
 pub mod directives;
 pub mod finish;

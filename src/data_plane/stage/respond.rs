@@ -7,28 +7,26 @@ use crate::{
     wire::http1,
 };
 
-/// Append a whole refusal; where in `out` its body starts.
-pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, request_id: &str, next: Next) -> usize {
-    push_refusal_in(out, refused, request_id, next, Dialect::OpenAiChat)
+/// How a refusal is told, and with what.
+pub struct Told<'a> {
+    pub request_id: &'a str,
+    pub dialect: Dialect,
+    /// Header lines of ours.
+    pub lines: &'a [u8],
 }
 
-/// The same in the client's dialect.
-pub fn push_refusal_in(
-    out: &mut Vec<u8>,
-    refused: &Refused,
-    request_id: &str,
-    next: Next,
-    dialect: Dialect,
-) -> usize {
+/// Append a whole refusal; where in `out` its body starts.
+pub fn push_refusal(out: &mut Vec<u8>, refused: &Refused, told: &Told<'_>, next: Next) -> usize {
     let row = refused.refusal.row();
     let mut body = Vec::with_capacity(256);
-    translation::push_refused(&mut body, refused, dialect, request_id);
+    translation::push_refused(&mut body, refused, told.dialect, told.request_id);
     push_status(out, row.status);
     if let Some(seconds) = row.retry_after_seconds {
         out.extend_from_slice(b"retry-after: ");
         http1::push_decimal(out, u64::from(seconds));
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(told.lines);
     match refused.refusal {
         Refusal::MethodNotAllowed => {
             push_header(out, "allow", refused.param.as_deref().unwrap_or("GET, HEAD, POST"));
@@ -40,7 +38,7 @@ pub fn push_refusal_in(
         Refusal::UpstreamAuth => push_header(out, "x-should-retry", "false"),
         _ => {}
     }
-    push_own(out, body.len(), request_id, next);
+    push_own(out, body.len(), told.request_id, next);
     let body_at = out.len();
     out.extend_from_slice(&body);
     body_at

@@ -34,6 +34,8 @@ pub struct Ask<'b> {
     pub is_streaming: bool,
     /// The client wants the usage of a stream told.
     pub wants_usage: bool,
+    /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
+    pub max_output_tokens: Option<u32>,
     model_span: Span,
     usage_edit: UsageEdit,
 }
@@ -66,8 +68,10 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         .filter(|model| !model.is_empty() && !model.contains(char::is_control))
         .ok_or_else(|| Refusal::InvalidField.about("model", "\"model\" must be a name."))?;
     let is_streaming = read_optional_bool(body, stream, "stream")?;
-    check_optional_count(body, max_tokens, KEYS[3])?;
-    check_optional_count(body, max_completion_tokens, KEYS[4])?;
+    let max_tokens = read_optional_count(body, max_tokens, KEYS[3])?;
+    let max_completion_tokens = read_optional_count(body, max_completion_tokens, KEYS[4])?;
+    let max_output_tokens = max_completion_tokens.or(max_tokens);
+    let max_output_tokens = max_output_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
     let is_openai = Dialect::of(operation) == Dialect::OpenAiChat;
     let (wants_usage, usage_edit) = if is_streaming && is_openai {
         read_stream_options(body, stream_options, object.end, object.is_empty)?
@@ -76,7 +80,15 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         (!is_openai, UsageEdit::Nothing)
     };
 
-    Ok(Ask { operation, model, is_streaming, wants_usage, model_span, usage_edit })
+    Ok(Ask {
+        operation,
+        model,
+        is_streaming,
+        wants_usage,
+        max_output_tokens,
+        model_span,
+        usage_edit,
+    })
 }
 
 /// Append the body to send: the client's bytes, but for the closed list in this file's header.
@@ -142,12 +154,16 @@ fn read_optional_bool(body: &[u8], value: Option<Span>, field: &str) -> Result<b
     })
 }
 
-fn check_optional_count(body: &[u8], value: Option<Span>, field: &str) -> Result<(), Refused> {
+fn read_optional_count(
+    body: &[u8],
+    value: Option<Span>,
+    field: &str,
+) -> Result<Option<u64>, Refused> {
     let Some(value) = value.map(|span| span.of(body)).filter(|value| !json::value::is_null(value))
     else {
-        return Ok(());
+        return Ok(None);
     };
-    json::value::read_u64(value).map(drop).ok_or_else(|| {
+    json::value::read_u64(value).map(Some).ok_or_else(|| {
         Refusal::InvalidField
             .about(field, format!("\"{field}\" must be a whole number, 0 or more."))
     })

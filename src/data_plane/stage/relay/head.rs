@@ -51,12 +51,14 @@ pub fn push(
         out.extend_from_slice(b"\r\n");
     }
     respond::push_raw(out, b"content-type", content_type);
+    let is_limited = trail.push_limits(out);
     for (name, value) in answer.headers() {
-        if headers::passes_downstream(name) {
+        // Where a limit of ours holds, the vendor's would only mislead.
+        if headers::passes_downstream(name) && !(is_limited && headers::is_rate_limit(name)) {
             respond::push_raw(out, name, value);
         }
     }
-    respond::push_header(out, "x-tfy-resolved-model", trail.resolved_model);
+    respond::push_header(out, "x-tfy-resolved-model", trail.resolved_model());
     respond::push_raw(out, b"x-tfy-applied-configurations", applied);
     respond::push_request_id(out, trail.request_id);
     if !trail.is_streaming {

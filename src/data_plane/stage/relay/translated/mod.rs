@@ -47,7 +47,7 @@ fn manner<'m>(talk: &Talk<'_>, trail: &Trail<'m>) -> pivot::manner::Manner<'m> {
     pivot::manner::Manner {
         now_seconds: trail.started_wall().0 / 1_000,
         id: trail.request_id,
-        model: trail.resolved_model,
+        model: trail.resolved_model(),
         is_strict_openai: talk.manner.is_strict_openai,
         wants_usage: talk.ask.wants_usage,
     }

@@ -1,0 +1,207 @@
+//! A core's own list of the meters it uses.
+
+use crate::{
+    bridge::quota::{
+        meter::{Exhausted, Meter},
+        node::{Full, Node},
+    },
+    lexicon::{
+        meter::{MeterKey, MeterSpec, NodeMillis, Now},
+        time::UnixMillis,
+    },
+};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
+
+/// Meters looked at in one tidying: a few microseconds.
+const TIDIED: usize = 128;
+/// A core lets go of a meter that it has not used for so long.
+const UNUSED_MS_MAX: u64 = 10_000;
+
+/// A meter of this core. Good while something is held of it, and within one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle(u32);
+
+/// One core's end of the quota; moves to its thread and stays there.
+#[derive(Debug)]
+pub struct Share {
+    core: usize,
+    node: Arc<Node>,
+    places: HashMap<MeterKey, u32, BuildHasherDefault<Uniform>>,
+    known: Vec<Known>,
+    free: Vec<u32>,
+    hand: usize,
+    wall: UnixMillis,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// None while the place is free.
+    meter: Option<Arc<Meter>>,
+    /// The snapshot whose limit it obeys.
+    version: u64,
+    limit: u64,
+    /// Reservations not yet settled.
+    held: u32,
+    used: NodeMillis,
+}
+
+impl Share {
+    #[must_use]
+    pub fn new(core: usize, node: Arc<Node>) -> Self {
+        Self {
+            core,
+            node,
+            places: HashMap::default(),
+            known: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            wall: UnixMillis(0),
+        }
+    }
+
+    /// The meter of this key.
+    ///
+    /// # Errors
+    /// There is no room for another one on this node.
+    ///
+    /// **Cost**: one look into a map of this core once it is known.
+    pub fn open(&mut self, spec: &MeterSpec, now: Now) -> Result<Handle, Full> {
+        if let Some(place) = self.places.get(&spec.key) {
+            let known = &mut self.known[*place as usize];
+            known.used = now.node;
+            if known.limit == spec.limit || known.version >= spec.version {
+                return Ok(Handle(*place));
+            }
+        }
+        self.meet(spec, now)
+    }
+
+    #[cold]
+    fn meet(&mut self, spec: &MeterSpec, now: Now) -> Result<Handle, Full> {
+        let meter = self.node.meter(spec, now)?;
+        if let Some(place) = self.places.get(&spec.key) {
+            let known = &mut self.known[*place as usize];
+            (known.version, known.limit) = (spec.version, spec.limit);
+            return Ok(Handle(*place));
+        }
+        let (version, limit) = (spec.version, spec.limit);
+        let known = Known { meter: Some(meter), version, limit, held: 0, used: now.node };
+        let place = if let Some(place) = self.free.pop() {
+            self.known[place as usize] = known;
+            place
+        } else {
+            self.known.push(known);
+            u32::try_from(self.known.len() - 1).map_err(|_| Full)?
+        };
+        self.places.insert(spec.key, place);
+        Ok(Handle(place))
+    }
+
+    /// # Errors
+    /// The node has not so many units.
+    pub fn spend(&mut self, of: Handle, units: u64, now: NodeMillis) -> Result<(), Exhausted> {
+        let core = self.core;
+        self.hold(of, |meter| meter.spend(core, units, now))
+    }
+
+    /// # Errors
+    /// The node has not so many units.
+    pub fn reserve(&mut self, of: Handle, units: u64, now: NodeMillis) -> Result<(), Exhausted> {
+        let core = self.core;
+        self.hold(of, |meter| meter.reserve(core, units, now))
+    }
+
+    fn hold(
+        &mut self,
+        of: Handle,
+        take: impl FnOnce(&Meter) -> Result<(), Exhausted>,
+    ) -> Result<(), Exhausted> {
+        let known = &mut self.known[of.0 as usize];
+        let meter = known.meter.as_deref().expect("a handle is used within its request");
+        take(meter)?;
+        known.held += 1;
+        Ok(())
+    }
+
+    /// What was spent stays spent.
+    pub fn keep(&mut self, of: Handle) {
+        self.known[of.0 as usize].held -= 1;
+    }
+
+    /// What was spent at `then` did not happen.
+    pub fn unspend(&mut self, of: Handle, units: u64, then: NodeMillis) {
+        self.meter(of).unspend(self.core, units, then);
+        self.known[of.0 as usize].held -= 1;
+    }
+
+    /// What was reserved is over.
+    pub fn settle(&mut self, of: Handle, reserved: u64, spent: u64, now: NodeMillis) {
+        self.meter(of).settle(self.core, reserved, spent, now);
+        self.known[of.0 as usize].held -= 1;
+    }
+
+    /// Use units that nothing was reserved for.
+    pub fn charge(&mut self, of: Handle, spent: u64, now: NodeMillis) {
+        self.meter(of).settle(self.core, 0, spent, now);
+    }
+
+    #[must_use]
+    pub fn meter(&self, of: Handle) -> &Meter {
+        self.known[of.0 as usize].meter.as_deref().expect("a handle is used while it is held")
+    }
+
+    /// What this core could have at once.
+    #[must_use]
+    pub fn left(&self, of: Handle) -> u64 {
+        self.meter(of).left(self.core)
+    }
+
+    /// Both clocks as this core's meters see them.
+    pub fn now(&mut self, node: NodeMillis, wall: UnixMillis) -> Now {
+        self.wall = self.wall.max(wall);
+        Now { node, wall: self.wall }
+    }
+
+    /// Let go of meters that this core has not used for a while, and learn how late it is.
+    /// Called once in a while; each time a few are looked at.
+    pub fn tidy(&mut self, now: NodeMillis) {
+        self.wall = self.node.wall(self.wall);
+        for _ in 0..TIDIED.min(self.known.len()) {
+            self.hand = if self.hand + 1 >= self.known.len() { 0 } else { self.hand + 1 };
+            let known = &mut self.known[self.hand];
+            if known.held > 0 || now.0.saturating_sub(known.used.0) < UNUSED_MS_MAX {
+                continue;
+            }
+            if let Some(meter) = known.meter.take() {
+                meter.let_go(self.core);
+                self.places.remove(&meter.key());
+                self.free.push(u32::try_from(self.hand).expect("a place is a u32"));
+            }
+        }
+    }
+}
+
+/// Keys are uniform hashes already.
+#[derive(Debug, Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "either half is uniform")]
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64 ^ (key >> 64) as u64;
+    }
+}

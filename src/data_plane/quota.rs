@@ -1,0 +1,239 @@
+//! What a core has reserved for the exchanges that run on it.
+//!
+//! A Pass is what admission took for one exchange; the Trail holds its number and gives it back
+//! once, when it is dropped, so every ending settles it: done, refused, broken, client gone, panic.
+
+use crate::{
+    bridge::quota::{
+        node::Node,
+        share::{Handle, Share},
+    },
+    data_plane::clock::Clock,
+    lexicon::{
+        meter::{MeterKey, NodeMillis, Now, Window},
+        time::{Moment, UnixMillis},
+        usage::Usage,
+    },
+    policy::limit::Counts,
+};
+use std::{collections::HashMap, num::NonZero, sync::Arc};
+
+/// Bytes of a body that make a token, about, until a model's own reports say better.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens of an answer whose bound nobody gave, until a model's own answers say better.
+const OUTPUT_TOKENS: u64 = 256;
+/// A model's newest report weighs one part in so many.
+const REPORTS: u64 = 8;
+/// Models whose reports are remembered; a catalogue has some hundred in use.
+const MODELS_MAX: usize = 10_000;
+/// Ratios are kept in parts of this.
+const UNIT: u64 = 1 << 16;
+
+/// One core's end of all limits.
+pub struct Quota {
+    share: Share,
+    node: Arc<Node>,
+    /// Nanoseconds from the core's clock to the node's.
+    ahead_ns: i64,
+    passes: Vec<Pass>,
+    free: Vec<usize>,
+    estimates: HashMap<MeterKey, Estimate>,
+}
+
+/// The number of a Pass of this core.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "what was taken is settled"]
+pub struct PassId(NonZero<u32>);
+
+impl PassId {
+    fn of(place: usize) -> Self {
+        let number = u32::try_from(place + 1).ok().and_then(NonZero::new);
+        Self(number.expect("connections are bounded"))
+    }
+
+    const fn place(&self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// What was taken for one exchange.
+#[derive(Debug, Default)]
+struct Pass {
+    charges: Vec<Charge>,
+    model: MeterKey,
+    /// Headers that a refused client is told.
+    told: Vec<u8>,
+}
+
+/// What was taken of one meter.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    pub meter: Handle,
+    pub counts: Counts,
+    pub units: u64,
+    pub at: NodeMillis,
+}
+
+/// How an exchange ended, as far as its limits are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// It was sent to a model: it counts.
+    pub was_sent: bool,
+    pub usage: Usage,
+    pub usage_is_reported: bool,
+    /// It was answered in full, and nobody said what was used: the estimate stands.
+    pub is_unknown: bool,
+    pub bytes_in: u64,
+}
+
+/// The limit that an exchange is held to, as its client is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub counts: Counts,
+    pub limit: u64,
+    pub left: u64,
+    /// Until all of it is free again, if nobody asks.
+    pub reset_ms: u64,
+}
+
+/// What a model's answers have taught.
+#[derive(Clone, Copy, Debug)]
+struct Estimate {
+    /// Tokens for each byte of a request's body, in parts of `UNIT`.
+    tokens_per_byte: u64,
+    output_tokens: u64,
+}
+
+impl Quota {
+    pub fn new(core: usize, node: Arc<Node>, clock: &Clock) -> Self {
+        let mut quota = Self {
+            share: Share::new(core, Arc::clone(&node)),
+            node,
+            ahead_ns: 0,
+            passes: Vec::new(),
+            free: Vec::new(),
+            estimates: HashMap::new(),
+        };
+        quota.keep_time(clock);
+        quota
+    }
+
+    /// What is to be done now and then: clocks drift apart, and meters fall out of use.
+    pub fn tidy(&mut self, clock: &Clock) {
+        self.keep_time(clock);
+        let now = self.now(clock.now(), clock.wall());
+        self.share.tidy(now.node);
+    }
+
+    fn keep_time(&mut self, clock: &Clock) {
+        let node = i64::try_from(self.node.now_ns()).unwrap_or(i64::MAX);
+        self.ahead_ns = node.saturating_sub_unsigned(clock.now().0);
+    }
+
+    /// Both clocks at this moment of the core's.
+    pub fn now(&mut self, at: Moment, wall: UnixMillis) -> Now {
+        self.share.now(NodeMillis(at.0.saturating_add_signed(self.ahead_ns) / 1_000_000), wall)
+    }
+
+    pub const fn share(&mut self) -> &mut Share {
+        &mut self.share
+    }
+
+    /// Tokens that a request will take: of its body by what this model's reports say of bytes, of
+    /// its answer by what it asks for at most, else by the model's recent answers.
+    pub fn estimate(&self, model: MeterKey, body_bytes: u64, output_max: Option<u64>) -> u64 {
+        let learned = self.estimates.get(&model);
+        let input = learned.map_or(body_bytes.div_ceil(BYTES_PER_TOKEN), |learned| {
+            body_bytes.saturating_mul(learned.tokens_per_byte).div_ceil(UNIT)
+        });
+        let recent = learned.map_or(OUTPUT_TOKENS, |learned| learned.output_tokens);
+        input.saturating_add(output_max.unwrap_or(recent))
+    }
+
+    /// An empty Pass for a request to this model.
+    pub fn open(&mut self, model: MeterKey) -> PassId {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.passes.push(Pass::default());
+            self.passes.len() - 1
+        });
+        let pass = &mut self.passes[id];
+        debug_assert!(pass.charges.is_empty());
+        pass.model = model;
+        pass.told.clear();
+        PassId::of(id)
+    }
+
+    /// The headers that a refused client is told, to be written or read.
+    pub fn told(&mut self, pass: &PassId) -> &mut Vec<u8> {
+        &mut self.passes[pass.place()].told
+    }
+
+    /// Remember what was taken.
+    pub fn note(&mut self, pass: &PassId, charge: Charge) {
+        self.passes[pass.place()].charges.push(charge);
+    }
+
+    /// How the client stands with the rate limit of its Pass.
+    pub fn standing(&self, pass: &PassId) -> Option<Standing> {
+        let charge = self.passes[pass.place()].charges.first()?;
+        let meter = self.share.meter(charge.meter);
+        Some(Standing {
+            counts: charge.counts,
+            limit: meter.limit(),
+            left: self.share.left(charge.meter).min(meter.limit()),
+            reset_ms: reset_ms(meter.window(), charge.at),
+        })
+    }
+
+    /// The exchange is over: what it used is spent, the rest comes back.
+    pub fn settle(&mut self, pass: PassId, spent: &Spent, now: NodeMillis) {
+        let own = &mut self.passes[pass.place()];
+        let model = own.model;
+        let mut charges = std::mem::take(&mut own.charges);
+        let tokens = spent.usage.input_tokens.saturating_add(spent.usage.output_tokens);
+        for charge in charges.drain(..) {
+            match charge.counts {
+                Counts::Requests if spent.was_sent => self.share.keep(charge.meter),
+                Counts::Requests => self.share.unspend(charge.meter, charge.units, charge.at),
+                Counts::Tokens => {
+                    // A window's word has room for so many; no answer is as long.
+                    let used = match spent {
+                        Spent { was_sent: false, .. } => 0,
+                        Spent { is_unknown: true, .. } => charge.units,
+                        _ => tokens.min(TOKENS_MAX),
+                    };
+                    self.share.settle(charge.meter, charge.units, used, now);
+                }
+            }
+        }
+        self.passes[pass.place()].charges = charges;
+        self.free.push(pass.place());
+        if spent.usage_is_reported {
+            self.learn(model, spent);
+        }
+    }
+
+    fn learn(&mut self, model: MeterKey, spent: &Spent) {
+        if self.estimates.len() >= MODELS_MAX && !self.estimates.contains_key(&model) {
+            return;
+        }
+        let seen = Estimate {
+            tokens_per_byte: spent.usage.input_tokens.saturating_mul(UNIT) / spent.bytes_in.max(1),
+            output_tokens: spent.usage.output_tokens,
+        };
+        let known = self.estimates.entry(model).or_insert(seen);
+        let blend =
+            |old: u64, new: u64| (old.saturating_mul(REPORTS - 1).saturating_add(new)) / REPORTS;
+        known.tokens_per_byte = blend(known.tokens_per_byte, seen.tokens_per_byte).max(1);
+        known.output_tokens = blend(known.output_tokens, seen.output_tokens).max(1);
+    }
+}
+
+/// The most tokens that one exchange can have spent: far more than any model writes, and few enough
+/// that a window's word holds hundreds of them.
+const TOKENS_MAX: u64 = 1 << 32;
+
+/// Until what is spent at `at` no longer counts.
+fn reset_ms(window: Window, at: NodeMillis) -> u64 {
+    window.frees_at(window.bucket(at)).map_or(0, |frees| frees.0.saturating_sub(at.0))
+}

@@ -1,0 +1,293 @@
+//! For whom, for what and when a rule holds: `when`, compiled.
+//!
+//! A [`Condition`] is one rule's `when`, in either spelling. An [`Index`] holds those of many rules
+//! as bitmaps, by subject and by model, so that a request meets only the rules that could be its
+//! own: a few words are combined with `and`, and only for the bits left are metadata compared.
+
+use crate::{
+    lexicon::ids::{ModelId, SubjectId, TeamId},
+    policy::access::Grant,
+};
+use std::collections::HashMap;
+
+/// One rule's `when`. All parts must hold; an empty one holds for everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    pub subjects: Subjects,
+    /// Of models as requests name them.
+    pub models: Names,
+    /// Of the accounts of those models.
+    pub accounts: Names,
+    pub metadata: Box<[Tag]>,
+}
+
+/// Whom a rule is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subjects {
+    /// None is everyone.
+    pub within: Option<Grant>,
+    pub without: Option<Grant>,
+}
+
+/// A set of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// None is every name; an empty list is none.
+    pub within: Option<Box<[Box<str>]>>,
+    pub without: Box<[Box<str>]>,
+}
+
+/// What metadata must say under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub key: Box<str>,
+    pub values: Names,
+}
+
+/// What a request is matched by.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub subject: SubjectId,
+    /// As the request names it.
+    pub model: &'a str,
+    /// Where that is a model.
+    pub model_id: Option<ModelId>,
+    pub metadata: &'a [(&'a str, &'a str)],
+}
+
+/// The conditions of many rules, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// 64-bit words of one bitmap.
+    words: usize,
+    /// A bitmap a `SubjectId`.
+    by_subject: Vec<u64>,
+    /// A bitmap a `ModelId`.
+    by_model: Vec<u64>,
+    /// For names that are no models and that some rule has.
+    by_name: HashMap<Box<str>, Box<[u64]>>,
+    /// For all other names.
+    unnamed: Vec<u64>,
+    /// By rule; most have none.
+    metadata: Vec<Box<[Tag]>>,
+}
+
+impl Subjects {
+    #[must_use]
+    pub fn hold(&self, subject: SubjectId, teams: &[TeamId]) -> bool {
+        self.within.as_ref().is_none_or(|within| within.includes(subject, teams))
+            && !self.without.as_ref().is_some_and(|without| without.includes(subject, teams))
+    }
+}
+
+impl Names {
+    /// Does the set have this name? (None is the name of nothing known.)
+    #[must_use]
+    pub fn hold(&self, name: Option<&str>) -> bool {
+        let has = |names: &[Box<str>]| {
+            names.iter().any(|one| &**one == "*" || name.is_some_and(|name| &**one == name))
+        };
+        self.within.as_ref().is_none_or(|within| has(within)) && !has(&self.without)
+    }
+}
+
+impl Tag {
+    #[must_use]
+    pub fn holds(&self, metadata: &[(&str, &str)]) -> bool {
+        let found = metadata.iter().find(|(key, _)| *key == &*self.key);
+        self.values.hold(found.map(|(_, value)| *value))
+    }
+}
+
+impl Index {
+    /// An index for these subjects (by id, each with its teams) and models (by id: name, account).
+    #[must_use]
+    pub fn new<'a>(
+        conditions: Vec<Condition>,
+        subjects: &[impl AsRef<[TeamId]>],
+        models: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let words = conditions.len().div_ceil(64);
+        let bitmap = |holds: &dyn Fn(&Condition) -> bool| {
+            let mut bits = vec![0_u64; words];
+            for (at, _) in conditions.iter().enumerate().filter(|(_, it)| holds(it)) {
+                bits[at / 64] |= 1 << (at % 64);
+            }
+            bits
+        };
+        let ids = (0_u32..).map(SubjectId);
+        let by_subject = subjects
+            .iter()
+            .zip(ids)
+            .flat_map(|(teams, id)| bitmap(&|it: &Condition| it.subjects.hold(id, teams.as_ref())));
+        let by_subject = by_subject.collect();
+        let by_model = models.flat_map(|(name, account)| {
+            bitmap(&|it| it.models.hold(Some(name)) && it.accounts.hold(Some(account)))
+        });
+        let by_model = by_model.collect();
+        let of_name =
+            |name: Option<&str>| bitmap(&|it| it.models.hold(name) && it.accounts.hold(None));
+        let written = |it: &Condition| {
+            let names = it.models.within.iter().flatten().chain(&it.models.without);
+            names.cloned().collect::<Vec<_>>()
+        };
+        let names = conditions.iter().flat_map(written);
+        let by_name = names.map(|name| {
+            let bits = of_name(Some(&*name)).into();
+            (name, bits)
+        });
+        Self {
+            words,
+            by_subject,
+            by_model,
+            by_name: by_name.collect(),
+            unnamed: of_name(None),
+            metadata: conditions.iter().map(|it| it.metadata.clone()).collect(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words == 0
+    }
+
+    /// The rules that hold for a request, in their order.
+    ///
+    /// **Cost**: no allocation; one `and` for each 64 rules, and a look at the metadata for each
+    /// rule that has some and could hold.
+    pub fn matches<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = usize> + use<'a> {
+        let subject = words(&self.by_subject, facts.subject.0, self.words);
+        let model = match facts.model_id {
+            Some(id) => words(&self.by_model, id.0, self.words),
+            None => self.by_name.get(facts.model).map_or(&self.unnamed[..], |bits| bits),
+        };
+        let both = subject.iter().zip(model).enumerate();
+        let bits =
+            both.flat_map(|(word, (one, other))| Bits { left: one & other, base: word * 64 });
+        bits.filter(move |rule| self.metadata[*rule].iter().all(|tag| tag.holds(facts.metadata)))
+    }
+}
+
+fn words(bitmaps: &[u64], id: u32, words: usize) -> &[u64] {
+    let start = id as usize * words;
+    bitmaps.get(start..start + words).unwrap_or_default()
+}
+
+/// The bits that are set in a word.
+struct Bits {
+    left: u64,
+    base: usize,
+}
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.left == 0 {
+            return None;
+        }
+        let bit = self.left.trailing_zeros() as usize;
+        self.left &= self.left - 1;
+        Some(self.base + bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Condition, Facts, Index, Names, Subjects, Tag};
+    use crate::{
+        lexicon::ids::{ModelId, SubjectId, TeamId},
+        policy::access::Grant,
+    };
+
+    const ADA: SubjectId = SubjectId(0);
+    const BOB: SubjectId = SubjectId(1);
+    const CORE: TeamId = TeamId(3);
+
+    fn names(within: &[&str], without: &[&str]) -> Names {
+        let boxed = |names: &[&str]| names.iter().map(|it| (*it).into()).collect::<Box<[_]>>();
+        Names { within: (!within.is_empty()).then(|| boxed(within)), without: boxed(without) }
+    }
+
+    fn tag(key: &str, values: Names) -> Tag {
+        Tag { key: key.into(), values }
+    }
+
+    /// Ada is of the core team; there are the models `a/x` and `b/y`.
+    fn matched(
+        conditions: Vec<Condition>,
+        subject: SubjectId,
+        model: &str,
+        metadata: &[(&str, &str)],
+    ) -> Vec<usize> {
+        let teams = [vec![CORE], vec![]];
+        let models = [("a/x", "a"), ("b/y", "b")];
+        let index = Index::new(conditions, &teams, models.into_iter());
+        let place = models.iter().position(|(name, _)| *name == model);
+        let model_id = place.map(|at| ModelId(u32::try_from(at).expect("small")));
+        index.matches(Facts { subject, model, model_id, metadata }).collect()
+    }
+
+    #[test]
+    fn what_is_not_said_holds_for_everything_and_what_is_said_must_all_hold() {
+        let core = Grant::new(false, vec![], vec![CORE]);
+        let of_core = Subjects { within: Some(core), without: None };
+        let conditions = || {
+            vec![
+                Condition::default(),
+                Condition { subjects: of_core.clone(), ..Condition::default() },
+                Condition {
+                    subjects: of_core.clone(),
+                    models: names(&["b/y", "logical"], &[]),
+                    ..Condition::default()
+                },
+                Condition {
+                    metadata: [tag("env", names(&["prod"], &[]))].into(),
+                    ..Condition::default()
+                },
+            ]
+        };
+        assert_eq!(matched(conditions(), ADA, "a/x", &[]), [0, 1]);
+        assert_eq!(matched(conditions(), ADA, "b/y", &[("env", "prod")]), [0, 1, 2, 3]);
+        assert_eq!(matched(conditions(), ADA, "logical", &[("env", "dev")]), [0, 1, 2]);
+        assert_eq!(matched(conditions(), ADA, "other", &[]), [0, 1]);
+        assert_eq!(matched(conditions(), BOB, "b/y", &[("env", "prod"), ("x", "y")]), [0, 3]);
+    }
+
+    #[test]
+    fn who_is_left_out_is_left_out_of_models_accounts_people_and_metadata() {
+        let bob = Subjects { within: None, without: Some(Grant::new(false, vec![BOB], vec![])) };
+        let conditions = || {
+            vec![
+                Condition { subjects: bob.clone(), ..Condition::default() },
+                Condition { models: names(&[], &["a/x"]), ..Condition::default() },
+                Condition { accounts: names(&["a"], &[]), ..Condition::default() },
+                Condition {
+                    metadata: [tag("env", names(&[], &["prod"]))].into(),
+                    ..Condition::default()
+                },
+                Condition { models: names(&["*"], &[]), ..Condition::default() },
+            ]
+        };
+        assert_eq!(matched(conditions(), ADA, "a/x", &[]), [0, 2, 3, 4]);
+        assert_eq!(matched(conditions(), BOB, "b/y", &[("env", "prod")]), [1, 4]);
+        assert_eq!(matched(conditions(), ADA, "logical", &[]), [0, 1, 3, 4]);
+    }
+
+    #[test]
+    fn a_set_of_nobody_holds_for_nobody() {
+        let nobody = Subjects { within: Some(Grant::default()), without: None };
+        let none = Names { within: Some(Box::default()), ..Names::default() };
+        let conditions = vec![
+            Condition { subjects: nobody, ..Condition::default() },
+            Condition { models: none, ..Condition::default() },
+        ];
+        assert_eq!(matched(conditions, ADA, "a/x", &[]), [0_usize; 0]);
+    }
+
+    #[test]
+    fn the_order_of_more_rules_than_a_word_has_bits_is_kept() {
+        let conditions = vec![Condition::default(); 200];
+        assert_eq!(matched(conditions, BOB, "b/y", &[]), (0..200).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,105 @@
+//! A rate limit: so many requests or tokens in a window, for each of what it is told apart by.
+
+use crate::{
+    lexicon::meter::{MeterKey, Window},
+    policy::condition::Index,
+};
+
+/// The most things that one rate limit is told apart by.
+/// **Source**: `rate_limit_applies_per` of the reference (§9).
+pub const ENTITIES_MAX: usize = 2;
+
+/// All rate limits, in their order; the first that matches a request holds for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub index: Index,
+    pub limits: Vec<Limit>,
+}
+
+/// One rate limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub id: Box<str>,
+    /// What clients are told of it: `{"rateLimit":{"ruleId":"…"}}`, in ASCII.
+    pub applied: Box<str>,
+    pub key: MeterKey,
+    pub counts: Counts,
+    pub window: Window,
+    pub limit_to: u64,
+    pub applies_per: Box<[Entity]>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    Requests,
+    Tokens,
+}
+
+/// What a rule is told apart by: each has a meter of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entity {
+    User,
+    VirtualAccount,
+    Model,
+    Metadata(Box<str>),
+}
+
+/// What a request is told apart by.
+#[derive(Clone, Copy, Debug)]
+pub struct Entities<'a> {
+    pub caller: MeterKey,
+    /// False for virtual accounts.
+    pub is_user: bool,
+    /// The model as the request names it.
+    pub model: MeterKey,
+    pub metadata: &'a [(&'a str, &'a str)],
+}
+
+impl Entities<'_> {
+    /// The key of a rule's meter for this request; none where the request lacks what the rule is
+    /// told apart by: then the rule does not match.
+    #[must_use]
+    pub fn meter(&self, rule: MeterKey, applies_per: &[Entity]) -> Option<MeterKey> {
+        applies_per.iter().try_fold(rule, |key, entity| Some(key.with(self.key(entity)?)))
+    }
+
+    fn key(&self, entity: &Entity) -> Option<MeterKey> {
+        match entity {
+            Entity::User => self.is_user.then_some(self.caller),
+            Entity::VirtualAccount => (!self.is_user).then_some(self.caller),
+            Entity::Model => Some(self.model),
+            Entity::Metadata(key) => {
+                let found = self.metadata.iter().find(|(name, _)| *name == &**key);
+                found.map(|(_, value)| MeterKey::of(&["metadata", key, value]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entities, Entity};
+    use crate::lexicon::meter::MeterKey;
+
+    #[test]
+    fn a_rule_told_apart_by_what_a_request_lacks_does_not_match() {
+        let metadata = [("project", "a")];
+        let (caller, model) = (MeterKey::of(&["ada"]), MeterKey::of(&["a/x"]));
+        let ada = Entities { caller, is_user: true, model, metadata: &metadata };
+        let robot = Entities { is_user: false, ..ada };
+        let rule = MeterKey::of(&["rule"]);
+        let project = Entity::Metadata("project".into());
+        let other = Entity::Metadata("other".into());
+
+        assert!(ada.meter(rule, &[Entity::User]).is_some());
+        assert!(robot.meter(rule, &[Entity::User]).is_none());
+        assert!(robot.meter(rule, &[Entity::VirtualAccount, project.clone()]).is_some());
+        assert!(ada.meter(rule, &[other]).is_none());
+        assert_eq!(ada.meter(rule, &[]), Some(rule));
+        let one = ada.meter(rule, &[Entity::Model, project.clone()]);
+        let metadata = [("project", "b")];
+        let two = Entities { metadata: &metadata, ..ada }.meter(rule, &[Entity::Model, project]);
+        assert_ne!(one, two);
+    }
+}

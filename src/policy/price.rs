@@ -1,0 +1,275 @@
+//! What tokens cost: integer nano-dollars, from rates by kind and by the size of the prompt.
+
+/// Rates are nano-dollars for so many units, so that the cheapest cached token is still a whole
+/// number. (A token of $0.0000000375 is 37,500,000 for a million.)
+pub const UNITS_PER_RATE: u64 = 1_000_000;
+/// Discounts are kept in parts of this: a hundredth of a percent.
+const WHOLE: u64 = 10_000;
+
+/// What has a rate of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    Input,
+    Output,
+    CacheRead,
+    /// Kept for five minutes.
+    CacheWrite,
+    /// Kept for an hour.
+    CacheWriteHour,
+    AudioInput,
+    AudioOutput,
+    Reasoning,
+    /// An image sent, whole.
+    Image,
+    BatchInput,
+    BatchOutput,
+}
+
+const KINDS: usize = 11;
+
+/// How much there was of each kind; none of it is counted under two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quantities([u64; KINDS]);
+
+/// What one model costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// By kind, for prompts of any size; nano-dollars for `UNITS_PER_RATE`.
+    base: [Option<u64>; KINDS],
+    /// Rates for prompts of this size and more, by kind and size.
+    tiers: Vec<(Kind, u64, u64)>,
+    /// Taken off, in hundredths of a percent.
+    discount: u64,
+}
+
+impl Kind {
+    pub const ALL: [Self; KINDS] = [
+        Self::Input,
+        Self::Output,
+        Self::CacheRead,
+        Self::CacheWrite,
+        Self::CacheWriteHour,
+        Self::AudioInput,
+        Self::AudioOutput,
+        Self::Reasoning,
+        Self::Image,
+        Self::BatchInput,
+        Self::BatchOutput,
+    ];
+
+    /// The name in the price table.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite => "cache_write",
+            Self::CacheWriteHour => "cache_write_hour",
+            Self::AudioInput => "audio_input",
+            Self::AudioOutput => "audio_output",
+            Self::Reasoning => "reasoning",
+            Self::Image => "image",
+            Self::BatchInput => "batch_input",
+            Self::BatchOutput => "batch_output",
+        }
+    }
+
+    /// Whose rate holds where this kind has none. Batches and whole images have no stand-in: their
+    /// price is unknown then.
+    const fn stand_in(self) -> Option<Self> {
+        match self {
+            Self::CacheWriteHour => Some(Self::CacheWrite),
+            Self::CacheRead | Self::CacheWrite | Self::AudioInput => Some(Self::Input),
+            Self::AudioOutput | Self::Reasoning => Some(Self::Output),
+            Self::Input | Self::Output | Self::Image | Self::BatchInput | Self::BatchOutput => None,
+        }
+    }
+
+    /// Is it part of the prompt, by whose size tiers are chosen?
+    const fn is_prompt(self) -> bool {
+        matches!(
+            self,
+            Self::Input
+                | Self::CacheRead
+                | Self::CacheWrite
+                | Self::CacheWriteHour
+                | Self::AudioInput
+                | Self::BatchInput
+        )
+    }
+}
+
+impl Quantities {
+    #[must_use]
+    pub const fn with(mut self, kind: Kind, count: u64) -> Self {
+        self.0[kind as usize] = count;
+        self
+    }
+
+    fn prompt(&self) -> u64 {
+        let of = Kind::ALL.iter().filter(|kind| kind.is_prompt());
+        of.fold(0, |sum: u64, kind| sum.saturating_add(self.0[*kind as usize]))
+    }
+}
+
+impl Price {
+    /// From this size of prompt on, `rate` holds for `kind`; 0 is any size.
+    pub fn set(&mut self, kind: Kind, from: u64, rate: u64) {
+        if from == 0 {
+            self.base[kind as usize] = Some(rate);
+            return;
+        }
+        self.tiers.push((kind, from, rate));
+        self.tiers.sort_unstable();
+    }
+
+    /// Take so many hundredths of a percent off; at most all.
+    pub fn take_off(&mut self, permyriad: u64) {
+        self.discount = permyriad.min(WHOLE);
+    }
+
+    /// What these quantities cost, in nano-dollars, rounded up once; none where a rate is missing.
+    ///
+    /// **Cost**: no allocation.
+    #[must_use]
+    pub fn cost(&self, quantities: &Quantities) -> Option<u64> {
+        let prompt = quantities.prompt();
+        let mut total: u128 = 0;
+        for kind in Kind::ALL {
+            let count = quantities.0[kind as usize];
+            if count > 0 {
+                total += u128::from(count) * u128::from(self.rate(kind, prompt)?);
+            }
+        }
+        let kept = u128::from(WHOLE - self.discount);
+        let parts = u128::from(UNITS_PER_RATE) * u128::from(WHOLE);
+        Some(u64::try_from((total * kept).div_ceil(parts)).unwrap_or(u64::MAX))
+    }
+
+    fn rate(&self, kind: Kind, prompt: u64) -> Option<u64> {
+        let tier = self.tiers.iter().rfind(|(of, from, _)| *of == kind && *from <= prompt);
+        let own = tier.map(|(_, _, rate)| *rate).or(self.base[kind as usize]);
+        own.or_else(|| self.rate(kind.stand_in()?, prompt))
+    }
+}
+
+/// A decimal number times ten to the `exponent`, rounded to the nearest whole; none where the text
+/// is no number that is 0 or more and fits.
+///
+/// **Shape**: `0.00000125`, `5`, `1.25e-06`.
+#[must_use]
+pub fn scaled(text: &str, exponent: i32) -> Option<u64> {
+    let (number, shift) = match text.split_once(['e', 'E']) {
+        Some((number, shift)) => (number, shift.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    // 38 digits fit; what is cut off behind them is far below the rounding.
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    let kept = digits.len().min(30);
+    let cut = i32::try_from(digits.len() - kept).ok()?;
+    let value: u128 = if kept == 0 { 0 } else { digits[..kept].parse().ok()? };
+    let places = i32::try_from(fraction.len()).ok()?;
+    let power = exponent.checked_add(shift)?.checked_sub(places)?.checked_add(cut)?;
+    let ten = 10_u128.checked_pow(power.unsigned_abs());
+    let scaled = match (power >= 0, ten) {
+        _ if value == 0 => 0,
+        (true, ten) => value.checked_mul(ten?)?,
+        (false, Some(ten)) => value.checked_add(ten / 2)? / ten,
+        (false, None) => 0,
+    };
+    u64::try_from(scaled).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Price, Quantities, scaled};
+
+    fn price(rates: &[(Kind, u64, u64)]) -> Price {
+        let mut price = Price::default();
+        for (kind, from, rate) in rates {
+            price.set(*kind, *from, *rate);
+        }
+        price
+    }
+
+    fn tokens(counts: &[(Kind, u64)]) -> Quantities {
+        counts.iter().fold(Quantities::default(), |all, (kind, count)| all.with(*kind, *count))
+    }
+
+    #[test]
+    fn cached_and_written_tokens_cost_their_own_rate_or_that_of_input() {
+        // $3 and $15 a million, $0.30 cached, $3.75 written, $6 for an hour.
+        let price = price(&[
+            (Kind::Input, 0, 3_000_000_000),
+            (Kind::Output, 0, 15_000_000_000),
+            (Kind::CacheRead, 0, 300_000_000),
+            (Kind::CacheWrite, 0, 3_750_000_000),
+            (Kind::CacheWriteHour, 0, 6_000_000_000),
+        ]);
+        for (counts, nanodollars) in [
+            (&[(Kind::Input, 1_000), (Kind::Output, 100)][..], 3_000_000 + 1_500_000),
+            (&[(Kind::CacheRead, 1_000)], 300_000),
+            (&[(Kind::CacheWrite, 1_000), (Kind::CacheWriteHour, 1_000)], 3_750_000 + 6_000_000),
+            (&[(Kind::Reasoning, 10), (Kind::AudioInput, 10)], 150_000 + 30_000),
+        ] {
+            assert_eq!(price.cost(&tokens(counts)), Some(nanodollars), "{counts:?}");
+        }
+        assert_eq!(price.cost(&tokens(&[(Kind::Image, 1)])), None);
+        assert_eq!(Price::default().cost(&tokens(&[(Kind::Input, 1)])), None);
+        assert_eq!(Price::default().cost(&Quantities::default()), Some(0));
+    }
+
+    #[test]
+    fn a_large_prompt_has_the_rates_of_its_tier_for_all_it_holds() {
+        let price = price(&[
+            (Kind::Input, 0, 1_000_000),
+            (Kind::Input, 200_000, 2_000_000),
+            (Kind::Output, 0, 10_000_000),
+            (Kind::Output, 200_000, 15_000_000),
+        ]);
+        let cost = |input: u64| price.cost(&tokens(&[(Kind::Input, input), (Kind::Output, 10)]));
+        assert_eq!(cost(199_999), Some(199_999 + 100));
+        assert_eq!(cost(200_000), Some(400_000 + 150));
+        let half_cached = tokens(&[(Kind::Input, 100_000), (Kind::CacheRead, 100_000)]);
+        assert_eq!(price.cost(&half_cached), Some(400_000), "cached tokens are of the prompt too");
+    }
+
+    #[test]
+    fn a_discount_is_taken_off_the_sum_and_rounding_is_up_and_once() {
+        let mut price = price(&[(Kind::Input, 0, 1), (Kind::Output, 0, 1)]);
+        let both = tokens(&[(Kind::Input, 1), (Kind::Output, 1)]);
+        assert_eq!(price.cost(&both), Some(1));
+        let many = tokens(&[(Kind::Input, 3_000_000)]);
+        price.take_off(1_250);
+        assert_eq!(price.cost(&many), Some(3), "2.625");
+        price.take_off(20_000);
+        assert_eq!(price.cost(&many), Some(0));
+    }
+
+    #[test]
+    fn decimals_become_whole_numbers_without_a_float() {
+        for (text, exponent, expected) in [
+            ("0.0000000375", 15, Some(37_500_000)),
+            ("1.25e-06", 15, Some(1_250_000_000)),
+            ("5", 9, Some(5_000_000_000)),
+            ("0.00000000000000049", 15, Some(0)),
+            ("0.0000000000000005", 15, Some(1)),
+            ("0", 15, Some(0)),
+            ("-1", 0, None),
+            ("", 0, None),
+            (".", 0, None),
+            ("1e400", 0, None),
+            ("nan", 0, None),
+        ] {
+            assert_eq!(scaled(text, exponent), expected, "{text}");
+        }
+    }
+}

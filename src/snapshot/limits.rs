@@ -1,0 +1,136 @@
+//! Rate limits: `gateway-rate-limiting-config`, compiled.
+
+use crate::{
+    lexicon::meter::{MeterKey, SLIDING_UNITS_MAX, Window},
+    manifest::{
+        limit::{RateLimitRule, RateLimitUnit},
+        path::Path,
+        read::{Document, Manifest, describe},
+    },
+    policy::{
+        condition::Condition,
+        limit::{Counts, ENTITIES_MAX, Entity, Limit},
+    },
+    snapshot::{conditions, findings::Findings, people::People, places::Places},
+};
+use std::{collections::HashMap, fmt::Write as _};
+
+/// The limits of all documents, in their order, each with when it holds.
+pub(super) fn of(
+    documents: &[Document],
+    people: &mut People,
+    places: &Places,
+    findings: &mut Findings,
+) -> Vec<(Condition, Limit)> {
+    let mut limits: Vec<(Condition, Limit)> = Vec::new();
+    let mut first: HashMap<&str, &Document> = HashMap::new();
+    let mut catch_all: Option<&str> = None;
+    for document in documents {
+        let Manifest::RateLimitingConfig(config) = &document.manifest else { continue };
+        for (index, rule) in config.rules.iter().enumerate() {
+            let path = Path::top().key("rules").index(index);
+            if let Some(first) = first.insert(&rule.id, document) {
+                findings.twice(document, &path.key("id"), &first.origin, "");
+            }
+            let when = path.key("when");
+            let condition =
+                conditions::of(document, &when, rule.when.as_ref(), people, places, findings);
+            let limit = limit(document, &path, rule, findings);
+            if let Some(before) = catch_all {
+                let found = format!("a rule behind {before:?}, which holds for every request");
+                let hint = "the first rule that matches is the only one: put this one before it";
+                findings.warn(document, &path, found, "a rule that can be reached", hint);
+            } else if condition == Condition::default() && limit.applies_per.is_empty() {
+                catch_all = Some(&rule.id);
+            }
+            limits.push((condition, limit));
+        }
+    }
+    limits
+}
+
+fn limit(document: &Document, path: &Path, rule: &RateLimitRule, findings: &mut Findings) -> Limit {
+    if rule.id.is_empty() || rule.id.contains(char::is_control) {
+        let path = path.key("id");
+        let found = describe(&document.tree, &path);
+        findings.error(document, &path, found, "a name for the rule", "clients are told it");
+    }
+    if rule.limit_to > SLIDING_UNITS_MAX {
+        let path = path.key("limit_to");
+        let wanted = format!("at most {SLIDING_UNITS_MAX}");
+        findings.error(document, &path, describe(&document.tree, &path), wanted, "");
+    }
+    let per = path.key("rate_limit_applies_per");
+    let written = rule.rate_limit_applies_per.as_deref().unwrap_or_default();
+    if written.len() > ENTITIES_MAX {
+        let found = format!("{} of them", written.len());
+        findings.error(document, &per, found, format!("at most {ENTITIES_MAX}"), "");
+    }
+    let mut applies_per = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        let path = per.index(index);
+        match entity(text) {
+            Some(entity) if applies_per.contains(&entity) => {
+                findings.twice(document, &path, &document.origin, "");
+            }
+            Some(entity) => applies_per.push(entity),
+            None => {
+                let wanted = "user, virtualaccount, model or metadata.KEY";
+                findings.error(document, &path, describe(&document.tree, &path), wanted, "");
+            }
+        }
+    }
+    let (counts, bucket_ms, unit) = unit(rule.unit);
+    let mut texts = vec!["rate-limit", &rule.id, unit];
+    texts.extend(written.iter().map(String::as_str));
+    Limit {
+        id: rule.id.as_str().into(),
+        applied: applied(&rule.id).into(),
+        key: MeterKey::of(&texts),
+        counts,
+        window: Window::Sliding { bucket_ms },
+        limit_to: rule.limit_to,
+        applies_per: applies_per.into(),
+    }
+}
+
+/// **Shape**: a header's value, so what is not ASCII is escaped.
+fn applied(id: &str) -> String {
+    let json = serde_json::json!({"rateLimit": {"ruleId": id}}).to_string();
+    let mut ascii = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(ascii, "\\u{unit:04x}");
+        }
+    }
+    ascii
+}
+
+/// What a rule is told apart by, as written.
+fn entity(text: &str) -> Option<Entity> {
+    match text {
+        "user" => Some(Entity::User),
+        "virtualaccount" | "virtual-account" => Some(Entity::VirtualAccount),
+        "model" => Some(Entity::Model),
+        _ => {
+            let key = text.strip_prefix("metadata.").filter(|key| !key.is_empty())?;
+            Some(Entity::Metadata(key.into()))
+        }
+    }
+}
+
+/// What is counted, a twelfth of its period, and its name in keys.
+const fn unit(unit: RateLimitUnit) -> (Counts, u32, &'static str) {
+    match unit {
+        RateLimitUnit::RequestsPerMinute => (Counts::Requests, 5_000, "requests_per_minute"),
+        RateLimitUnit::RequestsPerHour => (Counts::Requests, 300_000, "requests_per_hour"),
+        RateLimitUnit::RequestsPerDay => (Counts::Requests, 7_200_000, "requests_per_day"),
+        RateLimitUnit::TokensPerMinute => (Counts::Tokens, 5_000, "tokens_per_minute"),
+        RateLimitUnit::TokensPerHour => (Counts::Tokens, 300_000, "tokens_per_hour"),
+        RateLimitUnit::TokensPerDay => (Counts::Tokens, 7_200_000, "tokens_per_day"),
+    }
+}

@@ -1,0 +1,178 @@
+//! What each model costs: by its own document, else by the vendors' lists.
+
+use crate::{
+    manifest::{
+        account::{Cost, ModelIntegration},
+        path::Path,
+        read::{Document, Manifest, describe},
+    },
+    policy::{
+        price::{Kind, Price, scaled},
+        price_table::{COMPILED_IN, Prices},
+    },
+    provider::vendor,
+    snapshot::{
+        findings::Findings,
+        places::{AccountContext, Places},
+    },
+};
+use serde_json::Value;
+
+/// Dollars for a thousand units to nano-dollars for a million.
+const PER_THOUSAND: i32 = 12;
+/// Dollars a unit to nano-dollars for a million.
+const PER_UNIT: i32 = 15;
+
+/// Gives every model its price.
+pub(super) fn set(documents: &[Document], places: &mut Places, findings: &mut Findings) {
+    let public = Prices::read(COMPILED_IN).expect("a test reads the table that is compiled in");
+    // `Places` has a model for each integration, in the order of the documents.
+    let mut models = places.models.iter_mut();
+    for document in documents {
+        let Manifest::Account(account) = &document.manifest else { continue };
+        let slug = account.kind.strip_prefix("provider-account/").unwrap_or_default();
+        let Some(vendor) = vendor::of(slug) else { continue };
+        let context = AccountContext { document, account, vendor };
+        for (index, integration) in account.integrations.iter().enumerate() {
+            let path = Path::top().key("integrations").index(index);
+            let price = price(&context, &path, integration, &public, findings);
+            if let Some(model) = models.next() {
+                model.price = price;
+            }
+        }
+    }
+}
+
+/// A model's price; none where nobody knows it.
+fn price(
+    context: &AccountContext<'_>,
+    path: &Path,
+    model: &ModelIntegration,
+    public: &Prices<'_>,
+    findings: &mut Findings,
+) -> Option<Price> {
+    let vendor = context.vendor.account_type;
+    let id = model.model_id.as_deref().unwrap_or(&model.name);
+    let listed = || public.find(vendor, id).cloned();
+    let is_vendors_own = model.url.is_none() && context.account.base_url.is_none();
+    let path = path.key("cost");
+    let mut price = match &model.cost {
+        // What stands behind another address may be anything under that name.
+        None if is_vendors_own => listed(),
+        None => None,
+        Some(cost) if cost.metric == "public_cost" => {
+            let listed = listed();
+            if listed.is_none() {
+                let found = format!("public_cost for {id:?} of {vendor}");
+                let hint = "its cost is counted as unknown; give it a price of your own";
+                findings.warn(context.document, &path, found, "a model with a public price", hint);
+            }
+            listed
+        }
+        Some(cost) => Some(own(context, &path, cost, findings)),
+    };
+    let discount = discount(context, findings);
+    if let Some(price) = &mut price {
+        price.take_off(discount);
+    }
+    price
+}
+
+/// Off the list price, in hundredths of a percent.
+fn discount(context: &AccountContext<'_>, findings: &mut Findings) -> u64 {
+    let Some(percent) = &context.account.discount_percent else { return 0 };
+    let permyriad = scaled(&percent.to_string(), 2).filter(|permyriad| *permyriad <= 10_000);
+    if permyriad.is_none() {
+        let path = Path::top().key("discount_percent");
+        let found = describe(&context.document.tree, &path);
+        findings.error(context.document, &path, found, "a number from 0 to 100", "");
+    }
+    permyriad.unwrap_or(0)
+}
+
+/// A price of the operator's own.
+fn own(context: &AccountContext<'_>, path: &Path, cost: &Cost, findings: &mut Findings) -> Price {
+    let mut reading =
+        Reading { context, price: Price::default(), path: path.key("value"), findings };
+    let value = cost.value.as_ref().unwrap_or(&Value::Null);
+    match cost.metric.as_str() {
+        "per_1000_tokens" => {
+            reading.rates(value);
+            reading.tiers(value);
+        }
+        "per_1000_embedding_tokens" => {
+            let path = reading.path.clone();
+            reading.rate(&path, Kind::Input, 0, value, PER_THOUSAND);
+        }
+        "per_million_characters" | "per_minute_of_audio" | "per_1000_pages" => {
+            let hint = "its cost would be counted as unknown";
+            let found = format!("{:?}", cost.metric);
+            let wanted = "a metric of tokens";
+            reading.findings.error(context.document, &path.key("metric"), found, wanted, hint);
+        }
+        _ => {
+            let wanted = "public_cost, per_1000_tokens or per_1000_embedding_tokens";
+            let path = path.key("metric");
+            let found = describe(&context.document.tree, &path);
+            reading.findings.error(context.document, &path, found, wanted, "");
+        }
+    }
+    reading.price
+}
+
+/// A private price being read.
+struct Reading<'a, 'f> {
+    context: &'a AccountContext<'a>,
+    price: Price,
+    path: Path,
+    findings: &'f mut Findings,
+}
+
+impl Reading<'_, '_> {
+    fn rates(&mut self, value: &Value) {
+        for (key, kind, is_needed) in [
+            ("input", Kind::Input, true),
+            ("output", Kind::Output, true),
+            ("cache_read", Kind::CacheRead, false),
+            ("cache_write", Kind::CacheWrite, false),
+        ] {
+            let rate = &value[key];
+            if is_needed || !rate.is_null() {
+                let path = self.path.key(key);
+                self.rate(&path, kind, 0, rate, PER_THOUSAND);
+            }
+        }
+    }
+
+    fn tiers(&mut self, value: &Value) {
+        for (key, kind) in [
+            ("input_tiers", Kind::Input),
+            ("output_tiers", Kind::Output),
+            ("cache_read_tiers", Kind::CacheRead),
+            ("cache_write_tiers", Kind::CacheWrite),
+        ] {
+            for (index, tier) in value[key].as_array().into_iter().flatten().enumerate() {
+                let path = self.path.key(key).index(index);
+                match tier["from"].as_u64() {
+                    Some(from) => {
+                        let path = path.key("cost_per_token");
+                        self.rate(&path, kind, from, &tier["cost_per_token"], PER_UNIT);
+                    }
+                    None => self.refuse(&path.key("from"), "a whole number of tokens"),
+                }
+            }
+        }
+    }
+
+    fn rate(&mut self, path: &Path, kind: Kind, from: u64, value: &Value, exponent: i32) {
+        match value.as_number().and_then(|dollars| scaled(&dollars.to_string(), exponent)) {
+            Some(rate) => self.price.set(kind, from, rate),
+            None => self.refuse(path, "dollars: a number, 0 or more"),
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, wanted: &str) {
+        let document = self.context.document;
+        self.findings.error(document, path, describe(&document.tree, path), wanted, "");
+    }
+}

@@ -1,0 +1,101 @@
+//! What an exchange cost, in whole nano-dollars: on its receipt, and in the metrics.
+
+mod harness;
+
+use harness::{House, answer, client::Ask, gateway::Gateway, manifest};
+use serde_json::{Value, json};
+
+/// A house whose models `raw-priced`, `raw-tiered` and `raw-unknown` answer with this usage.
+fn house(usage: Value) -> House {
+    let vendor = harness::vendor();
+    let folder = manifest::folder();
+    let models = ["raw-priced", "raw-tiered", "raw-unknown"];
+    manifest::write_usual(&folder, vendor.address(), &models);
+    let mut account = manifest::account(vendor.address(), &models);
+    account["discount_percent"] = json!(12.5);
+    let value = json!({"input": 0.003, "output": 0.015, "cache_read": 0.0003});
+    account["integrations"][0]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
+    let tiers = json!([{"from": 1_000, "cost_per_token": 0.000_006}]);
+    let value = json!({"input": 0.003, "output": 0, "input_tiers": tiers});
+    account["integrations"][1]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
+    manifest::write(folder.path(), "account", &account);
+    let house = House { gateway: Gateway::start(folder, &[]), vendor };
+    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": usage});
+    for name in ["priced", "tiered", "unknown"] {
+        house.teach(name, answer(200, "application/json", body.to_string().as_bytes()));
+    }
+    house
+}
+
+/// T042, T044: cached tokens are part of the input, and are paid for once, at their own rate.
+#[test]
+fn t044_cached_tokens_are_paid_for_once_and_a_discount_is_taken_off() {
+    let house = house(json!({"prompt_tokens": 1_000, "completion_tokens": 100,
+        "total_tokens": 1_100, "prompt_tokens_details": {"cached_tokens": 400}}));
+    assert_eq!(house.ask(&Ask::chat("raw-priced")).status, 200);
+
+    // 600 at $3, 400 at $0.30 and 100 at $15 a million, less an eighth.
+    let nanodollars = (600 * 3_000 + 400 * 300 + 100 * 15_000) * 7 / 8;
+    assert_eq!(house.receipt().number("cost_nanodollars"), nanodollars);
+    let metrics = house.gateway.get_metrics_until("ai_gateway_request_cost_total{");
+    let line = metrics.lines().find(|line| line.starts_with("ai_gateway_request_cost_total{"));
+    let line = line.expect("it was just there");
+    assert!(line.ends_with(" 0.0029925") && line.contains("test/raw-priced"), "{line}");
+}
+
+#[test]
+fn a_large_prompt_is_paid_for_at_the_rate_of_its_tier() {
+    let house = house(json!({"prompt_tokens": 1_000, "completion_tokens": 5}));
+    assert_eq!(house.ask(&Ask::chat("raw-tiered")).status, 200);
+    assert_eq!(house.receipt().number("cost_nanodollars"), 1_000 * 6_000 * 7 / 8);
+}
+
+/// T063: a price that nobody knows is not nothing.
+#[test]
+fn t063_an_unknown_price_is_counted_as_unknown_and_never_as_nothing() {
+    let house = house(json!({"prompt_tokens": 1_000, "completion_tokens": 5}));
+    assert_eq!(house.ask(&Ask::chat("raw-unknown")).status, 200);
+
+    assert_eq!(house.receipt().0["cost_nanodollars"], Value::Null);
+    let metrics = house.gateway.get_metrics_until("weir_requests_of_unknown_cost_total{");
+    let line = metrics.lines().find(|it| it.starts_with("weir_requests_of_unknown_cost_total{"));
+    assert!(line.is_some_and(|line| line.ends_with(" 1")), "{line:?}");
+}
+
+/// T060: neither is an answer whose usage nobody reported; what was refused cost nothing.
+#[test]
+fn t060_an_answer_without_usage_has_an_unknown_cost_and_a_refused_request_none() {
+    let house = house(Value::Null);
+    assert_eq!(house.ask(&Ask::chat("raw-priced")).status, 200);
+    assert_eq!(house.ask(&Ask::chat("no-such-model")).status, 404);
+
+    let receipts = house.receipts(2);
+    let cost = |status: u64| {
+        let found = receipts.iter().find(|one| one.status() == status);
+        found.expect("one of each").0["cost_nanodollars"].clone()
+    };
+    assert_eq!(cost(200), Value::Null);
+    assert_eq!(cost(404), json!(0));
+}
+
+#[test]
+fn a_price_that_cannot_be_obeyed_is_refused_with_words() {
+    let house = house(Value::Null);
+    let folder = house.gateway.manifests.path();
+    for (cost, words) in [
+        (json!({"metric": "per_1000_tokens", "value": {"input": -1, "output": 0}}), "0 or more"),
+        (json!({"metric": "per_1000_tokens", "value": {"input": 1}}), "output"),
+        (json!({"metric": "per_1000_pages", "value": {"pages": 1}}), "a metric of tokens"),
+        (json!({"metric": "gold"}), "public_cost"),
+    ] {
+        let mut account = manifest::account(house.vendor.address(), &["raw-priced"]);
+        account["integrations"][0]["cost"] = cost;
+        manifest::write(folder, "account", &account);
+        let config = folder.to_str().expect("a temporary folder's name is UTF-8");
+        let (code, output, _) = harness::gateway::run(&["check", "--config", config]);
+        assert_eq!(code, Some(1), "{output}");
+        assert!(output.contains(words), "{words}: {output}");
+    }
+}
