@@ -2,7 +2,8 @@
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
 //! `people.rs` (who there is), `places.rs` and `call.rs` (models and how they are called),
-//! `doors.rs` (tokens and what they open), `vault.rs` (credentials), `findings.rs` (problems).
+//! `names.rs` (how a model is found), `doors.rs` (tokens and what they open), `vault.rs`
+//! (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -12,6 +13,7 @@ mod call;
 pub mod compile;
 pub mod doors;
 mod findings;
+pub mod names;
 mod people;
 mod places;
 mod vault;
@@ -39,7 +41,7 @@ pub struct Snapshot {
     /// By `ModelId`.
     pub models: Vec<Model>,
     /// By `ACCOUNT/MODEL`.
-    pub model_names: HashMap<Box<str>, ModelId>,
+    pub model_names: names::Names,
     pub endpoints: Vec<Endpoint>,
 }
 
