@@ -36,7 +36,7 @@ pub fn read(value: &[u8]) -> Option<Usage> {
 }
 
 fn nested(object: &[u8], key: &str) -> Option<u64> {
-    let found = json::object::scan_object(object, &[key]).ok()?;
+    let found = json::object::scan_nested(object, &[key]).ok()?;
     json::value::read_u64(found.values[0]?.of(object))
 }
 
