@@ -69,7 +69,8 @@ fn look<const N: usize>(
 pub(super) fn index_of(raw: &[u8], keys: &[&str]) -> Option<usize> {
     let text = raw.get(1..raw.len().saturating_sub(1))?;
     let plain = keys.iter().position(|wanted| wanted.as_bytes() == text);
-    if plain.is_none() && memchr::memchr(b'\\', text).is_some() {
+    // Keys are too short for a searcher to be worth its call.
+    if plain.is_none() && text.contains(&b'\\') {
         let key = read_str(raw)?;
         return keys.iter().position(|wanted| *wanted == key);
     }

@@ -44,21 +44,31 @@ pub fn push(
     let next = downlink.next();
     let out = &mut downlink.out;
     respond::push_status(out, status);
-    respond::push_raw(out, b"content-type", content_type);
+    out.extend_from_slice(b"content-type: ");
+    out.extend_from_slice(content_type);
+    out.extend_from_slice(b"\r\n");
     for (name, value) in answer.headers() {
         if headers::passes_downstream(name) {
             respond::push_raw(out, name, value);
         }
     }
-    respond::push_header(out, "x-tfy-resolved-model", trail.resolved_model);
-    respond::push_raw(out, b"x-tfy-applied-configurations", applied);
-    respond::push_request_id(out, trail.request_id);
+    // In one piece between the values: what is known when this is built is copied without a call.
+    // OpenAI's clients read the first name of the request's id, Anthropic's the second.
+    out.extend_from_slice(b"x-tfy-resolved-model: ");
+    out.extend_from_slice(trail.resolved_model.as_bytes());
+    out.extend_from_slice(b"\r\nx-tfy-applied-configurations: ");
+    out.extend_from_slice(applied);
+    out.extend_from_slice(b"\r\nx-request-id: ");
+    out.extend_from_slice(trail.request_id.as_bytes());
+    out.extend_from_slice(b"\r\nrequest-id: ");
+    out.extend_from_slice(trail.request_id.as_bytes());
+    out.extend_from_slice(b"\r\n");
     if !trail.is_streaming {
         push_timing(out, trail);
     }
     match length {
         Length::Known(length) => respond::push_length(out, length),
-        Length::Chunked => respond::push_header(out, "transfer-encoding", "chunked"),
+        Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Length::UntilClose => {}
     }
     respond::push_end(out, next);
