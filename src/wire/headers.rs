@@ -96,8 +96,8 @@ pub fn is_name(found: &[u8], name: &[u8]) -> bool {
             let (words, _) = found.as_chunks();
             let (of_names, _) = name.as_chunks();
             // The last word may overlap the one before.
-            is_alike(last, of_name)
-                && words.iter().zip(of_names).all(|(word, of_name)| is_alike(word, of_name))
+            is_alike(*last, *of_name)
+                && words.iter().zip(of_names).all(|(word, of_name)| is_alike(*word, *of_name))
         }
         _ => found.eq_ignore_ascii_case(name),
     }
@@ -105,10 +105,10 @@ pub fn is_name(found: &[u8], name: &[u8]) -> bool {
 
 /// Small and capital letters differ in one bit, and small ones have the bit above it.
 #[inline]
-fn is_alike(found: &[u8; 8], name: &[u8; 8]) -> bool {
+fn is_alike(found: [u8; 8], name: [u8; 8]) -> bool {
     const CASE: u64 = u64::from_le_bytes([0x20; 8]);
-    let name = u64::from_le_bytes(*name);
-    let difference = u64::from_le_bytes(*found) ^ name;
+    let name = u64::from_le_bytes(name);
+    let difference = u64::from_le_bytes(found) ^ name;
     difference & !CASE == 0 && (difference << 1) & !name == 0
 }
 

@@ -113,6 +113,7 @@ impl Table {
     }
 
     #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins on a page")]
+    #[must_use]
     pub fn numbers(&self) -> &[AtomicU32] {
         // SAFETY: the mapping is `len * 4` bytes long or longer, readable, writable, page aligned
         // and of this process alone, and lives as long as `self`. AtomicU32 has the size and the

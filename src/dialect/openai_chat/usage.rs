@@ -65,11 +65,11 @@ impl<'v> Plain<'v> {
                 b"prompt_cache_hit_tokens" => once(&mut hit, self.number()?)?,
                 b"prompt_tokens_details" if !has_input_details => {
                     has_input_details = true;
-                    cached = self.details(b"cached_tokens")?;
+                    self.details(b"cached_tokens", &mut cached)?;
                 }
                 b"completion_tokens_details" if !has_output_details => {
                     has_output_details = true;
-                    reasoning = self.details(b"reasoning_tokens")?;
+                    self.details(b"reasoning_tokens", &mut reasoning)?;
                 }
                 b"total_tokens" => drop(self.number()?),
                 _ => return None,
@@ -88,17 +88,16 @@ impl<'v> Plain<'v> {
     }
 
     /// The number of this name among others.
-    fn details(&mut self, wanted: &[u8]) -> Option<Option<u64>> {
-        let mut found = None;
+    fn details(&mut self, wanted: &[u8], found: &mut Option<u64>) -> Option<()> {
         self.byte(b'{')?;
         loop {
             let is_wanted = self.key()? == wanted;
             let number = self.number()?;
             if is_wanted {
-                once(&mut found, number)?;
+                once(found, number)?;
             }
             if !self.goes_on()? {
-                return Some(found);
+                return Some(());
             }
         }
     }
