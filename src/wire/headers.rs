@@ -73,12 +73,21 @@ pub fn is_sane_request_id(id: &[u8]) -> bool {
         && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
 }
 
+/// **Cost**: lengths are compared before letters, and first letters before the rest: most names are
+/// judged by those.
 fn is_listed(table: &[&str], name: &[u8]) -> bool {
-    table.iter().any(|row| is_name(name, row.as_bytes()))
+    let Some(first) = name.first() else { return false };
+    table.iter().any(|row| {
+        let row = row.as_bytes();
+        row.len() == name.len() && row[0] == first | 0x20 && row.eq_ignore_ascii_case(name)
+    })
 }
 
 fn has_prefix(prefix: &str, name: &[u8]) -> bool {
-    name.get(..prefix.len()).is_some_and(|head| is_name(head, prefix.as_bytes()))
+    let prefix = prefix.as_bytes();
+    name.len() >= prefix.len()
+        && name[0] | 0x20 == prefix[0]
+        && name[..prefix.len()].eq_ignore_ascii_case(prefix)
 }
 
 /// Is this the header of that name, which is in small letters, digits and dashes? ASCII case does

@@ -167,13 +167,13 @@ fn decimal(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// The first value of a header, by its name in small letters.
+/// The first value of a header, by its name in any ASCII case.
 pub(super) fn first<'b>(lines: &[(Span, Span)], bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
     // Lengths differ nearly always, and are at hand without a look at the bytes.
     lines
         .iter()
         .filter(|(found, _)| found.end.wrapping_sub(found.start) as usize == name.len())
-        .find(|(found, _)| is_name(found.of(bytes), name.as_bytes()))
+        .find(|(found, _)| found.of(bytes).eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value.of(bytes))
 }
 

@@ -69,7 +69,7 @@ impl RequestHead {
         self.search = Search::default();
     }
 
-    /// The first value of a header; `name` in small letters.
+    /// The first value of a header; `name` in any ASCII case.
     #[must_use]
     pub fn header<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
         head::first(&self.headers, bytes, name)
