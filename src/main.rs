@@ -19,6 +19,9 @@ use weir::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator asks for huge pages: a gateway at rest would hold 16 MiB of which it uses one.
+    // Where the kernel knows no such request, there is nothing to do without.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let flags = Flags::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -3,7 +3,11 @@
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 #![allow(clippy::cast_sign_loss, reason = "counts of a test are not negative")]
 
+#[path = "receipts/sample.rs"]
+mod sample;
+
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+use sample::{opening, outcome, ring_bytes};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -28,41 +32,6 @@ use weir::{
         usage::Usage,
     },
 };
-
-/// Header page and so many blocks.
-const fn ring_bytes(blocks: u64) -> u64 {
-    4096 + blocks * 512
-}
-
-fn opening<'a>(request_id: &'a str, metadata: &'a [(&'a str, &'a str)]) -> Opening<'a> {
-    Opening {
-        started: UnixMillis(1_700_000_000_123),
-        operation: Some(Operation::ChatCompletions),
-        is_streaming: true,
-        request_id,
-        client_address: "203.0.113.7",
-        client_certificate: "CN=ci",
-        subject: "user:ada@example.com",
-        teams: "core,billing",
-        metadata,
-        requested_model: "openai/gpt-5",
-    }
-}
-
-fn outcome(tokens: u64, model: &str) -> Outcome<'_> {
-    Outcome {
-        ending: Ending::Complete,
-        status: 200,
-        resolved_model: model,
-        usage: Usage { input_tokens: tokens, output_tokens: tokens * 2, ..Usage::default() },
-        usage_is_reported: true,
-        was_sent: true,
-        cost_nanodollars: Some(7_250),
-        bytes_out: tokens * 7,
-        total_us: 1234,
-        ..Outcome::UNKNOWN
-    }
-}
 
 /// Memory that writes down each store, so that any prefix of them can be looked at.
 struct Watched {

@@ -82,11 +82,7 @@ async fn converse(
     let mut memo = Memo::default();
     let mut has_served = was_kept;
     loop {
-        presence.stage.set(match (intake.has_more(), has_served) {
-            (true, _) => Stage::Busy,
-            (false, true) => Stage::Idle,
-            (false, false) => Stage::Fresh,
-        });
+        presence.stage.set(Stage::of(intake.has_more(), has_served));
         if presence.stage.get() == Stage::Idle && core.is_draining() {
             return None;
         }

@@ -21,6 +21,7 @@ use crate::{
         http2::vendor::Uplinks,
         peer::Peer,
         quota::Quota,
+        request_id::RequestId,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
@@ -114,17 +115,6 @@ struct Certificates {
     config: Option<Arc<ServerConfig>>,
 }
 
-/// A request id of ours: 32 hexadecimal digits.
-#[derive(Clone, Copy)]
-pub struct RequestId([u8; 32]);
-
-impl RequestId {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("digits are ASCII")
-    }
-}
-
 /// What the core keeps of a connection: how to interrupt it, and whether it only waits.
 struct Known {
     bell: Rc<Bell>,
@@ -139,6 +129,17 @@ pub enum Stage {
     /// It waits between two requests.
     Idle,
     Busy,
+}
+
+impl Stage {
+    /// Where the next request is awaited; `has_more` says that some of it is here.
+    pub const fn of(has_more: bool, has_served: bool) -> Self {
+        match (has_more, has_served) {
+            (true, _) => Self::Busy,
+            (false, true) => Self::Idle,
+            (false, false) => Self::Fresh,
+        }
+    }
 }
 
 /// One connection, to itself.
@@ -359,11 +360,7 @@ impl Core {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let id = u128::from(mixed ^ (mixed >> 31)) << 64 | u128::from(now.0 ^ key);
-        let (bytes, mut digits) = (id.to_be_bytes(), [0; 32]);
-        for (eight, part) in digits.chunks_exact_mut(8).zip(bytes.as_chunks().0) {
-            eight.copy_from_slice(&eight_digits(u32::from_be_bytes(*part)));
-        }
-        RequestId(digits)
+        RequestId::of(id)
     }
 
     /// A connection is here.
@@ -469,18 +466,6 @@ impl Core {
     }
 }
 
-/// A number in hexadecimal digits, all eight at once: half of it is moved apart three times, until
-/// each nibble has a byte; then those above 9 are moved to where the letters are.
-fn eight_digits(number: u32) -> [u8; 8] {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    let mut apart = u64::from(number);
-    apart = (apart << 16 | apart) & 0x0000_ffff_0000_ffff;
-    apart = (apart << 8 | apart) & 0x00ff_00ff_00ff_00ff;
-    apart = (apart << 4 | apart) & (EACH * 0x0f);
-    let is_letter = (apart + EACH * 6) >> 4 & EACH;
-    (apart + EACH * u64::from(b'0') + is_letter * u64::from(b'a' - b'9' - 1)).to_be_bytes()
-}
-
 impl<T: Default> Newest<T> {
     fn new(receiver: lane::Receiver<T>) -> Self {
         Self { receiver, value: Rc::new(Arc::new(T::default())) }
@@ -494,17 +479,5 @@ impl<T> Newest<T> {
             self.value = Rc::new(newest);
         }
         Rc::clone(&self.value)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::eight_digits;
-
-    #[test]
-    fn eight_digits_are_written_as_std_writes_them() {
-        for number in [0, 0x1234_5678, 0x9abc_def0, 0x0f0f_a09f, u32::MAX] {
-            assert_eq!(eight_digits(number), *format!("{number:08x}").as_bytes());
-        }
     }
 }

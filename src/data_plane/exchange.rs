@@ -6,12 +6,13 @@
 use crate::{
     data_plane::{
         connection::Next,
-        core::{Core, Presence, RequestId},
+        core::{Core, Presence},
         downlink::Downlink,
         inbound::{Intake, Missed, Request},
         keys::Memo,
         link::Link,
         local,
+        request_id::RequestId,
         stage::{
             admit, decode, directives, parse,
             relay::{self, Talk},

@@ -28,6 +28,9 @@ const INBOX_KEPT_BYTES: usize = 64 << 10;
 const BODY_BYTES_MIN: usize = 16 << 10;
 /// The most that one read of a chunked body asks for.
 const READ_BYTES_MAX: usize = 256 << 10;
+/// A body of known length up to this gets its room at once, where there is plenty: copied into room
+/// that grows, it would be moved twice. Pages that nothing was written to are no memory.
+const EARLY_BYTES_MAX: usize = 1 << 20;
 /// A body that comes more slowly than this, and has had its timeout once, holds its place only to
 /// hold it.
 const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
@@ -257,13 +260,17 @@ impl Intake {
     }
 
     /// How much room the next read of the body wants, where `decoded` bytes are not in the inbox.
-    fn room_wanted(&self, bytes_max: usize, decoded: usize) -> usize {
+    fn room_wanted(&mut self, bytes_max: usize, decoded: usize) -> usize {
         let left = match self.head.framing {
             Framing::Length(length) => (self.head.head_len + bytes_max)
                 .min(self.head.head_len + usize::try_from(length).unwrap_or(bytes_max))
                 .saturating_sub(self.inbox.len()),
             _ => return decoded.clamp(INBOX_BYTES, READ_BYTES_MAX),
         };
+        let early = self.inbox.len() + left;
+        if (BODY_BYTES_MIN..=EARLY_BYTES_MAX).contains(&left) && self.lease.grow_early_to(early) {
+            return left;
+        }
         // Each read costs a system call or two, so what is here grows fourfold; a client that only
         // claims a length gets little memory for it.
         left.min((3 * self.inbox.len()).max(BODY_BYTES_MIN)).max(1)

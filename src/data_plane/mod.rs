@@ -32,6 +32,7 @@ mod link;
 mod local;
 mod peer;
 mod quota;
+mod request_id;
 mod stage;
 mod trail;
 mod upstream;

@@ -1,10 +1,11 @@
 //! Everything a core obeys, immutable.
 //!
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
-//! `people.rs` (who there is), `places.rs` (models), `call.rs`, `address.rs`, `proof.rs` and
-//! `auth_fields.rs` (how they are called, where, and how we prove ourselves there), `doors.rs`
-//! (tokens and what they open), `limits.rs` and `conditions.rs` (what is limited, and when),
-//! `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs` (problems).
+//! `people.rs` (who there is), `places.rs` (models), `names.rs` (how they are found), `call.rs`,
+//! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
+//! ourselves there), `doors.rs` (tokens and what they open), `limits.rs` and `conditions.rs` (what
+//! is limited, and when), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs`
+//! (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -18,6 +19,7 @@ mod conditions;
 pub mod doors;
 mod findings;
 mod limits;
+pub mod names;
 mod people;
 mod places;
 mod prices;
@@ -53,7 +55,7 @@ pub struct Snapshot {
     /// By `ModelId`.
     pub models: Vec<Model>,
     /// By `ACCOUNT/MODEL`.
-    pub model_names: HashMap<Box<str>, ModelId>,
+    pub model_names: names::Names,
     pub endpoints: Vec<Endpoint>,
     pub limits: Limits,
 }

@@ -22,6 +22,7 @@ use crate::{
         Model,
         call::{self, Call},
         findings::Findings,
+        names::Names,
         people::{Draft, People, count, is_name},
         vault::Vault,
     },
@@ -36,7 +37,7 @@ pub(super) struct Places {
     pub(super) granted: Vec<Draft>,
     /// By `ModelId`: whom the model itself narrows it to.
     narrowed: Vec<Option<Draft>>,
-    pub(super) names: HashMap<Box<str>, ModelId>,
+    pub(super) names: Names,
     pub(super) endpoints: Vec<Endpoint>,
     endpoint_ids: HashMap<EndpointKey, u32>,
     /// Models of each account, and the document that has it.

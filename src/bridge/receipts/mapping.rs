@@ -2,7 +2,9 @@
 //!
 //! [`Mapping`] is a file; a simulator gives its own [`Memory`] and stops it between two stores.
 //!
-//! **JUSTIFICATION** of the one `unsafe`: the words of a dead process can only be read back if they
+//! [`Table`] is memory of this process alone, whose pages cost nothing until they are used.
+//!
+//! **JUSTIFICATION** of the `unsafe`: the words of a dead process can only be read back if they
 //! lay in a shared mapping, and a mapping has no safe form.
 
 #![allow(unsafe_code)]
@@ -12,7 +14,7 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 // A ring is read back by the same machine, but tools may copy it: one byte order only.
@@ -93,5 +95,30 @@ impl Memory for Mapping {
 
     fn commit(&self, at: usize, value: u64) {
         self.words()[at].store(value, Ordering::Release);
+    }
+}
+
+/// Numbers that several threads look at, all zero at first. A ring has room for many more records
+/// than a quiet gateway ever holds: a page of a table is there once something is stored in it.
+pub struct Table {
+    map: memmap2::MmapRaw,
+    len: usize,
+}
+
+impl Table {
+    /// **Errors**: no address space for it.
+    pub fn zeros(len: usize) -> io::Result<Self> {
+        let map = memmap2::MmapOptions::new().len(len.max(1) * 4).map_anon()?.into();
+        Ok(Self { map, len })
+    }
+
+    #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins on a page")]
+    #[must_use]
+    pub fn numbers(&self) -> &[AtomicU32] {
+        // SAFETY: the mapping is `len * 4` bytes long or longer, readable, writable, page aligned
+        // and of this process alone, and lives as long as `self`. AtomicU32 has the size and the
+        // alignment of u32, any bits are valid in it, and it may change under a shared reference.
+        // Nobody holds any other kind of reference into the mapping.
+        unsafe { std::slice::from_raw_parts(self.map.as_mut_ptr().cast::<AtomicU32>(), self.len) }
     }
 }

@@ -67,8 +67,8 @@ pub fn format<M: Memory>(
     let mut writers = Vec::new();
     let mut lanes = Vec::new();
     for core in 0..cores {
-        let (closed, closed_out) = queue::queue(layout.blocks);
-        let (freed_in, freed) = queue::queue(layout.blocks);
+        let (closed, closed_out) = queue::queue(layout.blocks)?;
+        let (freed_in, freed) = queue::queue(layout.blocks)?;
         let base = layout.core_base(core);
         let memory = &memory;
         writers.push(Writer::new(Arc::clone(memory), base, (epoch, core), closed, freed));

@@ -4,14 +4,18 @@
 //! That also orders a place's reuse after its reading: whoever puts a block again has got it back
 //! through the queue of the other direction.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use crate::bridge::receipts::mapping::Table;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 struct Ring {
     blocks: u32,
-    places: Box<[AtomicU32]>,
+    places: Table,
     /// How many were ever put, how many taken; both wrap.
     put: Padded,
     taken: Padded,
@@ -34,16 +38,17 @@ pub(super) struct Take {
     count: u32,
 }
 
-pub(super) fn queue(blocks: u32) -> (Put, Take) {
+pub(super) fn queue(blocks: u32) -> io::Result<(Put, Take)> {
     // A power of two, so that a wrapped count still finds its place.
-    let places = (0..blocks.next_power_of_two()).map(|_| AtomicU32::new(0)).collect();
+    let places = Table::zeros(blocks.next_power_of_two() as usize)?;
     let ring = Arc::new(Ring { blocks, places, put: Padded::default(), taken: Padded::default() });
-    (Put { ring: Arc::clone(&ring), count: 0 }, Take { ring, count: 0 })
+    Ok((Put { ring: Arc::clone(&ring), count: 0 }, Take { ring, count: 0 }))
 }
 
 impl Ring {
     fn place(&self, count: u32) -> &AtomicU32 {
-        &self.places[count as usize & (self.places.len() - 1)]
+        let places = self.places.numbers();
+        &places[count as usize & (places.len() - 1)]
     }
 }
 
@@ -56,7 +61,7 @@ impl Put {
     pub(super) fn put(&mut self, block: u32) {
         debug_assert!(
             (self.count.wrapping_sub(self.ring.taken.0.load(Ordering::Relaxed)) as usize)
-                < self.ring.places.len(),
+                < self.ring.places.numbers().len(),
             "a block is in here twice"
         );
         self.ring.place(self.count).store(block, Ordering::Relaxed);

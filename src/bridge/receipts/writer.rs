@@ -51,8 +51,9 @@ pub struct Writer<M = Mapping> {
     epoch: u64,
     core: u16,
     sequence: u64,
-    /// By first block.
-    chains: Box<[Chain]>,
+    /// By first block, of the blocks that were ever taken; there is room for all, but a page of it
+    /// is memory only once it is used.
+    chains: Vec<Chain>,
     /// Last freed, first taken: few pages of the file are touched.
     free: Vec<u32>,
     growth_blocks: usize,
@@ -76,8 +77,8 @@ impl<M: Memory> Writer<M> {
             epoch,
             core,
             sequence: 0,
-            chains: vec![Chain::default(); blocks as usize].into(),
-            free: (0..blocks).rev().collect(),
+            chains: Vec::with_capacity(blocks as usize),
+            free: Vec::with_capacity(blocks as usize),
             growth_blocks: GROWTH_BLOCKS,
             closed,
             freed,
@@ -96,10 +97,10 @@ impl<M: Memory> Writer<M> {
         record::encode_opening(id, opening, &mut self.scratch);
         let opening_words = self.scratch.len() / 8;
         let blocks = (opening_words + 2 * OUTCOME_WORDS_MIN).div_ceil(BLOCK_PAYLOAD_WORDS);
-        if self.free.len() < blocks + self.growth_blocks {
+        if self.takeable() < blocks + self.growth_blocks {
             return Err(Full);
         }
-        let head = self.free.pop().ok_or(Full)?;
+        let head = self.take().ok_or(Full)?;
         let mut chain = Chain {
             opening_words: narrow(opening_words),
             opening_crc: crc32fast::hash(&self.scratch),
@@ -141,7 +142,23 @@ impl<M: Memory> Writer<M> {
     /// Longer records that were released count as one until the next `open` takes them apart.
     #[must_use]
     pub fn free_blocks(&self) -> usize {
-        self.free.len() + self.freed.len() as usize
+        self.takeable() + self.freed.len() as usize
+    }
+
+    /// Blocks that are free and known to be.
+    fn takeable(&self) -> usize {
+        self.free.len() + self.freed.capacity() as usize - self.chains.len()
+    }
+
+    /// A free block: one that was used before, else the first that never was.
+    fn take(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let next = u32::try_from(self.chains.len()).ok()?;
+            (next < self.freed.capacity()).then(|| {
+                self.chains.push(Chain::default());
+                next
+            })
+        })
     }
 
     fn put(&mut self, head: u32, state: State, outcome: &Outcome<'_>) {
@@ -188,7 +205,7 @@ impl<M: Memory> Writer<M> {
             return false;
         }
         while usize::from(chain.len) < blocks {
-            let Some(block) = self.free.pop() else { return false };
+            let Some(block) = self.take() else { return false };
             let last = chain.blocks[usize::from(chain.len) - 1];
             self.memory.store(self.word(last, LINK_WORD), u64::from(block) + 1);
             chain.blocks[usize::from(chain.len)] = block;

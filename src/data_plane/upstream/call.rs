@@ -114,35 +114,37 @@ pub async fn send(
     trail: &mut Trail<'_>,
 ) -> Result<Answer, Failure> {
     let mut bytes = bytes;
-    loop {
+    let limits = &limits;
+    let answered = loop {
         let kept = core.pools.take(endpoint.key);
         let was_kept = kept.is_some();
-        let link = match kept {
+        let mut link = match kept {
             Some(link) => link,
             // Boxed, for it is large and rare, and an exchange has room for its largest part.
-            None => Box::pin(connect(core, endpoint, limits, downlink)).await?,
+            None => match Box::pin(connect(core, endpoint, limits, downlink)).await {
+                Ok(link) => link,
+                Err(failure) => break Err(failure),
+            },
         };
         // A stream's vendor says when a call may be sent again; believed once.
         let may_resend = was_kept || (link.is_stream() && trail.retries == 0);
-        let (answered, back) =
-            attempt(core, endpoint.key, link, bytes, limits, downlink, trail).await;
-        match answered {
-            Err(Failure::Fault(Fault::ClosedEarly)) if may_resend => {
-                bytes = back;
-                trail.retries += 1;
+        match attempt(core, &mut link, &mut bytes, limits, downlink, trail).await {
+            Ok((head, read)) => {
+                let body = Body::new(head.framing);
+                break Ok(Answer { link, endpoint: endpoint.key, head, body, bytes: read });
             }
-            answered => {
-                core.buffers.give(back);
-                return answered;
-            }
+            Err(Failure::Fault(Fault::ClosedEarly)) if may_resend => trail.retries += 1,
+            Err(failure) => break Err(failure),
         }
-    }
+    };
+    core.buffers.give(bytes);
+    answered
 }
 
 async fn connect(
     core: &Core,
     endpoint: &Endpoint,
-    limits: Limits,
+    limits: &Limits,
     downlink: &mut Downlink<'_>,
 ) -> Result<Link, Failure> {
     let weather = core.weather();
@@ -163,35 +165,35 @@ async fn connect(
     }
 }
 
-/// One try on one connection. The bytes come back for another.
+/// One try on one connection: the answer's head, and what was read with it. The bytes stay for
+/// another try. All is lent, for what an `async fn` is given it holds twice.
 async fn attempt(
     core: &Core,
-    endpoint: EndpointKey,
-    mut link: Link,
-    bytes: Vec<u8>,
-    limits: Limits,
+    link: &mut Link,
+    bytes: &mut Vec<u8>,
+    limits: &Limits,
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
-) -> (Result<Answer, Failure>, Vec<u8>) {
+) -> Result<(ReplyHead, Vec<u8>), Failure> {
     let timeouts = &core.settings.timeouts;
     let own = core.clock.recent().plus_millis(timeouts.first_byte_ms);
     let (deadline, fault) = limits.until_begun(own, Fault::FirstByteTimeout);
-    let mut is_cut_short = false;
-    let written = if bytes.len() < CALL_BYTES_LARGE {
-        downlink.wait(deadline, pin!(link.write(bytes))).await.map(Some)
+    let sent = std::mem::take(bytes);
+    let written = if sent.len() < CALL_BYTES_LARGE {
+        downlink.wait(deadline, pin!(link.write(sent))).await.map(Some)
     } else {
-        downlink.wait(deadline, pin!(link.write_unless_answered(bytes))).await
+        downlink.wait(deadline, pin!(link.write_unless_answered(sent))).await
     };
-    let bytes = match written {
+    let is_cut_short = match written {
         // A vendor may answer and close before it has read all: what it said is still to be read.
-        Ok(Some((_, bytes))) => bytes,
-        // Or answer and leave the rest unread.
-        Ok(None) => {
-            is_cut_short = true;
-            Vec::new()
+        Ok(Some((_, back))) => {
+            *bytes = back;
+            false
         }
-        Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), Vec::new()),
-        Err(why) => return (Err(interrupted(why)), Vec::new()),
+        // Or answer and leave the rest unread.
+        Ok(None) => true,
+        Err(Ring::Deadline) => return Err(Failure::Fault(fault)),
+        Err(why) => return Err(interrupted(why)),
     };
     trail.sent_us = trail.recent_us();
 
@@ -202,8 +204,8 @@ async fn attempt(
     let answered = loop {
         let (read, back) = match downlink.wait(deadline, pin!(link.read(buffer))).await {
             Ok(done) => done,
-            Err(Ring::Deadline) => return (Err(Failure::Fault(fault)), bytes),
-            Err(why) => return (Err(interrupted(why)), bytes),
+            Err(Ring::Deadline) => return Err(Failure::Fault(fault)),
+            Err(why) => return Err(interrupted(why)),
         };
         buffer = back;
         match read {
@@ -219,12 +221,11 @@ async fn attempt(
     };
     if let Err(fault) = answered {
         core.buffers.give(buffer);
-        return (Err(Failure::Fault(fault)), bytes);
+        return Err(Failure::Fault(fault));
     }
     trail.answered_us = trail.recent_us();
     head.keep_alive &= !is_cut_short;
-    let body = Body::new(head.framing);
-    (Ok(Answer { link, endpoint, head, body, bytes: buffer }), bytes)
+    Ok((head, buffer))
 }
 
 /// What it is to be interrupted by other than a deadline of one's own.

@@ -51,6 +51,9 @@ pub struct Seen {
     pub is_error: bool,
 }
 
+/// Behind the text of an answer, its tokens and a few names fit in these.
+const TAIL_BYTES: usize = 512;
+
 /// A searcher costs more to make than a document to search.
 static USAGE: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new("\"usage\""));
@@ -76,7 +79,9 @@ fn seen_at_the_end(document: &[u8]) -> Option<Seen> {
     {
         return None;
     }
-    let at = USAGE.find_iter(document).last()?;
+    let tail = document.len().saturating_sub(TAIL_BYTES);
+    let in_tail = USAGE.find_iter(&document[tail..]).last().map(|at| tail + at);
+    let at = in_tail.or_else(|| USAGE.find_iter(document).last())?;
     let [usage] = json::object::scan_members_from(document, at, &["usage"]).ok()?.values;
     Some(Seen { usage: usage.and_then(|span| usage::read(span.of(document))), is_error: false })
 }

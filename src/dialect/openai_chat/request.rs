@@ -65,7 +65,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
 
     let model_span = model.ok_or(Refusal::MissingModel)?;
     let model = json::value::read_str(model_span.of(body))
-        .filter(|model| !model.is_empty() && !model.contains(char::is_control))
+        .filter(|model| !model.is_empty() && !has_control(model))
         .ok_or_else(|| Refusal::InvalidField.about("model", "\"model\" must be a name."))?;
     let is_streaming = read_optional_bool(body, stream, "stream")?;
     let max_tokens = read_optional_count(body, max_tokens, KEYS[3])?;
@@ -89,6 +89,16 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         model_span,
         usage_edit,
     })
+}
+
+fn has_control(text: &str) -> bool {
+    // ASCII's are bytes; only what is beyond it has to be decoded.
+    let mut is_ascii = true;
+    let is_plain = text.bytes().all(|byte| {
+        is_ascii &= byte < 0x80;
+        byte >= b' ' && byte != 0x7f
+    });
+    !is_plain || (!is_ascii && text.contains(char::is_control))
 }
 
 /// Append the body to send: the client's bytes, but for the closed list in this file's header.

@@ -17,6 +17,10 @@ use crate::{
 /// **Source**: api-docs.deepseek.com/api/create-chat-completion, read 2026-11-21.
 #[must_use]
 pub fn read(value: &[u8]) -> Option<Usage> {
+    Plain { rest: value }.read().or_else(|| read_in_full(value))
+}
+
+fn read_in_full(value: &[u8]) -> Option<Usage> {
     let keys = [
         "prompt_tokens",
         "completion_tokens",
@@ -40,7 +44,7 @@ pub fn read(value: &[u8]) -> Option<Usage> {
 }
 
 fn nested(object: &[u8], key: &str) -> Option<u64> {
-    let found = json::object::scan_object(object, &[key]).ok()?;
+    let found = json::object::scan_nested(object, &[key]).ok()?;
     json::value::read_u64(found.values[0]?.of(object))
 }
 
@@ -103,9 +107,116 @@ pub fn encode(out: &mut Vec<u8>, usage: &pivot::usage::Usage) {
     object.close();
 }
 
+/// An object of whole numbers, some of them in objects in it: what nearly every vendor sends.
+///
+/// Whatever else there is, each step says `None`, and all is read again in full. **Cost**: one look
+/// at each byte, a fraction of what it takes to find members that may be anything.
+struct Plain<'v> {
+    rest: &'v [u8],
+}
+
+impl<'v> Plain<'v> {
+    fn read(mut self) -> Option<Usage> {
+        let (mut input, mut output) = (None, None);
+        let (mut cached, mut hit, mut reasoning) = (None, None, None);
+        let (mut has_input_details, mut has_output_details) = (false, false);
+        self.byte(b'{')?;
+        loop {
+            match self.key()? {
+                b"prompt_tokens" => once(&mut input, self.number()?)?,
+                b"completion_tokens" => once(&mut output, self.number()?)?,
+                b"prompt_cache_hit_tokens" => once(&mut hit, self.number()?)?,
+                b"prompt_tokens_details" if !has_input_details => {
+                    has_input_details = true;
+                    self.details(b"cached_tokens", &mut cached)?;
+                }
+                b"completion_tokens_details" if !has_output_details => {
+                    has_output_details = true;
+                    self.details(b"reasoning_tokens", &mut reasoning)?;
+                }
+                b"total_tokens" => drop(self.number()?),
+                _ => return None,
+            }
+            if !self.goes_on()? {
+                break;
+            }
+        }
+        let is_all = self.rest.is_empty() && (input.is_some() || output.is_some());
+        is_all.then(|| Usage {
+            input_tokens: input.unwrap_or(0),
+            output_tokens: output.unwrap_or(0),
+            cached_tokens: cached.or(hit).unwrap_or(0),
+            reasoning_tokens: reasoning.unwrap_or(0),
+        })
+    }
+
+    /// The number of this name among others.
+    fn details(&mut self, wanted: &[u8], found: &mut Option<u64>) -> Option<()> {
+        self.byte(b'{')?;
+        loop {
+            let is_wanted = self.key()? == wanted;
+            let number = self.number()?;
+            if is_wanted {
+                once(found, number)?;
+            }
+            if !self.goes_on()? {
+                return Some(());
+            }
+        }
+    }
+
+    /// A key of small letters and the colon behind it.
+    fn key(&mut self) -> Option<&'v [u8]> {
+        self.byte(b'"')?;
+        let is_inside = |byte: &u8| matches!(byte, b'a'..=b'z' | b'_');
+        let length = self.rest.iter().position(|byte| !is_inside(byte))?;
+        let (key, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        self.byte(b':')?;
+        Some(key)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.skip_space();
+        let length = self.rest.iter().position(|byte| !byte.is_ascii_digit())?;
+        let (digits, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        json::value::read_u64(digits)
+    }
+
+    /// Does another member follow?
+    fn goes_on(&mut self) -> Option<bool> {
+        self.skip_space();
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        match byte {
+            b',' => Some(true),
+            b'}' => Some(false),
+            _ => None,
+        }
+    }
+
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        self.skip_space();
+        self.rest = self.rest.strip_prefix(&[byte])?;
+        Some(())
+    }
+
+    fn skip_space(&mut self) {
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+    }
+}
+
+/// What is there twice is not plain.
+fn once(slot: &mut Option<u64>, number: u64) -> Option<()> {
+    slot.replace(number).is_none().then_some(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{Plain, read, read_in_full};
     use crate::lexicon::usage::Usage;
 
     #[test]
@@ -127,5 +238,35 @@ mod tests {
         assert_eq!(usage, Some(Usage { input_tokens: 9, ..Usage::default() }));
         assert_eq!(read(b"null"), None);
         assert_eq!(read(b"{}"), None);
+    }
+
+    #[test]
+    fn what_is_plain_is_read_as_it_is_in_full() {
+        let plain = br#"{"prompt_tokens":9, "completion_tokens": 12 ,"total_tokens":21,
+            "prompt_tokens_details":{"audio_tokens":0,"cached_tokens":4},"prompt_cache_hit_tokens":5,
+            "completion_tokens_details":{"reasoning_tokens":8}}"#;
+        assert_eq!(Plain { rest: plain }.read(), read_in_full(plain));
+        assert!(Plain { rest: plain }.read().is_some());
+        for at in 0..plain.len() {
+            for byte in *b"\"{}[],:.-e01ax \n\\\x00\xc3" {
+                let mut other = plain.to_vec();
+                other[at] = byte;
+                let found = Plain { rest: &other }.read();
+                assert!(found.is_none() || found == read_in_full(&other), "{byte} at {at}");
+                other.remove(at);
+                let found = Plain { rest: &other }.read();
+                assert!(found.is_none() || found == read_in_full(&other), "without {at}");
+            }
+        }
+        for odd in [
+            r#"{"prompt_tokens":1,"prompt_tokens":2}"#,
+            r#"{"prompt_tokens":1,"prompt_tokens_details":{"x":1},"prompt_tokens_details":{"x":1}}"#,
+            r#"{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":1,"cached_tokens":1}}"#,
+            r#"{"prompt_tokens":01}"#,
+            r#"{"prompt_tokens":1}}"#,
+            r#"{"prompt_tokens":18446744073709551616}"#,
+        ] {
+            assert_eq!(Plain { rest: odd.as_bytes() }.read(), None, "{odd}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What request and reply heads share: finding the end, and the headers that frame the body.
 
+use crate::wire::headers::is_name;
 use crate::wire::http1::{Framing, HEADERS_MAX, HttpError, Limits};
 use crate::wire::span::Span;
 
@@ -105,21 +106,21 @@ impl Facts {
     ) -> Result<(), HttpError> {
         // The lengths differ, so most headers cost one comparison of integers.
         match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => {
+            10 if is_name(name, b"connection") => {
                 for token in value.split(|&byte| byte == b',') {
                     let token = token.trim_ascii();
                     self.says_close |= token.eq_ignore_ascii_case(b"close");
                     self.says_keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
+            14 if is_name(name, b"content-length") => {
                 let length = decimal(value).ok_or(HttpError::Bad("content_length"))?;
                 if self.length.is_some_and(|before| !may_repeat_length || before != length) {
                     return Err(HttpError::Bad("content_length_twice"));
                 }
                 self.length = Some(length);
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            17 if is_name(name, b"transfer-encoding") => {
                 if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
                     return Err(HttpError::Bad("transfer_encoding"));
                 }

@@ -56,6 +56,10 @@ fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
     let mut padded = [b' '; 64];
     while at < bytes.len() {
         let block = Block::load(block_at(bytes, at, &mut padded));
+        if escapes.carried == 0 && block.is_plain_text() {
+            at += 64;
+            continue;
+        }
         let escaped = escapes.escaped(block.equal(b'\\'));
         let quotes = block.equal(b'"') & !escaped;
         let inside = quotes.wrapping_sub(1) & !quotes;
@@ -88,6 +92,11 @@ fn container_end(bytes: &[u8], start: usize, depth_max: usize) -> Result<usize, 
     while at < bytes.len() {
         let raw = block_at(bytes, at, &mut padded);
         let block = Block::load(raw);
+        // Most of a prompt is the inside of one long string.
+        if carried != 0 && escapes.carried == 0 && block.is_plain_text() {
+            at += 64;
+            continue;
+        }
         let backslashes = block.equal(b'\\');
         let quotes = block.equal(b'"') & !escapes.escaped(backslashes);
         let strings = prefix_xor(quotes) ^ carried;
@@ -154,6 +163,21 @@ impl Block {
     fn equal(&self, byte: u8) -> u64 {
         let wanted = _mm256_set1_epi8(byte.cast_signed());
         bits(_mm256_cmpeq_epi8(self.0, wanted), _mm256_cmpeq_epi8(self.1, wanted))
+    }
+
+    /// Has it neither quotes nor backslashes nor control characters?
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn is_plain_text(&self) -> bool {
+        let quote = _mm256_set1_epi8(b'"'.cast_signed());
+        let backslash = _mm256_set1_epi8(b'\\'.cast_signed());
+        let last = _mm256_set1_epi8(0x1f);
+        let special = |half: __m256i| {
+            let marks =
+                _mm256_or_si256(_mm256_cmpeq_epi8(half, quote), _mm256_cmpeq_epi8(half, backslash));
+            _mm256_or_si256(marks, _mm256_cmpeq_epi8(_mm256_min_epu8(half, last), half))
+        };
+        _mm256_movemask_epi8(_mm256_or_si256(special(self.0), special(self.1))) == 0
     }
 
     /// A bit for each byte that is `byte`, or would be with bit 5 set.

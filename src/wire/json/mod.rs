@@ -3,8 +3,8 @@
 //! `object.rs` finds members, `skip.rs` is its hot primitive (with `blocks.rs`, 64 bytes at a
 //! time), `value.rs` reads and writes single values, `splice.rs` applies edits, `prune.rs`
 //! takes members out, `flat.rs` reads objects of strings, `finder.rs` looks for members in a
-//! document that arrives in pieces. `document.rs` parses in full what is to be translated, `write.rs`
-//! writes the translation.
+//! document that arrives in pieces. `document.rs` parses in full what is to be translated,
+//! `write.rs` writes the translation.
 //!
 //! **Invariants**: never re-serializes, never builds a tree, never recurses. What is not looked at
 //! is checked for UTF-8, balanced brackets, terminated strings without control characters, and

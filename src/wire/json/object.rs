@@ -30,6 +30,12 @@ pub fn scan_object<const N: usize>(bytes: &[u8], keys: &[&str; N]) -> Result<Obj
     look(Members::of(bytes)?, bytes, keys)
 }
 
+/// The same for a nested object, whose bytes are a span of a document that was looked at: that they
+/// are UTF-8 is known.
+pub fn scan_nested<const N: usize>(bytes: &[u8], keys: &[&str; N]) -> Result<Object<N>, JsonError> {
+    look(Members::of_text(bytes)?, bytes, keys)
+}
+
 /// The same for the members from one on whose key is at `at`, to the end of object and bytes.
 ///
 /// What stands before is taken for granted, but that a member can begin there.
@@ -63,7 +69,8 @@ fn look<const N: usize>(
 pub(super) fn index_of(raw: &[u8], keys: &[&str]) -> Option<usize> {
     let text = raw.get(1..raw.len().saturating_sub(1))?;
     let plain = keys.iter().position(|wanted| wanted.as_bytes() == text);
-    if plain.is_none() && memchr::memchr(b'\\', text).is_some() {
+    // Keys are too short for a searcher to be worth its call.
+    if plain.is_none() && text.contains(&b'\\') {
         let key = read_str(raw)?;
         return keys.iter().position(|wanted| *wanted == key);
     }
@@ -83,6 +90,11 @@ impl<'b> Members<'b> {
     /// **Errors**: not UTF-8, or no object.
     pub fn of(bytes: &'b [u8]) -> Result<Self, JsonError> {
         simdutf8::basic::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
+        Self::of_text(bytes)
+    }
+
+    /// **Errors**: no object.
+    fn of_text(bytes: &'b [u8]) -> Result<Self, JsonError> {
         if u32::try_from(bytes.len()).is_err() {
             return Err(JsonError::Malformed { at: u32::MAX as usize });
         }

@@ -6,7 +6,7 @@
 use crate::wire::json::JsonError;
 
 /// Keys and short values end within these, and are found sooner than a block is set up.
-const SHORT_WORDS: usize = 2;
+const SHORT_WORDS: usize = 4;
 
 /// The offset behind the string whose opening quote is at `start`.
 ///

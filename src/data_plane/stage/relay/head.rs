@@ -50,7 +50,9 @@ pub fn push(
         dropped.push(out);
         out.extend_from_slice(b"\r\n");
     }
-    respond::push_raw(out, b"content-type", content_type);
+    out.extend_from_slice(b"content-type: ");
+    out.extend_from_slice(content_type);
+    out.extend_from_slice(b"\r\n");
     let is_limited = trail.push_limits(out);
     for (name, value) in answer.headers() {
         // Where a limit of ours holds, the vendor's would only mislead.
@@ -58,15 +60,23 @@ pub fn push(
             respond::push_raw(out, name, value);
         }
     }
-    respond::push_header(out, "x-tfy-resolved-model", trail.resolved_model());
-    respond::push_raw(out, b"x-tfy-applied-configurations", applied);
-    respond::push_request_id(out, trail.request_id);
+    // In one piece between the values: what is known when this is built is copied without a call.
+    // OpenAI's clients read the first name of the request's id, Anthropic's the second.
+    out.extend_from_slice(b"x-tfy-resolved-model: ");
+    out.extend_from_slice(trail.resolved_model().as_bytes());
+    out.extend_from_slice(b"\r\nx-tfy-applied-configurations: ");
+    out.extend_from_slice(applied);
+    out.extend_from_slice(b"\r\nx-request-id: ");
+    out.extend_from_slice(trail.request_id.as_bytes());
+    out.extend_from_slice(b"\r\nrequest-id: ");
+    out.extend_from_slice(trail.request_id.as_bytes());
+    out.extend_from_slice(b"\r\n");
     if !trail.is_streaming {
         push_timing(out, trail);
     }
     match length {
         Length::Known(length) => respond::push_length(out, length),
-        Length::Chunked => respond::push_header(out, "transfer-encoding", "chunked"),
+        Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Length::UntilClose => {}
     }
     respond::push_end(out, next);

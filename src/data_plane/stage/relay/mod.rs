@@ -97,9 +97,13 @@ impl Reply<'_, '_, '_> {
 /// By its header, and where that is silent or odd by its first byte.
 fn kind(answer: &Answer) -> Kind {
     let body = answer.read_last();
+    let content_type = answer.header("content-type").unwrap_or_default();
+    // As nearly all say it; a body that begins as a document is no events.
+    if content_type == b"application/json" && body.first() == Some(&b'{') {
+        return Kind::Json;
+    }
     let looks_like_events =
         [&b"data:"[..], b"event:", b": ", b"id:"].iter().any(|start| body.starts_with(start));
-    let content_type = answer.header("content-type").unwrap_or_default();
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"text/event-stream") || looks_like_events {
         Kind::Events

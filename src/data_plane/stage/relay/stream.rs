@@ -53,20 +53,19 @@ pub(super) async fn relay(
     answer: &mut Answer,
     ask: &Ask<'_>,
 ) -> Result<(), Stop> {
-    let core = reply.core;
     let mut relay = Relay {
         status: answer.head.status,
         length: None,
         observer: Observer::new(ask.wants_usage),
         scanner: Scanner::default(),
-        pending: core.buffers.take(),
+        pending: reply.core.buffers.take(),
         taken_out: Vec::new(),
         finished_at: None,
     };
     let ended = loop {
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
-        let moved = taken.and_then(|()| relay.scan(core.clock.recent(), reply.trail));
+        let moved = taken.and_then(|()| relay.scan(reply.core.clock.recent(), reply.trail));
         if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
             relay.begin(reply, answer);
         }
@@ -80,16 +79,16 @@ pub(super) async fn relay(
         if reply.downlink.send().await.is_err() {
             break Err(Failure::ClientGone);
         }
-        let (deadline, fault) = relay.until(core, reply.limits);
+        let (deadline, fault) = relay.until(reply.core, reply.limits);
         match answer.read(deadline, fault, reply.downlink).await {
             Ok(true) => {}
             Ok(false) => break answer.body.end().map_err(Failure::Fault),
-            Err(_) if relay.is_only_late(core, deadline) => break Ok(()),
+            Err(_) if relay.is_only_late(reply.core, deadline) => break Ok(()),
             Err(failure) => break Err(failure),
         }
     };
     relay.end(ended, reply, answer).await?;
-    core.buffers.give(std::mem::take(&mut relay.pending));
+    reply.core.buffers.give(std::mem::take(&mut relay.pending));
     Ok(())
 }
 

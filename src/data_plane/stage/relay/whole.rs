@@ -21,7 +21,8 @@ const BLANK_BYTES_MAX: usize = 64 << 10;
 /// Relay the answer.
 pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<(), Stop> {
     let status = answer.head.status;
-    let mut observer = Observer::default();
+    // Nearly all answers are whole at once, and need none.
+    let mut observer: Option<Box<Observer>> = None;
     let mut payload = reply.core.buffers.take();
     let mut length = None;
     loop {
@@ -33,7 +34,7 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
         let is_done = answer.body.is_done();
         let is_all_at_once = is_done && held == 0 && length.is_none();
         if !is_all_at_once {
-            observer.see(&payload[held..]);
+            observer.get_or_insert_default().see(&payload[held..]);
         }
         if length.is_none() && (is_done || !is_blank(&payload)) {
             length = Some(begin(reply, answer, &payload)?);
@@ -45,7 +46,7 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
             push_piece(&mut reply.downlink.out, &payload, length, is_done);
         }
         if is_done {
-            let seen = if is_all_at_once { seen(&payload) } else { observer.seen() };
+            let seen = observer.map_or_else(|| seen(&payload), |observer| observer.seen());
             reply.trail.report(seen.usage);
             if seen.is_error {
                 reply.trail.fault = Some(Fault::ErrorEvent);
@@ -62,7 +63,7 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
         reply.downlink.send().await?;
 
         let read = reply.read(answer).await;
-        if let Err(failure) = go_on(read, answer, &observer, length.is_some()) {
+        if let Err(failure) = go_on(read, answer, observer.as_deref(), length.is_some()) {
             return Err(broken(failure, reply));
         }
     }
@@ -79,19 +80,20 @@ fn is_blank(payload: &[u8]) -> bool {
 fn go_on(
     read: Result<bool, Failure>,
     answer: &mut Answer,
-    observer: &Observer,
+    observer: Option<&Observer>,
     has_begun: bool,
 ) -> Result<(), Failure> {
+    let is_whole = observer.is_some_and(Observer::is_whole);
     match read {
         Ok(true) => return Ok(()),
         // A connection that breaks behind the whole document took nothing along.
-        Err(Failure::Fault(Fault::Truncated)) if observer.is_whole() => {}
+        Err(Failure::Fault(Fault::Truncated)) if is_whole => {}
         Ok(false) => {}
         Err(failure) => return Err(failure),
     }
     answer.body.end().map_err(Failure::Fault)?;
     // Where only the connection's end ends the body, the document itself must say that it is whole.
-    let is_cut = has_begun && !observer.is_whole();
+    let is_cut = has_begun && !is_whole;
     if is_cut { Err(Failure::Fault(Fault::Truncated)) } else { Ok(()) }
 }
 
