@@ -209,7 +209,7 @@ fn t060_where_no_usage_is_reported_an_estimate_counts() {
 
     // What came was counted by its bytes: more than nothing, and less than what was reserved.
     assert_eq!(second.status, 200);
-    assert!((300..400).contains(&header(&second, "x-ratelimit-remaining-tokens")));
+    assert!((1..400).contains(&header(&second, "x-ratelimit-remaining-tokens")));
 }
 
 /// T036, T065: whatever ends an exchange, what it reserved is given back, once.

@@ -133,6 +133,7 @@ pub enum Stage {
 
 impl Stage {
     /// Where the next request is awaited; `has_more` says that some of it is here.
+    #[must_use]
     pub const fn of(has_more: bool, has_served: bool) -> Self {
         match (has_more, has_served) {
             (true, _) => Self::Busy,
