@@ -60,8 +60,10 @@ impl Dripping {
             Ok(0) => self.has_ended = true,
             Ok(read) => self.said.extend_from_slice(&buffer[..read]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let byte = self.rest.remove(0);
-                let _ = self.stream.write_all(&[byte]);
+                // Never all of it, however many turns there are.
+                if self.rest.len() > 1 {
+                    let _ = self.stream.write_all(&[self.rest.remove(0)]);
+                }
             }
             Err(_) => self.has_ended = true,
         }
