@@ -43,15 +43,20 @@ struct Dripping {
     stream: TcpStream,
     rest: Vec<u8>,
     said: Vec<u8>,
+    dripped: Instant,
     has_ended: bool,
 }
+
+/// A hundred bytes a second.
+const DRIP: Duration = Duration::from_millis(10);
 
 impl Dripping {
     fn begin(house: &House, bytes: &[u8], at_once: usize) -> Self {
         let mut stream = TcpStream::connect(house.gateway.address).expect("the port is open");
         stream.write_all(&bytes[..at_once]).expect("the gateway reads");
         stream.set_nonblocking(true).expect("a TCP socket");
-        Self { stream, rest: bytes[at_once..].to_vec(), said: Vec::new(), has_ended: false }
+        let rest = bytes[at_once..].to_vec();
+        Self { stream, rest, said: Vec::new(), dripped: Instant::now(), has_ended: false }
     }
 
     fn turn(&mut self) {
@@ -60,8 +65,10 @@ impl Dripping {
             Ok(0) => self.has_ended = true,
             Ok(read) => self.said.extend_from_slice(&buffer[..read]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // Never all of it, however many turns there are.
-                if self.rest.len() > 1 {
+                // However fast the turns are: far below the pace that a body must keep, and never
+                // all of it.
+                if self.dripped.elapsed() >= DRIP && self.rest.len() > 1 {
+                    self.dripped = Instant::now();
                     let _ = self.stream.write_all(&[self.rest.remove(0)]);
                 }
             }
