@@ -27,6 +27,8 @@ fn receipt(criterion: &mut Criterion) {
         request_id: "req_0123456789abcdef",
         subject: "user:you@example.com",
         teams: "search,platform",
+        client_address: "203.0.113.7",
+        client_certificate: "",
         metadata: &metadata,
         requested_model: "test/plain",
     };

@@ -10,6 +10,7 @@ use weir::{
     control_plane::token::sha256_hex,
     lexicon::time::UnixMillis,
     manifest::{read, yaml},
+    provider::auth::{Credentials, surroundings::Surroundings},
     snapshot::{
         Snapshot,
         compile::{CompileOptions, compile},
@@ -44,7 +45,13 @@ fn snapshot() -> Snapshot {
     let documents = yaml::parse("all.yaml", &text).expect("it is YAML").into_iter();
     let documents: Vec<_> = documents.filter_map(|source| read::read(source).0).collect();
     let known_secrets = HashSet::new();
-    let options = CompileOptions { now: UnixMillis(1), version: 1, known_secrets: &known_secrets };
+    let options = CompileOptions {
+        now: UnixMillis(1),
+        version: 1,
+        known_secrets: &known_secrets,
+        tokens: &Credentials::default(),
+        surroundings: &Surroundings::read(|_| None),
+    };
     let compiled = compile(&documents, &HashMap::new(), &options);
     let Ok(compiled) = compiled else { panic!("the manifests are sound") };
     compiled.snapshot

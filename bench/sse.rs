@@ -28,13 +28,13 @@ fn stream() -> Vec<u8> {
     text.into_bytes()
 }
 
-fn cut(bytes: &[u8], mut each: impl FnMut(&[u8], usize)) -> usize {
+fn cut(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
     let mut scanner = Scanner::default();
     let mut events = 0;
     while let Ok(Some(event)) = scanner.next(bytes) {
         events += 1;
         if let Data::One(range) = event.data {
-            each(&bytes[range], event.whole.end);
+            each(&bytes[range]);
         }
     }
     events
@@ -42,12 +42,11 @@ fn cut(bytes: &[u8], mut each: impl FnMut(&[u8], usize)) -> usize {
 
 fn split(criterion: &mut Criterion) {
     let bytes = stream();
-    assert_eq!(cut(&bytes, |_, _| ()), EVENTS);
-    measure(criterion, "split 100 events in one piece", 0, || cut(&bytes, |_, _| ()));
+    assert_eq!(cut(&bytes, |_| ()), EVENTS);
+    measure(criterion, "split 100 events in one piece", 0, || cut(&bytes, |_| ()));
     let ends: Vec<usize> = {
-        let mut ends = Vec::new();
-        cut(&bytes, |_, end| ends.push(end));
-        ends
+        let mut scanner = Scanner::default();
+        std::iter::from_fn(|| Some(scanner.next(&bytes).ok()??.whole.end)).collect()
     };
     let mut pending = Vec::with_capacity(4096);
     measure(criterion, "split 100 events as they come", 0, || {
@@ -68,21 +67,19 @@ fn split(criterion: &mut Criterion) {
 
 fn observe(criterion: &mut Criterion) {
     let bytes = stream();
-    measure(criterion, "observe 100 events in one piece", 0, || {
+    // What the last event was is kept to compare the next with: a few allocations a stream.
+    measure(criterion, "observe 100 events in one piece", 4, || {
         let mut observer = Observer::new(false);
-        observer.search(&bytes, 0);
-        cut(&bytes, |data, end| {
-            let _ = observer.see(data, end);
+        cut(&bytes, |data| {
+            let _ = observer.see(data);
         });
         assert!(observer.is_done && observer.usage.is_some());
         observer.events
     });
-    measure(criterion, "observe 100 events as they come", 0, || {
+    measure(criterion, "observe 100 events as they come", 4, || {
         let mut observer = Observer::new(true);
-        cut(&bytes, |data, _| {
-            observer.search(data, 0);
-            let _ = observer.see(data, data.len());
-            observer.consumed(data.len());
+        cut(&bytes, |data| {
+            let _ = observer.see(data);
         });
         observer.events
     });
