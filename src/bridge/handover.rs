@@ -56,12 +56,18 @@ impl<T> Desk<T> {
         let Some(lane) = self.lanes.get(core) else { return Err(thing) };
         match lane.sender.try_send(thing) {
             Ok(()) => {
-                // It can only fail by overflow, and then the wake is pending anyway.
-                let _ = rustix::io::write(&lane.wake, &1_u64.to_ne_bytes());
+                self.wake(core);
                 Ok(())
             }
             Err(TrySendError::Full(thing) | TrySendError::Disconnected(thing)) => Err(thing),
         }
+    }
+
+    /// Let a core turn.
+    pub fn wake(&self, core: usize) {
+        let Some(lane) = self.lanes.get(core) else { return };
+        // It can only fail by overflow, and then the wake is pending anyway.
+        let _ = rustix::io::write(&lane.wake, &1_u64.to_ne_bytes());
     }
 
     /// The next thing that was given to `core`: its own core takes, or another that sees it stuck.

@@ -14,8 +14,8 @@ use std::{fs::File, os::unix::fs::FileExt};
 
 /// How often loads are measured.
 pub const WINDOW_MS: u64 = 100;
-/// A core that did not turn for so long is stuck. An idle one turns every 250 ms and is taken for
-/// stuck in between: harmless, for then nothing waits at its doors.
+/// A core that did not turn for so long is stuck, or idle: an idle one turns every 250 ms, and
+/// when it is woken.
 const STUCK_MS: u64 = 50;
 /// Windows that must agree before anything moves.
 const AGREEING: u8 = 2;
@@ -71,7 +71,7 @@ pub fn is_better_elsewhere(own: usize, least: usize) -> bool {
     own >= least + 2 + least / 4
 }
 
-/// Is a core that beat at `beat_ms` stuck at `now_ms`?
+/// Has a core that beat, or was woken, at `beat_ms` not turned for too long at `now_ms`?
 pub fn is_stuck(beat_ms: u64, now_ms: u64) -> bool {
     beat_ms != 0 && now_ms.saturating_sub(beat_ms) > STUCK_MS
 }

@@ -69,12 +69,15 @@ pub struct Sharing {
     asked_before: Cell<(u64, u64)>,
     /// So many connections shall leave for that core.
     wish: Cell<Option<(usize, u64)>>,
+    /// When this core last woke each of the others, to see whether it turns.
+    woken_ms: Box<[Cell<u64>]>,
 }
 
 impl Sharing {
     /// Of the calling thread's core.
     pub fn new(desk: Desk<Parcel>, pulses: Arc<[Arc<Pulse>]>, began: Instant) -> Self {
         let now_ms = millis_since(began);
+        let woken_ms = pulses.iter().map(|_| Cell::new(0)).collect();
         Self {
             desk,
             pulses,
@@ -86,6 +89,7 @@ impl Sharing {
             asked: Cell::default(),
             asked_before: Cell::default(),
             wish: Cell::new(None),
+            woken_ms,
         }
     }
 
@@ -180,12 +184,24 @@ impl Sharing {
         others.map(|(core, pulse)| (core, of(core, pulse))).min_by(|a, b| a.1.cmp(&b.1))
     }
 
-    /// The other cores that do not turn.
+    /// The other cores that do not turn, though they were woken.
+    ///
+    /// One that only slept is not among them: what it was just given is its own.
     fn stuck(&self) -> impl Iterator<Item = usize> + '_ {
         let now_ms = millis_since(self.began);
         let others = self.pulses.iter().enumerate();
         let others = others.filter(|(core, _)| *core != self.desk.index());
-        others.filter(move |(_, pulse)| is_stuck(pulse.beat_ms.get(), now_ms)).map(|(core, _)| core)
+        let silent = others.filter(move |(_, pulse)| is_stuck(pulse.beat_ms.get(), now_ms));
+        let silent = silent.filter(move |(core, pulse)| {
+            let woken_ms = &self.woken_ms[*core];
+            if woken_ms.get() > pulse.beat_ms.get() {
+                return is_stuck(woken_ms.get(), now_ms);
+            }
+            woken_ms.set(now_ms);
+            self.desk.wake(*core);
+            false
+        });
+        silent.map(|(core, _)| core)
     }
 
     fn own(&self) -> &Pulse {
