@@ -1,7 +1,7 @@
 //! What becomes of each event of a stream: the seam between the relay and the languages.
 
 use crate::{
-    data_plane::{stage::relay::Talk, trail::Trail},
+    data_plane::{stage::relay::Talk, trail::Trail, upstream::buffers::Buffers},
     dialect::{
         openai_chat::stream::{DONE_EVENT, Observer, Verdict},
         pivot::{delta::Malformed, manner::Manner, part::Dialect},
@@ -30,10 +30,10 @@ pub(super) enum Share {
 }
 
 impl<'t> Passage<'t> {
-    pub(super) fn new(talk: &Talk<'_>, trail: &Trail<'t>) -> Self {
+    pub(super) fn new(talk: &Talk<'_>, trail: &Trail<'t>, buffers: &Buffers) -> Self {
         let pair = (talk.call.dialect, talk.client());
         if pair == (Dialect::OpenAiChat, Dialect::OpenAiChat) {
-            return Self::Watched(Observer::new(talk.ask.wants_usage));
+            return Self::Watched(Observer::new(talk.ask.wants_usage, buffers.take()));
         }
         let stream = Stream::new(pair, talk.call.written, talk.manner.forwards_pings);
         Self::Told {
@@ -41,6 +41,13 @@ impl<'t> Passage<'t> {
             manner: talk.manner_of(trail),
             is_straight: pair.0 == pair.1,
             client: pair.1,
+        }
+    }
+
+    /// Give back what it held.
+    pub(super) fn give_back(self, buffers: &Buffers) {
+        if let Self::Watched(observer) = self {
+            buffers.give(observer.into_memory());
         }
     }
 

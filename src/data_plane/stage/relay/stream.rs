@@ -54,7 +54,7 @@ pub(super) async fn relay<'t>(
     let mut relay = Relay {
         status: answer.head.status,
         length: None,
-        passage: Passage::<'t>::new(talk, reply.trail),
+        passage: Passage::<'t>::new(talk, reply.trail, &reply.core.buffers),
         scanner: Scanner::default(),
         pending: reply.core.buffers.take(),
         told: reply.core.buffers.take(),
@@ -89,8 +89,9 @@ pub(super) async fn relay<'t>(
         }
     };
     relay.end(ended, reply, answer).await?;
-    reply.core.buffers.give(std::mem::take(&mut relay.pending));
-    reply.core.buffers.give(std::mem::take(&mut relay.told));
+    relay.passage.give_back(&reply.core.buffers);
+    reply.core.buffers.give(relay.pending);
+    reply.core.buffers.give(relay.told);
     Ok(())
 }
 
