@@ -278,6 +278,6 @@ mod tests {
              memo: &'static mut Memo| serve(core, presence, intake, link, memo),
         );
 
-        assert!(bytes <= 2_910, "{bytes} bytes");
+        assert!(bytes <= 2_750, "{bytes} bytes");
     }
 }
