@@ -13,6 +13,7 @@ mod shutdown;
 
 use crate::{
     bridge::{
+        health::Board,
         phase::{self, Phase},
         pulse::Pulse,
         quota::node::Node,
@@ -129,6 +130,7 @@ async fn live(
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
     let quota = open_quota(options, &dir, &publisher)?;
+    let board = Arc::new(Board::new(options.cores));
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -136,6 +138,7 @@ async fn live(
         pulses: pulses.clone(),
         phases: receivers,
         quota: &quota,
+        board: &board,
     };
     let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);

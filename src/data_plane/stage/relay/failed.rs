@@ -60,6 +60,7 @@ pub(super) async fn relay_disguised(
         return Err(invalid(reply.trail));
     }
     let status = error_status(&body);
+    reply.give_up_on_error(status)?;
     reply.trail.fault = Some(Fault::Status(status));
     tell(reply, answer, status, &body).await
 }

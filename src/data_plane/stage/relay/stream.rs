@@ -18,8 +18,9 @@ use crate::{
     },
     dialect::openai_chat::{
         error,
+        reply::error_status,
         request::Ask,
-        stream::{DONE_EVENT, Observer, Verdict},
+        stream::{DONE_EVENT, Observer, Verdict, has_content},
     },
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
     wire::{
@@ -34,6 +35,9 @@ use std::ops::Range;
 /// some vendors send keep-alives for ever instead.
 const FINISH_GRACE_MS: u64 = 3_000;
 
+/// What is held back at most until the first content.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
 /// A stream on its way.
 struct Relay {
     status: u16,
@@ -45,6 +49,18 @@ struct Relay {
     /// Events of `pending` that the client does not get; nearly always none.
     taken_out: Vec<Range<usize>>,
     finished_at: Option<Moment>,
+    /// Only where another attempt may follow.
+    hold: Option<Hold>,
+}
+
+/// What keeps a stream back until its first content: until then, an error is none of the client's.
+#[derive(Default)]
+struct Hold {
+    /// Up to where whole events reach.
+    end: usize,
+    has_content: bool,
+    /// The status that an error among the events says.
+    error: Option<u16>,
 }
 
 /// Relay the stream.
@@ -61,11 +77,13 @@ pub(super) async fn relay(
         pending: reply.core.buffers.take(),
         taken_out: Vec::new(),
         finished_at: None,
+        hold: reply.again.map(|_| Hold::default()),
     };
     let ended = loop {
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
         let moved = taken.and_then(|()| relay.scan(reply.core.clock.recent(), reply.trail));
+        let moved = relay.release(moved, reply)?;
         if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
             relay.begin(reply, answer);
         }
@@ -92,6 +110,16 @@ pub(super) async fn relay(
     Ok(())
 }
 
+/// Look at an event that is held back.
+fn watch(hold: &mut Option<Hold>, observer: &Observer, data: &[u8]) {
+    let Some(hold) = hold.as_mut().filter(|hold| !hold.has_content) else { return };
+    if observer.has_error {
+        hold.error.get_or_insert_with(|| error_status(data));
+    } else {
+        hold.has_content = has_content(data);
+    }
+}
+
 impl Relay {
     /// Look at every event that is whole; up to where they reach.
     fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<usize, Fault> {
@@ -116,12 +144,40 @@ impl Relay {
     fn see(&mut self, event: &Event) -> Verdict {
         match &event.data {
             Data::None => Verdict::Pass,
-            Data::One(range) => self.observer.see(&self.pending[range.clone()]),
+            Data::One(range) => {
+                let data = &self.pending[range.clone()];
+                let verdict = self.observer.see(data);
+                watch(&mut self.hold, &self.observer, data);
+                verdict
+            }
             Data::Many => {
                 let joined = sse::join_data(&self.pending, event.whole.clone());
-                self.observer.see(&joined)
+                let verdict = self.observer.see(&joined);
+                watch(&mut self.hold, &self.observer, &joined);
+                verdict
             }
         }
+    }
+
+    /// Up to where events may be told: nowhere, while they are held back.
+    fn release(
+        &mut self,
+        moved: Result<usize, Fault>,
+        reply: &mut Reply<'_, '_, '_>,
+    ) -> Result<Result<usize, Fault>, Stop> {
+        let Some(hold) = &mut self.hold else { return Ok(moved) };
+        let Ok(end) = moved else { return Ok(moved) };
+        hold.end = hold.end.max(end);
+        if let Some(status) = hold.error.take() {
+            reply.give_up_on_error(status)?;
+            hold.has_content = true;
+        }
+        if !hold.has_content && hold.end < HELD_BYTES_MAX {
+            return Ok(Ok(0));
+        }
+        let end = hold.end;
+        self.hold = None;
+        Ok(Ok(end))
     }
 
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
@@ -162,8 +218,8 @@ impl Relay {
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
-        if let Some(ttft) = limits.ttft.filter(|ttft| self.observer.events == 0 && *ttft < deadline)
-        {
+        let is_silent = self.observer.events == 0 || self.hold.is_some();
+        if let Some(ttft) = limits.ttft.filter(|ttft| is_silent && *ttft < deadline) {
             (deadline, fault) = (ttft, Fault::TtftTimeout);
         }
         if let Some(finished) = self.finished_at {

@@ -45,6 +45,9 @@ pub async fn relay(
     let Some((status, told)) = tell_in(talk, &body, status, reply.trail.request_id) else {
         return Err(invalid(reply.trail));
     };
+    if reply.trail.fault.is_none() {
+        reply.give_up_on_error(status)?;
+    }
     reply.trail.fault = Some(Fault::Status(status));
     tell(reply, answer, status, &told).await
 }

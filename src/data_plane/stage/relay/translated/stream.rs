@@ -32,6 +32,8 @@ use std::borrow::Cow;
 
 /// How long a stream that has told its finish may take to say the rest and end.
 const FINISH_GRACE_MS: u64 = 3_000;
+/// What is held back at most until the first content.
+const HELD_BYTES_MAX: usize = 64 << 10;
 /// For vendors that report no usage: bytes of a request's body that make a token, about.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -79,7 +81,9 @@ pub async fn relay(
         if let Some(data) = relay.early_error.take() {
             return relay.tell_early(&data, reply, answer).await;
         }
-        relay.push(reply, answer);
+        if !relay.is_held(reply) {
+            relay.push(reply, answer);
+        }
         if let Err(fault) = moved {
             break Err(Failure::Fault(fault));
         }
@@ -156,6 +160,16 @@ impl Relay<'_> {
         if self.is_straight { Ok(()) } else { read }
     }
 
+    /// Where another attempt may follow, nothing is told before the first content.
+    fn is_held(&self, reply: &Reply<'_, '_, '_>) -> bool {
+        let facts = &self.stream.facts;
+        let has_begun = facts.contents > 0 || facts.has_finished || facts.is_done;
+        reply.again.is_some()
+            && self.length.is_none()
+            && !has_begun
+            && self.payload.len() < HELD_BYTES_MAX
+    }
+
     /// Nothing was sent yet: an error can be told by its status.
     async fn tell_early(
         &mut self,
@@ -165,7 +179,10 @@ impl Relay<'_> {
     ) -> Result<(), Stop> {
         reply.trail.fault = Some(Fault::ErrorEvent);
         match tell_in(self.talk, data, None, reply.trail.request_id) {
-            Some((status, told)) => tell(reply, answer, status, &told).await,
+            Some((status, told)) => {
+                reply.give_up_on_error(status)?;
+                tell(reply, answer, status, &told).await
+            }
             None => Err(Refusal::UpstreamInvalid.into()),
         }
     }

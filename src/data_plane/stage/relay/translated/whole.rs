@@ -41,6 +41,7 @@ pub async fn relay(
         let Ok(usage) = read else {
             let told = tell_in(talk, &body, None, reply.trail.request_id);
             let Some((status, told)) = told else { return Err(invalid(reply.trail)) };
+            reply.give_up_on_error(status)?;
             reply.trail.fault = Some(Fault::ErrorEvent);
             return tell(reply, answer, status, &told).await;
         };
