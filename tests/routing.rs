@@ -40,8 +40,11 @@ fn the_first_rule_that_matches_routes_the_request() {
     };
     let house = house(json!([
         rule("batch", json!({"metadata": {"surface": "batch"}}), "test/third"),
-        rule("outsider", json!({"subjects": [manifest::OUTSIDER], "models": ["test/open", "x/y"]}),
-            "test/open"),
+        rule(
+            "outsider",
+            json!({"subjects": [manifest::OUTSIDER], "models": ["test/open", "x/y"]}),
+            "test/open"
+        ),
         rule("both", json!({"subjects": ["*"], "models": ["test/plain"]}), "test/second"),
         rule("late", json!({"models": ["test/plain"]}), "test/open"),
     ]));
@@ -49,7 +52,10 @@ fn the_first_rule_that_matches_routes_the_request() {
 
     assert_eq!(resolved(&house.ask(&plain("test/plain"))), "test/second");
     // The house's metadata config decides the owner's surface, so billing asks for a batch.
-    let billing = tagged(plain("test/plain").key(harness::client::KEY_BILLING), r#"{"surface":"batch","x":"y"}"#);
+    let billing = tagged(
+        plain("test/plain").key(harness::client::KEY_BILLING),
+        r#"{"surface":"batch","x":"y"}"#,
+    );
     let batch = house.ask(&billing);
     assert_eq!(resolved(&batch), "test/third");
     assert_eq!(
@@ -159,8 +165,11 @@ fn a_target_is_asked_again_after_its_delay() {
     let house = house(json!([
         in_order("flaky", &[json!({"target": "test/flaky"})]),
         in_order("failing", &[json!({"target": "test/e503"})]),
-        in_order("quick", &[json!({"target": "test/e500",
-            "retry_config": {"attempts": 1, "delay": 1, "on_status_codes": ["500"]}})]),
+        in_order(
+            "quick",
+            &[json!({"target": "test/e500",
+            "retry_config": {"attempts": 1, "delay": 1, "on_status_codes": ["500"]}})]
+        ),
         in_order("teapot", &[json!({"target": "test/e418"})]),
     ]));
     let begun = Instant::now();
@@ -217,7 +226,10 @@ fn the_next_target_is_asked_on_the_listed_statuses_only() {
     assert_eq!(resolved(&house.ask(&plain("prod/listed"))), "test/plain");
     assert_eq!(house.ask(&plain("prod/unlisted")).status, 503);
     let bad = house.ask(&plain("prod/bad"));
-    assert_eq!((bad.status, &bad.json()["error"]["code"]), (400, &json!("context_length_exceeded")));
+    assert_eq!(
+        (bad.status, &bad.json()["error"]["code"]),
+        (400, &json!("context_length_exceeded"))
+    );
     assert_eq!(resolved(&house.ask(&plain("prod/shy"))), "test/third");
 }
 
@@ -255,8 +267,10 @@ fn a_target_of_another_region_is_left_out() {
         target["metadata_match"] = json!({"tfy_gateway_region": region});
         target
     };
-    let house =
-        house(json!([in_order("chat", &[regional("test/plain", "eu"), regional("test/second", "us")])]));
+    let house = house(json!([in_order(
+        "chat",
+        &[regional("test/plain", "eu"), regional("test/second", "us")]
+    )]));
     let in_region = |region: &str| {
         let metadata = format!(r#"{{"tfy_gateway_region":"{region}"}}"#);
         house.ask(&plain("prod/chat").header("x-tfy-metadata", &metadata))

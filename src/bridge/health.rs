@@ -293,7 +293,10 @@ mod tests {
             board.note(0, place, answered(7), NOW);
         }
         let health = board.standing(place, NOW).health;
-        assert_eq!((health.token_recent.mean_us(), health.token_recent.count), (Some(7), COUNT_MAX));
+        assert_eq!(
+            (health.token_recent.mean_us(), health.token_recent.count),
+            (Some(7), COUNT_MAX)
+        );
         board.note(0, place, answered(u64::MAX), NOW + 15_000);
         assert!(board.standing(place, NOW + 15_000).health.token_recent.mean_us() > Some(7));
     }

@@ -75,7 +75,7 @@ impl Targets {
             view.version = snapshot.version;
             view.read_ms = 0;
             let targets = snapshot.routes.targets.iter();
-            let keys = targets.map(|id| key(snapshot.model(*id)));
+            let keys = targets.map(|id| snapshot.model(*id).board_key());
             view.places = keys.map(|key| self.board.place(key)).collect();
         }
         if view.read_ms == 0 || now_ms >= view.read_ms + VIEW_MS {
@@ -93,7 +93,7 @@ impl Targets {
 
     /// Note what came of asking a model.
     pub fn note(&self, model: &Model, seen: Seen, now_ms: u64) {
-        let Some(place) = self.board.place(key(model)) else { return };
+        let Some(place) = self.board.place(model.board_key()) else { return };
         self.board.note(self.core, place, seen, now_ms);
         if seen == Seen::Failed {
             // What one saw oneself is known at once.
@@ -122,7 +122,7 @@ impl Targets {
         now_ms: u64,
         change: impl FnOnce(&mut u64) -> T,
     ) -> T {
-        let Some(place) = self.board.place(key(model)) else { return T::default() };
+        let Some(place) = self.board.place(model.board_key()) else { return T::default() };
         let savings = &mut self.view.borrow_mut().savings;
         let at = place.number();
         if savings.len() <= at {
@@ -134,10 +134,4 @@ impl Targets {
         own.tenths = (own.tenths + earned).min(SAVED_MAX);
         change(&mut own.tenths)
     }
-}
-
-/// What the board knows a model by.
-#[expect(clippy::cast_possible_truncation, reason = "a meter's key is a uniform hash")]
-const fn key(model: &Model) -> u64 {
-    model.key.0 as u64
 }

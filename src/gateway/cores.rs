@@ -2,8 +2,7 @@
 
 use crate::{
     bridge::{
-        handover, health::Board, phase, pulse::Pulse, quota::node::Node,
-        receipts::writer::Writer,
+        handover, health::Board, phase, pulse::Pulse, quota::node::Node, receipts::writer::Writer,
     },
     control_plane::{certificates::Certificates, publisher::Publisher},
     data_plane::{

@@ -27,6 +27,7 @@ use crate::{
         publisher::Publisher,
         quota,
         secrets::SecretSource,
+        targets::{self, Targets},
         telemetry::{self, Telemetry},
     },
     lexicon::{
@@ -147,6 +148,7 @@ async fn live(
         journal: books.journal.health(),
         access_log_dropped: books.access_log_dropped,
         config: numbers(&publisher),
+        targets: targets(Arc::clone(&board), Arc::clone(&quota), &publisher),
     };
     let state = admin::AdminState {
         readiness: readiness(&phases),
@@ -226,6 +228,15 @@ fn numbers(publisher: &Publisher) -> Arc<dyn Fn() -> telemetry::ConfigNumbers + 
         let report = status.report();
         telemetry::ConfigNumbers { version: report.version, failures_total: report.failures_total }
     })
+}
+
+fn targets(
+    board: Arc<Board>,
+    node: Arc<Node>,
+    publisher: &Publisher,
+) -> Arc<dyn Fn() -> Vec<targets::Row> + Send + Sync> {
+    let targets = Targets::new(board, node, publisher.subscribe().0);
+    Arc::new(move || targets.rows())
 }
 
 async fn watch(

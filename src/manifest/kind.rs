@@ -150,10 +150,9 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
         Twin::AuthzRules => {
             vec![("", keys_of::<AuthzRules>()), ("authz_rules[]", keys_of::<AuthzRule>())]
         }
-        Twin::GlobalSettings => vec![
-            ("", keys_of::<GlobalSettings>()),
-            ("retry_settings", keys_of::<RetryConfig>()),
-        ],
+        Twin::GlobalSettings => {
+            vec![("", keys_of::<GlobalSettings>()), ("retry_settings", keys_of::<RetryConfig>())]
+        }
         Twin::MetadataConfig => vec![
             ("", keys_of::<MetadataConfig>()),
             ("rules[]", keys_of::<MetadataRule>()),

@@ -92,9 +92,8 @@ fn candidate(
         retry: retry.map_or_else(Retry::default, |written| {
             self::retry(document, &path.key("retry_config"), written, findings)
         }),
-        falls_back_on: falls_back.map_or(Codes::of(&FALLBACK_CODES), |written| {
-            codes(document, &at, written, findings)
-        }),
+        falls_back_on: falls_back
+            .map_or(Codes::of(&FALLBACK_CODES), |written| codes(document, &at, written, findings)),
         takes_fallback: target.fallback_candidate.unwrap_or(true),
         metadata: target.metadata_match.iter().flatten().map(tag).collect(),
         changes: changes(document, path, target, findings),
@@ -171,12 +170,7 @@ fn check_strategy(
 }
 
 /// Keys of ours that nothing obeys yet are refused, not passed over.
-fn check_unbuilt(
-    document: &Document,
-    path: &Path,
-    target: &RouteTarget,
-    findings: &mut Findings,
-) {
+fn check_unbuilt(document: &Document, path: &Path, target: &RouteTarget, findings: &mut Findings) {
     for (key, is_there) in
         [("hedge", target.hedge.is_some()), ("concurrency", target.concurrency.is_some())]
     {

@@ -105,6 +105,15 @@ pub struct Model {
     pub target: Target,
 }
 
+impl Model {
+    /// What the board of health knows it by: the same in every snapshot and on every node.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a meter's key is a uniform hash")]
+    pub const fn board_key(&self) -> u64 {
+        self.key.0 as u64
+    }
+}
+
 impl AsRef<[TeamId]> for Caller {
     fn as_ref(&self) -> &[TeamId] {
         &self.teams

@@ -70,9 +70,8 @@ pub(super) fn names(documents: &[Document], places: &mut Places, findings: &mut 
             Manifest::LoadBalancingConfig(config) => {
                 let written = config.rules.iter().filter_map(|rule| rule.when.as_ref());
                 let names = written.flat_map(|when| when.models.iter().flatten());
-                let logical = names.filter(|name| {
-                    *name != "*" && !places.names.contains_key(name.as_str())
-                });
+                let logical =
+                    names.filter(|name| *name != "*" && !places.names.contains_key(name.as_str()));
                 let logical: Vec<Box<str>> = logical.map(|name| name.as_str().into()).collect();
                 places.logical_names.extend(logical.iter().cloned());
             }

@@ -28,6 +28,7 @@ pub const MODELS: &[&str] = &[
     "errforstream",
     "errevent",
     "cut",
+    "race",
     "slow2000",
     "raw-x",
     "raw-y",
@@ -82,11 +83,14 @@ pub fn document(rules: Value) -> Value {
 
 /// A rule of priority over these targets, for the logical name `prod/MODEL`.
 pub fn in_order(name: &str, targets: &[Value]) -> Value {
-    let targets: Vec<Value> = (0..).zip(targets).map(|(priority, target)| {
-        let mut target = target.clone();
-        target["priority"] = priority.into();
-        target
-    }).collect();
+    let targets: Vec<Value> = (0..)
+        .zip(targets)
+        .map(|(priority, target)| {
+            let mut target = target.clone();
+            target["priority"] = priority.into();
+            target
+        })
+        .collect();
     json!({"id": format!("order-{name}"), "type": "priority-based-routing",
         "when": {"models": [format!("prod/{name}")]}, "load_balance_targets": targets})
 }

@@ -72,8 +72,12 @@ mod tests {
     #[test]
     fn a_targets_parameters_replace_or_join_those_of_the_client() {
         let mut out = Vec::new();
-        params(&mut out, br#"{ "model":"a", "temperature" : 1e0, "n":12345678901234567890 }"#,
-            &changes()).expect("it is an object");
+        params(
+            &mut out,
+            br#"{ "model":"a", "temperature" : 1e0, "n":12345678901234567890 }"#,
+            &changes(),
+        )
+        .expect("it is an object");
         let expected =
             r#"{ "model":"a", "temperature" : 0.2, "n":12345678901234567890 ,"top_k":[1]}"#;
         assert_eq!(String::from_utf8_lossy(&out), expected);

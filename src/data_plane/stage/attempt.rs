@@ -4,13 +4,13 @@
 //! request's `x-tfy-retry-config` holds over that); then the next target is asked, on the statuses
 //! of `fallback_status_codes`. Beside statuses:
 //!
-//! - no connection (refused, no name, no TLS): as 502, but where another target stands by, it is
-//!   asked at once;
+//! - no connection (refused, no name, no TLS): as 502, but where there are other targets, nobody
+//!   waits for this one;
 //! - no answer in time: the next target is asked, whatever the statuses say;
 //! - an answer that breaks off, says nothing valid, or says an error with 200 before its first
 //!   content: as 502, or as the status that the error says.
 //!
-//! A target that fails already is not asked again where others stand by, and no target is given
+//! A target that fails already is not asked again where there are others, and no target is given
 //! more retries than a fifth of its requests (`targets.rs`). What a client's own deadline ends says
 //! nothing about a target. Nothing is asked again once a byte of the reply has left, or when the
 //! time of the whole request is over.
@@ -89,6 +89,10 @@ impl<'s, 'd> Tries<'s, 'd> {
         matches!(self.plan, Plan::Lone(_)) && self.retry().attempts == 0
     }
 
+    fn is_one_of_many(&self) -> bool {
+        matches!(&self.plan, Plan::Ruled(plan) if plan.len() > 1)
+    }
+
     fn model(&self) -> &'s Model {
         match &self.plan {
             Plan::Lone(model) => model,
@@ -139,7 +143,7 @@ impl<'s, 'd> Tries<'s, 'd> {
             }
         };
         let falls_back_on = self.falls_back_on();
-        if falls_back_on.is_some() && self.is_fresh && self.is_failing(core, now_ms) {
+        if self.is_one_of_many() && self.is_fresh && self.is_failing(core, now_ms) {
             self.retries_left = 0;
         }
         let may_retry = self.retries_left > 0 && core.targets.may_retry(model, now_ms);
@@ -231,7 +235,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         let may_retry = self.retries_left > 0
             && self.retry().codes.has(status)
             && fault != Some(Fault::SecretUnavailable)
-            && !(is_unconnected && falls_back_on.is_some());
+            && !(is_unconnected && self.is_one_of_many());
         if may_retry {
             let told_ms = self.told_ms.take().map(u64::from);
             let wait_ms = self.retry().wait_ms(told_ms, core.targets.random());
@@ -260,9 +264,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         match ended {
             // The time ran out while another attempt was due.
             Err(Stop::Again(_)) => Err(Refusal::TotalTimeout.into()),
-            Err(Stop::Refused(_)) if is_down && plan.len() > 1 => {
-                Err(Refusal::TargetsDown.into())
-            }
+            Err(Stop::Refused(_)) if is_down && plan.len() > 1 => Err(Refusal::TargetsDown.into()),
             ended => ended,
         }
     }
@@ -369,9 +371,7 @@ const fn is_late(fault: Fault) -> bool {
 
 /// Does it say something about the target? **Source**: the reference, §8.6: 5xx, 429, 401, 403.
 fn is_targets_own(status: u16, fault: Option<Fault>) -> bool {
-    let is_ours = matches!(
-        fault,
-        Some(Fault::TtftTimeout | Fault::TotalTimeout | Fault::SecretUnavailable)
-    );
+    let is_ours =
+        matches!(fault, Some(Fault::TtftTimeout | Fault::TotalTimeout | Fault::SecretUnavailable));
     !is_ours && matches!(status, 401 | 403 | 429 | 500..=599)
 }

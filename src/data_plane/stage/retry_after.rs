@@ -1,10 +1,6 @@
 //! When a vendor wants to be asked again.
 
-use crate::{
-    data_plane::upstream::call::Answer,
-    lexicon::time::UnixMillis,
-    wire::json::value,
-};
+use crate::{data_plane::upstream::call::Answer, lexicon::time::UnixMillis, wire::json::value};
 use memchr::memmem;
 
 /// Milliseconds from now, by `retry-after-ms`, `retry-after` (seconds or a date) or Google's

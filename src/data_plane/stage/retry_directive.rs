@@ -53,8 +53,10 @@ mod tests {
     #[test]
     fn the_header_is_read_or_refused_in_words() {
         let read_str = |text: &str| read(text.as_bytes());
-        let retry = read_str(r#"{"attempts":3,"onStatusCodes":[429,"503"],
-            "useRetryAfterHeader":true,"delay":5}"#)
+        let retry = read_str(
+            r#"{"attempts":3,"onStatusCodes":[429,"503"],
+            "useRetryAfterHeader":true,"delay":5}"#,
+        )
         .expect("it is as it should be");
         assert_eq!((retry.attempts, retry.delay_ms, retry.uses_retry_after), (3, 5, true));
         assert!(retry.codes.has(503) && retry.codes.has(429) && !retry.codes.has(500));

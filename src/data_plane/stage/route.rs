@@ -98,9 +98,8 @@ fn ruled<'s>(
             return Err(unsupported(ask));
         }
     }
-    let may_use = |candidate: &route::Candidate| {
-        routing.is_own || snapshot.allows(subject, candidate.model)
-    };
+    let may_use =
+        |candidate: &route::Candidate| routing.is_own || snapshot.allows(subject, candidate.model);
     let is_fit = |candidate: &route::Candidate| snapshot.model(candidate.model).types.has(kind);
     let session = match &rule.strategy {
         Strategy::Weight { sticky: Some(sticky) } => session(&sticky.identifiers, request),

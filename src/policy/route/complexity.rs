@@ -60,35 +60,127 @@ const SHORT_WORDS: usize = 25;
 
 /// Two points each, for three of them at most.
 const WORK: &[&str] = &[
-    "prove", "derive", "analyze", "analyse", "analysis", "evaluate", "compare", "contrast",
-    "design", "architect", "architecture", "refactor", "debug", "diagnose", "optimize", "optimise",
-    "tradeoff", "tradeoffs", "trade", "strategy", "critique", "investigate", "justify",
-    "synthesize", "migrate", "migration", "vulnerability", "vulnerabilities", "threat",
-    "concurrency", "deadlock", "distributed", "algorithm", "implement", "reconcile", "simulate",
+    "prove",
+    "derive",
+    "analyze",
+    "analyse",
+    "analysis",
+    "evaluate",
+    "compare",
+    "contrast",
+    "design",
+    "architect",
+    "architecture",
+    "refactor",
+    "debug",
+    "diagnose",
+    "optimize",
+    "optimise",
+    "tradeoff",
+    "tradeoffs",
+    "trade",
+    "strategy",
+    "critique",
+    "investigate",
+    "justify",
+    "synthesize",
+    "migrate",
+    "migration",
+    "vulnerability",
+    "vulnerabilities",
+    "threat",
+    "concurrency",
+    "deadlock",
+    "distributed",
+    "algorithm",
+    "implement",
+    "reconcile",
+    "simulate",
     "root",
 ];
 /// One point each, for two of them at most.
 const SOME_WORK: &[&str] = &[
-    "summarize", "summarise", "explain", "write", "draft", "rewrite", "review", "outline", "fix",
-    "plan", "describe", "suggest", "improve", "why", "function", "script", "email", "test",
+    "summarize",
+    "summarise",
+    "explain",
+    "write",
+    "draft",
+    "rewrite",
+    "review",
+    "outline",
+    "fix",
+    "plan",
+    "describe",
+    "suggest",
+    "improve",
+    "why",
+    "function",
+    "script",
+    "email",
+    "test",
 ];
 const MATHEMATICS: &[&str] = &[
-    "theorem", "integral", "equation", "equations", "matrix", "eigenvalue", "eigenvalues",
-    "probability", "proof", "lemma", "derivative", "polynomial", "modulo", "irrational",
+    "theorem",
+    "integral",
+    "equation",
+    "equations",
+    "matrix",
+    "eigenvalue",
+    "eigenvalues",
+    "probability",
+    "proof",
+    "lemma",
+    "derivative",
+    "polynomial",
+    "modulo",
+    "irrational",
 ];
 const DEMANDS: &[&str] =
     &["must", "should", "without", "except", "only", "exactly", "least", "ensure", "constraint"];
 const STEPS: &[&str] = &["then", "finally", "afterwards", "step", "steps", "first", "second"];
 /// With what a question for a fact, a greeting or a small errand begins.
 const SMALL: &[&str] = &[
-    "what", "who", "when", "where", "which", "is", "are", "does", "define", "translate", "spell",
-    "list", "name", "convert", "hello", "hi", "hey", "thanks", "thank", "good", "capitalize",
-    "classify", "extract", "how",
+    "what",
+    "who",
+    "when",
+    "where",
+    "which",
+    "is",
+    "are",
+    "does",
+    "define",
+    "translate",
+    "spell",
+    "list",
+    "name",
+    "convert",
+    "hello",
+    "hi",
+    "hey",
+    "thanks",
+    "thank",
+    "good",
+    "capitalize",
+    "classify",
+    "extract",
+    "how",
 ];
 /// What stands only in code and its complaints.
 const CODE: &[&str] = &[
-    "```", "Traceback", "panicked at", "Exception", "stack trace", "undefined reference", "#include",
-    "fn ", "def ", "class ", "SELECT ", "npm ERR", "segfault", "NullPointer",
+    "```",
+    "Traceback",
+    "panicked at",
+    "Exception",
+    "stack trace",
+    "undefined reference",
+    "#include",
+    "fn ",
+    "def ",
+    "class ",
+    "SELECT ",
+    "npm ERR",
+    "segfault",
+    "NullPointer",
 ];
 const FORMULAS: &[&str] = &["\\frac", "\\int", "\\sum", "∑", "∫", "√", "≤", "≡", "x^", "n^", "^2"];
 
@@ -194,9 +286,10 @@ pub fn classify(prompt: &Prompt<'_>) -> Verdict {
         if is_small { -1 } else { 0 },
     ];
     let points = signs.iter().sum();
-    let reasons = (0..).zip(signs).filter(|(_, sign)| *sign != 0).fold(0, |bits, (bit, _)| {
-        bits | 1_u16 << bit
-    });
+    let reasons = (0..)
+        .zip(signs)
+        .filter(|(_, sign)| *sign != 0)
+        .fold(0, |bits, (bit, _)| bits | 1_u16 << bit);
     let tier = match points {
         ..=1 => Tier::Simple,
         2..=4 => Tier::Medium,
@@ -220,10 +313,14 @@ mod tests {
         ("Is 91 a prime number?", Tier::Simple),
         ("When was the Magna Carta signed, and by whom?", Tier::Simple),
         ("Convert 72 degrees Fahrenheit to Celsius.", Tier::Simple),
-        ("Classify this review as positive or negative: the soup was cold and the staff rude.",
-            Tier::Simple),
-        ("What is the name of the river that flows through the city of Warsaw and into the sea?",
-            Tier::Simple),
+        (
+            "Classify this review as positive or negative: the soup was cold and the staff rude.",
+            Tier::Simple,
+        ),
+        (
+            "What is the name of the river that flows through the city of Warsaw and into the sea?",
+            Tier::Simple,
+        ),
         ("Write a short email that tells my landlord the heating is broken.", Tier::Medium),
         ("Explain why the sky is blue, and write it for a ten-year-old.", Tier::Medium),
         ("Write a Python script that renames all files in a folder by their date.", Tier::Medium),
@@ -232,21 +329,35 @@ mod tests {
         ("Solve the equation x^2 - 5x + 6 = 0.", Tier::Medium),
         ("Summarize this thread and suggest a reply.", Tier::Medium),
         ("Prove that the square root of 2 is irrational.", Tier::Complex),
-        ("Prove by induction the theorem that every tree with n nodes has n - 1 edges; justify \
-          each step.", Tier::Complex),
+        (
+            "Prove by induction the theorem that every tree with n nodes has n - 1 edges; justify \
+          each step.",
+            Tier::Complex,
+        ),
         ("Design a distributed rate limiter and analyze its failure modes.", Tier::Complex),
-        ("Refactor this and explain the trade offs:\n```rust\nfn main() { loop {} }\n```",
-            Tier::Complex),
-        ("Our service dies with this. Find the root cause and write a fix:\n\
+        (
+            "Refactor this and explain the trade offs:\n```rust\nfn main() { loop {} }\n```",
+            Tier::Complex,
+        ),
+        (
+            "Our service dies with this. Find the root cause and write a fix:\n\
           thread 'main' panicked at src/main.rs:4: index out of bounds\nWhy only under load?",
-            Tier::Complex),
-        ("Plan the migration of our billing database:\n1. without downtime\n2. it must be \
+            Tier::Complex,
+        ),
+        (
+            "Plan the migration of our billing database:\n1. without downtime\n2. it must be \
           reversible\n3. exactly one writer at any time\n4. evaluate the risks, then rank them",
-            Tier::Complex),
-        ("Derive the eigenvalues of the matrix and compare two algorithms to compute them.",
-            Tier::Complex),
-        ("Analyze this code for vulnerabilities:\n```c\n#include <stdio.h>\nint main(){char b[4];\
-          gets(b);}\n```", Tier::Complex),
+            Tier::Complex,
+        ),
+        (
+            "Derive the eigenvalues of the matrix and compare two algorithms to compute them.",
+            Tier::Complex,
+        ),
+        (
+            "Analyze this code for vulnerabilities:\n```c\n#include <stdio.h>\nint main(){char b[4];\
+          gets(b);}\n```",
+            Tier::Complex,
+        ),
     ];
 
     #[test]

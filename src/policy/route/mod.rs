@@ -210,8 +210,7 @@ pub const fn mix(one: u64, other: u64) -> u64 {
 #[must_use]
 pub fn hash(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let of_words = words.iter().fold(bytes.len() as u64, |hash, word| {
-        mix(hash, u64::from_le_bytes(*word))
-    });
+    let of_words =
+        words.iter().fold(bytes.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     mix(of_words, rest.iter().fold(0, |last, byte| last << 8 | u64::from(*byte)))
 }

@@ -172,12 +172,7 @@ pub fn plan<'s>(
 }
 
 /// Give each its score; the smallest is asked first.
-fn score(
-    rule: &Rule,
-    asked: &Asked<'_>,
-    moment: &Moment<'_>,
-    chosen: &mut [(f64, u8)],
-) -> Reason {
+fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64, u8)]) -> Reason {
     let candidate = |index: u8| &rule.candidates[usize::from(index)];
     match &rule.strategy {
         Strategy::Weight { sticky } => {

@@ -138,8 +138,7 @@ fn only_the_sessions_of_a_failing_target_move() {
         let asked = Asked { session: Some(mix(9, session)), ..ASKED };
         let well = order(&plan(&rule, &asked, &moment(&[], 0), |_| true));
         let ill = order(&plan(&rule, &asked, &moment(&health, 5), |_| true));
-        let expected: Vec<u32> =
-            well.iter().copied().filter(|it| *it != 1).chain([1]).collect();
+        let expected: Vec<u32> = well.iter().copied().filter(|it| *it != 1).chain([1]).collect();
         assert_eq!(ill, expected);
     }
 }
@@ -194,10 +193,8 @@ fn priority_is_kept_but_for_those_that_fail_or_are_too_slow() {
         order(&plan)
     };
     let well = Health::default();
-    let late = Health {
-        first_recent: Readings { sum_us: 3 * 400_001, count: 3 },
-        ..Health::default()
-    };
+    let late =
+        Health { first_recent: Readings { sum_us: 3 * 400_001, count: 3 }, ..Health::default() };
 
     assert_eq!(of([well; 3]), [0, 2, 1]);
     assert_eq!(of([pace(50_001, 3), well, well]), [2, 1, 0]);
