@@ -13,6 +13,7 @@ mod shutdown;
 
 use crate::{
     bridge::{
+        health::Board,
         phase::{self, Phase},
         pulse::Pulse,
         quota::node::Node,
@@ -26,6 +27,7 @@ use crate::{
         publisher::Publisher,
         quota,
         secrets::SecretSource,
+        targets::{self, Targets},
         telemetry::{self, Telemetry},
     },
     lexicon::{
@@ -129,6 +131,7 @@ async fn live(
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
     let quota = open_quota(options, &dir, &publisher)?;
+    let board = Arc::new(Board::new(options.cores));
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -136,6 +139,7 @@ async fn live(
         pulses: pulses.clone(),
         phases: receivers,
         quota: &quota,
+        board: &board,
     };
     let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -144,6 +148,7 @@ async fn live(
         journal: books.journal.health(),
         access_log_dropped: books.access_log_dropped,
         config: numbers(&publisher),
+        targets: targets(Arc::clone(&board), Arc::clone(&quota), &publisher),
     };
     let state = admin::AdminState {
         readiness: readiness(&phases),
@@ -223,6 +228,15 @@ fn numbers(publisher: &Publisher) -> Arc<dyn Fn() -> telemetry::ConfigNumbers + 
         let report = status.report();
         telemetry::ConfigNumbers { version: report.version, failures_total: report.failures_total }
     })
+}
+
+fn targets(
+    board: Arc<Board>,
+    node: Arc<Node>,
+    publisher: &Publisher,
+) -> Arc<dyn Fn() -> Vec<targets::Row> + Send + Sync> {
+    let targets = Targets::new(board, node, publisher.subscribe().0);
+    Arc::new(move || targets.rows())
 }
 
 async fn watch(

@@ -38,6 +38,10 @@ pub(super) struct Places {
     /// By `ModelId`: whom the model itself narrows it to.
     narrowed: Vec<Option<Draft>>,
     pub(super) names: Names,
+    /// What requests may name besides: virtual models, and logical names of rules.
+    pub(super) other_names: HashSet<Box<str>>,
+    /// Those of them that only rules name.
+    pub(super) logical_names: HashSet<Box<str>>,
     pub(super) endpoints: Vec<Endpoint>,
     endpoint_ids: HashMap<EndpointKey, u32>,
     /// Models of each account, and the document that has it.

@@ -1,7 +1,10 @@
 //! The Call: what we send to a target, head and body in one buffer.
 
 use crate::{
-    data_plane::{inbound::Request, stage::finish},
+    data_plane::{
+        inbound::Request,
+        stage::{alter, finish},
+    },
     dialect::{
         openai_chat::request::{self, Ask},
         pivot::{
@@ -16,6 +19,7 @@ use crate::{
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
+    policy::route::Changes,
     provider::target::Target,
     wire::{headers, http1, json::document::Document},
 };
@@ -71,8 +75,26 @@ impl From<Fault> for Unsaid {
 /// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
 /// cannot be signed.
 pub fn call(
+    out: Vec<u8>,
+    to: (&Target, Option<&Changes>),
+    ask: &Ask<'_>,
+    from: &Request<'_>,
+    told: (UnixMillis, &mut Dropped),
+) -> Result<Call, Unsaid> {
+    match to.1.filter(|changes| !changes.params.is_empty()) {
+        None => write(out, to, ask, from, told),
+        Some(changes) => {
+            let mut body = Vec::with_capacity(from.body.len() + 256);
+            alter::params(&mut body, from.body, changes)?;
+            let ask = request::read(ask.operation, &body)?;
+            write(out, to, &ask, &Request { body: &body, ..*from }, told)
+        }
+    }
+}
+
+fn write(
     mut out: Vec<u8>,
-    target: &Target,
+    (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
     (now, dropped): (UnixMillis, &mut Dropped),
@@ -90,6 +112,9 @@ pub fn call(
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
+    if let Some(changes) = changes.filter(|it| it.touch_headers()) {
+        alter::headers(&mut out, changes);
+    }
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
