@@ -13,6 +13,7 @@ use crate::{
     },
     lexicon::{
         fault::Fault,
+        operation::Operation,
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
@@ -86,7 +87,11 @@ pub fn call(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let operation = if is_translated { target.dialect.chat() } else { ask.operation };
-    let head = target.head(operation);
+    if target.claude_version.is_some() && operation == Operation::CountTokens {
+        let detail = "That model's vendor is asked for chats only.";
+        return Err(Refusal::OperationUnsupported.about("model", detail).into());
+    }
+    let head = target.head(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
@@ -100,13 +105,17 @@ pub fn call(
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
         let pair = (client, target.dialect);
-        translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
+        let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
+        translation::request_told(&mut out, from.body, pair, told, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
         request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);
+    if let Some(version) = target.claude_version {
+        finish::say_version(&mut out, body_at, version);
+    }
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.
@@ -123,13 +132,13 @@ pub fn call(
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
-    let foreign: &[u8] = match to {
-        Dialect::OpenAiChat => b"anthropic-",
-        Dialect::Anthropic => b"openai-",
+    let begins = |name: &[u8], with: &[u8]| {
+        name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with))
     };
     for (name, value) in from.head.iter(from.bytes) {
         let is_foreign = is_translated
-            && name.get(..foreign.len()).is_some_and(|it| it.eq_ignore_ascii_case(foreign));
+            && (to != Dialect::OpenAiChat && begins(name, b"openai-")
+                || to != Dialect::Anthropic && begins(name, b"anthropic-"));
         if headers::passes_upstream(name) && !is_foreign {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");

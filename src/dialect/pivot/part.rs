@@ -153,6 +153,7 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    Gemini,
 }
 
 impl Dialect {
@@ -164,6 +165,7 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
 
@@ -173,6 +175,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::Gemini => Operation::GenerateContent,
         }
     }
 }
