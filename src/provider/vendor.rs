@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn every_account_type_that_is_obeyed_has_one_row() {
         let slugs = OBEYED.iter().filter_map(|(kind, _)| kind.strip_prefix("provider-account/"));
-        let mut slugs: Vec<&str> = slugs.collect();
+        // What is virtual has no vendor.
+        let mut slugs: Vec<&str> = slugs.filter(|slug| *slug != "virtual-model").collect();
         let mut rows: Vec<&str> = VENDORS.iter().map(|vendor| vendor.account_type).collect();
         slugs.sort_unstable();
         rows.sort_unstable();
