@@ -72,6 +72,7 @@ pub struct Trail<'a> {
     pub rule: Option<&'a Rule>,
     /// Attempts that failed: target and what it failed with, one after the other; none where none
     /// did, as mostly.
+    #[expect(clippy::box_collection, reason = "one word in every trail, for what is rare")]
     failed: Option<Box<String>>,
     pub operation: Option<Operation>,
     pub is_streaming: bool,

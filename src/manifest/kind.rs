@@ -226,13 +226,12 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
             "ownedBy",
             "identity_provider_mapping",
         ],
-        Twin::PersonalAccessToken => &["ownedBy"],
+        Twin::PersonalAccessToken | Twin::VirtualModelAccount => &["ownedBy"],
         Twin::Team => &["ownedBy", "identity_provider_mapping"],
         Twin::AuthzRules
         | Twin::MetadataConfig
         | Twin::RateLimitingConfig
         | Twin::LoadBalancingConfig => &[],
-        Twin::VirtualModelAccount => &["ownedBy"],
         Twin::GlobalSettings => {
             &["logging_settings", "semantic_cache_settings", "guardrail_settings"]
         }

@@ -256,14 +256,13 @@ fn codes(
 ) -> Codes {
     let mut codes = Codes::default();
     for (index, text) in written.iter().enumerate() {
-        match text.0.parse::<u16>() {
-            Ok(status @ 400..=599) => codes = codes.with(status),
-            _ => {
-                let path = path.index(index);
-                let found = describe(&document.tree, &path);
-                let wanted = "the status of an error: 400 to 599";
-                findings.error(document, &path, found, wanted, "");
-            }
+        if let Ok(status @ 400..=599) = text.0.parse::<u16>() {
+            codes = codes.with(status);
+        } else {
+            let path = path.index(index);
+            let found = describe(&document.tree, &path);
+            let wanted = "the status of an error: 400 to 599";
+            findings.error(document, &path, found, wanted, "");
         }
     }
     codes

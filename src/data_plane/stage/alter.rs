@@ -22,16 +22,15 @@ pub fn params(out: &mut Vec<u8>, body: &[u8], changes: &Changes) -> Result<(), R
             _ => Refusal::InvalidJson.into(),
         })?;
         end = found.end;
-        match found.values[0] {
-            Some(span) => edits.push(Edit { range: span.range(), with: value.as_bytes() }),
-            None => {
-                // A body that names a model has a member before.
-                added.push(b',');
-                json::value::push_json_string(&mut added, key);
-                added.push(b':');
-                added.extend_from_slice(value.as_bytes());
-            }
+        if let Some(span) = found.values[0] {
+            edits.push(Edit { range: span.range(), with: value.as_bytes() });
+            continue;
         }
+        // A body that names a model has a member before.
+        added.push(b',');
+        json::value::push_json_string(&mut added, key);
+        added.push(b':');
+        added.extend_from_slice(value.as_bytes());
     }
     edits.sort_unstable_by_key(|edit| edit.range.start);
     edits.push(Edit { range: end..end, with: &added });

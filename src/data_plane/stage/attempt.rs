@@ -61,7 +61,7 @@ pub struct Attempt<'s> {
 /// What becomes of a request after an attempt.
 pub enum Judged {
     Over(Result<(), Stop>),
-    /// Another attempt follows, after this moment.
+    /// Another attempt follows, at once or after this moment.
     Again(Option<Moment>),
 }
 
@@ -204,15 +204,15 @@ impl<'s, 'd> Tries<'s, 'd> {
         trail.fail(&self.model().name, status, fault);
         let next = self.next_after(core, status, fault, downlink, trail);
         match next {
-            Some(at) => {
+            Some(moment) => {
                 trail.begin_attempt();
-                Judged::Again(at)
+                Judged::Again((moment > core.clock.recent()).then_some(moment))
             }
             None => Judged::Over(self.last_words(ended, fault)),
         }
     }
 
-    /// When the next attempt is made, if one is: at once, or at a moment.
+    /// When the next attempt is made, if one is.
     fn next_after(
         &mut self,
         core: &Core,
@@ -220,7 +220,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         fault: Option<Fault>,
         downlink: &Downlink<'_>,
         trail: &Trail<'_>,
-    ) -> Option<Option<Moment>> {
+    ) -> Option<Moment> {
         let now = core.clock.now();
         let total = core.settings.timeouts.total_ms;
         let deadline = total.map(|millis| trail.started().plus_millis(millis));
@@ -243,7 +243,7 @@ impl<'s, 'd> Tries<'s, 'd> {
             if is_in_time(moment) && !(may_fall_back && wait_ms > PATIENCE_MS) {
                 self.retries_left -= 1;
                 core.targets.spend(self.model(), core.node_ms());
-                return Some(Some(moment));
+                return Some(moment);
             }
         }
         if !may_fall_back {
@@ -252,7 +252,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         self.at += 1;
         self.retries_left = self.retry().attempts;
         self.is_fresh = true;
-        Some(None)
+        Some(now)
     }
 
     /// What the client is told when nobody is left to ask.

@@ -7,7 +7,7 @@ use memchr::memmem;
 /// `RetryInfo`; none where it says nothing that can be read. A date that is past is now.
 ///
 /// **Source**: RFC 9110 §10.2.3; openai-python's `_calculate_retry_timeout` for `retry-after-ms`;
-/// google/rpc/error_details.proto, read 2026-11-21.
+/// `google/rpc/error_details.proto`, read 2026-11-21.
 pub fn read(answer: &Answer, now: UnixMillis) -> Option<u64> {
     let header = |name: &str| answer.header(name).map(<[u8]>::trim_ascii);
     header("retry-after-ms")
