@@ -122,7 +122,8 @@ fn compose(
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
-        seed: words::seed_of(&body["messages"].to_string()) ^ words::seed_of(&body["contents"].to_string()),
+        seed: words::seed_of(&body["messages"].to_string())
+            ^ words::seed_of(&body["contents"].to_string()),
     };
     if path.contains("/messages") || claude_of_vertex(path).is_some() {
         return messages::answer(request, &ask);

@@ -94,8 +94,7 @@ pub(super) fn of(
     let head_of = |path: &str| {
         head::write_one(&address.url, path, &address.query, &proof.credential, &proof.headers)
     };
-    let mut heads =
-        head::write(&address.url, &address.query, &proof.credential, &proof.headers);
+    let mut heads = head::write(&address.url, &address.query, &proof.credential, &proof.headers);
     let dialect = vendor.dialect_of(name);
     let claude_version = vendor.claude_version.filter(|_| vendor.is_claude(name));
     let stream_head = match (claude_version, dialect) {

@@ -135,14 +135,16 @@ mod tests {
     #[test]
     fn fault_23_the_delay_of_retry_info_is_whole_seconds() {
         let told = |delay: &str| {
-            let text = format!(r#"[{{"error":{{"details":[{{"a":1}},{{"retryDelay":{delay}}}]}}}}]"#);
+            let text =
+                format!(r#"[{{"error":{{"details":[{{"a":1}},{{"retryDelay":{delay}}}]}}}}]"#);
             let mut document = Document::default();
             retry_after_seconds(document.parse(text.as_bytes()).expect("valid"))
         };
         assert_eq!(told("\"48s\""), Some(48));
         assert_eq!(told("\"48.939935699s\""), Some(49));
         assert_eq!(told("\"48.000s\""), Some(48));
-        for garbage in ["\"\"", "\"s\"", "\"-1s\"", "\"1e3s\"", "7", "\"9\"", "\"99999999999999999999s\""]
+        for garbage in
+            ["\"\"", "\"s\"", "\"-1s\"", "\"1e3s\"", "7", "\"9\"", "\"99999999999999999999s\""]
         {
             assert_eq!(told(garbage), None, "{garbage}");
         }

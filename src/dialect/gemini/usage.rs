@@ -24,9 +24,8 @@ pub fn decode(value: Value<'_, '_>) -> Usage {
     };
     let audio = |name: &str| {
         let told = value.get(name)?.items();
-        let mut audio = told.filter(|one| {
-            one.get("modality").and_then(Value::plain).as_deref() == Some("AUDIO")
-        });
+        let mut audio = told
+            .filter(|one| one.get("modality").and_then(Value::plain).as_deref() == Some("AUDIO"));
         audio.next()?.get("tokenCount").and_then(Value::as_u64)
     };
     Usage {
@@ -48,7 +47,8 @@ pub fn encode(out: &mut Vec<u8>, usage: &Usage) {
     if let Some(cached) = usage.cached {
         object.number("cachedContentTokenCount", cached);
     }
-    let reasoning = usage.reasoning.unwrap_or(0);
+    // Some vendors tell more thoughts than words, and count them nowhere.
+    let reasoning = usage.reasoning.unwrap_or(0).min(output);
     object.number("candidatesTokenCount", output.saturating_sub(reasoning));
     if reasoning > 0 {
         object.number("thoughtsTokenCount", reasoning);

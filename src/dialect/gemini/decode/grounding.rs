@@ -40,9 +40,8 @@ pub fn cite<'b>(parts: &mut Vec<Part<'b>>, grounding: Value<'_, '_>) -> bool {
         }
     }
     found.sort_by_key(|(part, range, _)| (*part, range.start));
-    let texts: Vec<usize> = (0..parts.len())
-        .filter(|at| matches!(parts[*at].content, Content::Text(_)))
-        .collect();
+    let texts: Vec<usize> =
+        (0..parts.len()).filter(|at| matches!(parts[*at].content, Content::Text(_))).collect();
     // From the back, so that places before stay where they are.
     for at in (0..texts.len()).rev() {
         let here = found.iter().filter(|(part, ..)| *part == at);

@@ -55,8 +55,7 @@ pub fn of_vendor<'b>(
         parts.push(content.into());
     } else if let Some((name, is_server)) = kind(value) {
         let foreign = Foreign { dialect: Dialect::Gemini, name, json: Json::of(value) };
-        let content =
-            if is_server { Content::Server(foreign) } else { Content::Foreign(foreign) };
+        let content = if is_server { Content::Server(foreign) } else { Content::Foreign(foreign) };
         parts.push(content.into());
     }
     if let Some(proof) = proof {
@@ -165,7 +164,8 @@ fn media<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Option<Content<'b>
 
 /// What a part of no other dialect is called, and whether the vendor's own tools made it.
 fn kind<'b>(value: Value<'_, 'b>) -> Option<(Text<'b>, bool)> {
-    let mut names = value.members().map(|(key, _)| key).filter(|key| !MARKS.contains(&&*camel(key)));
+    let mut names =
+        value.members().map(|(key, _)| key).filter(|key| !MARKS.contains(&&*camel(key)));
     let name = names.next()?;
     let servers = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
     let is_server = servers.contains(&&*camel(&name));

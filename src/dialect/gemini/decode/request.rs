@@ -136,8 +136,7 @@ fn read_thinking(
                 if word != "thinking_level_unspecified" {
                     let effort = Effort::of(&word);
                     let wanted = "minimal, low, medium or high";
-                    reasoning =
-                        Reasoning::Effort(effort.ok_or_else(|| path.refuse(wanted))?);
+                    reasoning = Reasoning::Effort(effort.ok_or_else(|| path.refuse(wanted))?);
                 }
             }
             "includeThoughts" => {
@@ -164,12 +163,9 @@ fn read_output<'b>(config: Value<'_, 'b>, path: &Path<'_>) -> Result<Output<'b>,
         (None, None) => None,
     };
     match (media_type.as_ref().map(Text::read).as_deref(), schema) {
-        (_, Some(schema)) => Ok(Output::JsonSchema {
-            name: None,
-            description: None,
-            schema,
-            is_strict: None,
-        }),
+        (_, Some(schema)) => {
+            Ok(Output::JsonSchema { name: None, description: None, schema, is_strict: None })
+        }
         (Some("application/json"), None) => Ok(Output::JsonObject),
         (None | Some("" | "text/plain"), None) => Ok(Output::Text),
         (Some(_), None) => {

@@ -185,8 +185,7 @@ impl Encoder {
             text.push(&mut written);
             written
         };
-        let held =
-            Held { choice, tool, id: written(id), name: written(name), json: Vec::new() };
+        let held = Held { choice, tool, id: written(id), name: written(name), json: Vec::new() };
         self.held_bytes += held.id.len() + held.name.len();
         self.is_overfull |= self.held_bytes > HELD_BYTES_MAX;
         self.held.push(held);
@@ -212,9 +211,8 @@ impl Encoder {
                 continue;
             }
             let held = self.held.remove(at);
-            self.held_bytes = self
-                .held_bytes
-                .saturating_sub(held.id.len() + held.name.len() + held.json.len());
+            self.held_bytes =
+                self.held_bytes.saturating_sub(held.id.len() + held.name.len() + held.json.len());
             let json = String::from_utf8_lossy(&held.json);
             self.parts(out, held.choice, |parts| {
                 let mut object = parts.object();

@@ -117,13 +117,12 @@ impl Conversation<'_, '_> {
         if !is_made(&id) {
             inner.text("id", &id);
         }
-        match result.name.as_ref().or_else(|| self.name_of(&result.id)) {
-            Some(name) => name.push(inner.key("name")),
+        if let Some(name) = result.name.as_ref().or_else(|| self.name_of(&result.id)) {
+            name.push(inner.key("name"));
+        } else {
             // Whoever answers what nobody asked is told so by the vendor.
-            None => {
-                dropped.name("messages[].tool_call_id");
-                inner.text("name", "unknown");
-            }
+            dropped.name("messages[].tool_call_id");
+            inner.text("name", "unknown");
         }
         push_response(inner.key("response"), result);
         inner.close();
@@ -131,11 +130,11 @@ impl Conversation<'_, '_> {
     }
 
     fn name_of(&self, id: &Text<'_>) -> Option<&Text<'_>> {
-        let parts = self.request.turns.iter().rev().flat_map(|turn| &turn.parts);
-        parts.filter_map(|part| match &part.content {
+        let mut parts = self.request.turns.iter().rev().flat_map(|turn| &turn.parts);
+        parts.find_map(|part| match &part.content {
             Content::ToolCall(call) if call.id == *id => Some(&call.name),
             _ => None,
-        }).next()
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! Answers where one side does not speak OpenAI's language: told in the client's words, or, where
 //! both sides speak the same, passed as they came.
 //!
-//! `whole.rs` is one JSON document, `stream.rs` events, `error.rs` what is neither.
+//! `whole.rs` is one JSON document, `stream.rs` events, which `array.rs` turns into elements where the
+//! client wants an array, `error.rs` what is neither.
 
+mod array;
 mod error;
 mod stream;
 mod whole;

@@ -12,7 +12,7 @@ use crate::{
             failed::tell,
             head::{self, Length},
             refuse,
-            translated::{error::tell_in, manner},
+            translated::{array::Array, error::tell_in, manner},
         },
         trail::Trail,
         upstream::call::{Answer, Failure},
@@ -48,6 +48,8 @@ struct Relay<'r> {
     pending: Vec<u8>,
     /// What the client gets next.
     payload: Vec<u8>,
+    /// The client wants elements of an array.
+    array: Option<Array>,
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
@@ -69,6 +71,7 @@ pub async fn relay(
         scanner: Scanner::default(),
         pending: reply.core.buffers.take(),
         payload: reply.core.buffers.take(),
+        array: talk.ask.is_array.then(Array::default),
         early_error: None,
         finished_at: None,
     };
@@ -173,6 +176,13 @@ impl Relay<'_> {
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
+        if self.array.is_some() {
+            head::push(reply, answer, self.status, b"application/json", length);
+            // A space, which may stand between elements.
+            let is_chunked = length == Length::Chunked;
+            reply.downlink.probe = if is_chunked { b"1\r\n \r\n" } else { b" " };
+            return;
+        }
         let content_type = b"text/event-stream";
         head::push(reply, answer, self.status, content_type, length);
         // A comment, which a client of events passes over.
@@ -181,6 +191,9 @@ impl Relay<'_> {
 
     /// Move what was told into what is sent next, as one chunk.
     fn push(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
+        if let Some(array) = &mut self.array {
+            array.frame(&mut self.payload);
+        }
         if self.payload.is_empty() {
             return;
         }
@@ -256,6 +269,9 @@ impl Relay<'_> {
             self.stream.end(&mut self.payload, &manner);
             Ending::Complete
         };
+        if let Some(array) = &mut self.array {
+            array.close(&mut self.payload);
+        }
         self.push(reply, answer);
         if self.length == Some(Length::Chunked) {
             reply.downlink.out.extend_from_slice(LAST_CHUNK);
