@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, gemini, openai_chat,
+        anthropic, cohere, gemini, openai_chat,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -83,6 +83,8 @@ pub fn decode_request<'b>(
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
         Dialect::Gemini => gemini::decode::request::decode(root, dropped),
+        // No client speaks it.
+        Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
     }
 }
 
@@ -100,6 +102,7 @@ pub fn encode_request(
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
         Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -137,6 +140,8 @@ pub fn reply(
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
+        // No client speaks it.
+        Dialect::Cohere => return Err(Malformed),
     }
     Ok(reply.usage)
 }
@@ -148,6 +153,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
         Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
         Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
         Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
+        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
 }
 
@@ -161,6 +167,7 @@ pub fn decode_reply<'b>(
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
+        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -176,13 +183,16 @@ pub fn decode_failure<'b>(
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
         Dialect::Gemini => gemini::error::decode(root, status),
+        Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
 
 /// Append an error in this dialect.
 pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::encode(out, failure, request_id),
+        Dialect::OpenAiChat | Dialect::Cohere => {
+            openai_chat::error::encode(out, failure, request_id);
+        }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
         Dialect::Gemini => gemini::error::encode(out, failure, request_id),
     }
@@ -191,7 +201,9 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
 /// Append a refusal of ours in this dialect.
 pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::push(out, refused, request_id),
+        Dialect::OpenAiChat | Dialect::Cohere => {
+            openai_chat::error::push(out, refused, request_id);
+        }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
         Dialect::Gemini => gemini::error::push_refused(out, refused, request_id),
     }
@@ -200,7 +212,9 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
 /// The same as an event of a stream.
 pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::push_event(out, refused, request_id),
+        Dialect::OpenAiChat | Dialect::Cohere => {
+            openai_chat::error::push_event(out, refused, request_id);
+        }
         Dialect::Anthropic => anthropic::error::push_event(out, |out| {
             anthropic::error::push_refused(out, refused, request_id);
         }),
@@ -215,6 +229,7 @@ enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
     Gemini(gemini::decode::stream::Decoder),
+    Cohere(cohere::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -277,10 +292,13 @@ impl Stream {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
                 Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
+                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
                 to if to == from => Encoder::Nobody,
+                // No client speaks it.
+                Dialect::Cohere => Encoder::Nobody,
                 Dialect::OpenAiChat => {
                     Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
                 }
@@ -318,6 +336,7 @@ impl Stream {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
             Decoder::Gemini(decoder) => decoder.read(data, &mut to),
+            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         match &self.encoder {

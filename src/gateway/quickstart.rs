@@ -166,9 +166,8 @@ collaborators:
     for (model, kind) in models {
         let _ = writeln!(
             out,
-            "  - {{name: \"{model}\", type: integration/model/{}, model_id: \"{model}\", \
-             model_types: [{kind}]}}",
-            model_type
+            "  - {{name: \"{model}\", type: integration/model/{model_type}, \
+             model_id: \"{model}\", model_types: [{kind}]}}"
         );
     }
 }

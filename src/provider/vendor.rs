@@ -154,7 +154,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 22] = [
+pub const VENDORS: [Vendor; 23] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
@@ -193,6 +193,12 @@ pub const VENDORS: [Vendor; 22] = [
         claude_version: Some("vertex-2023-10-16"),
         model_path: ModelPath::Vertex,
         ..plain("google-vertex", "")
+    },
+    // Source: docs.cohere.com/reference/chat, read 2026-11-21.
+    Vendor {
+        dialect: Dialect::Cohere,
+        may_lack_models: true,
+        ..plain("cohere", "https://api.cohere.com/v2")
     },
     azure(
         "azure-openai",
@@ -250,6 +256,12 @@ pub const VENDORS: [Vendor; 22] = [
 ];
 
 impl Vendor {
+    /// What the body of a call of this model says instead of the model.
+    #[must_use]
+    pub fn claude_version_of(&self, model_id: &str) -> Option<&'static str> {
+        self.claude_version.filter(|_| self.is_claude(model_id))
+    }
+
     /// Is this one of its Claudes that speak Anthropic's language?
     #[must_use]
     pub fn is_claude(&self, model_id: &str) -> bool {

@@ -47,13 +47,12 @@ pub fn push_all(
         tool.close();
     }
     for one in server_tools() {
-        match one.tool.dialect {
-            Dialect::Gemini => one.tool.json.push(tools.item()),
-            _ => {
-                let mut tool = tools.object();
-                tool.raw(own_name(one).unwrap_or_default(), "{}");
-                tool.close();
-            }
+        if one.tool.dialect == Dialect::Gemini {
+            one.tool.json.push(tools.item());
+        } else {
+            let mut tool = tools.object();
+            tool.raw(own_name(one).unwrap_or_default(), "{}");
+            tool.close();
         }
     }
     tools.close();
