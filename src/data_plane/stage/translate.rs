@@ -113,7 +113,7 @@ fn write(
         let detail = "That model's vendor is asked for chats only.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
-    let head = target.head(operation, ask.is_streaming);
+    let head = target.head_of(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
