@@ -115,6 +115,11 @@ impl<'a> Downlink<'a> {
         }
     }
 
+    /// Does the core close, so that only last words are said?
+    pub fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
     /// Has a byte of the reply left?
     pub fn has_replied(&self) -> bool {
         self.has_replied.get()

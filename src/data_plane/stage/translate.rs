@@ -1,7 +1,10 @@
 //! The Call: what we send to a target, head and body in one buffer.
 
 use crate::{
-    data_plane::{inbound::Request, stage::finish},
+    data_plane::{
+        inbound::Request,
+        stage::{alter, finish},
+    },
     dialect::{
         openai_chat::request::{self, Ask},
         pivot::{
@@ -13,9 +16,11 @@ use crate::{
     },
     lexicon::{
         fault::Fault,
+        operation::Operation,
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
+    policy::route::Changes,
     provider::target::Target,
     wire::{headers, http1, json::document::Document},
 };
@@ -71,8 +76,26 @@ impl From<Fault> for Unsaid {
 /// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
 /// cannot be signed.
 pub fn call(
+    out: Vec<u8>,
+    to: (&Target, Option<&Changes>),
+    ask: &Ask<'_>,
+    from: &Request<'_>,
+    told: (UnixMillis, &mut Dropped),
+) -> Result<Call, Unsaid> {
+    match to.1.filter(|changes| !changes.params.is_empty()) {
+        None => write(out, to, ask, from, told),
+        Some(changes) => {
+            let mut body = Vec::with_capacity(from.body.len() + 256);
+            alter::params(&mut body, from.body, changes)?;
+            let ask = request::read(ask.operation, &body)?;
+            write(out, to, &ask, &Request { body: &body, ..*from }, told)
+        }
+    }
+}
+
+fn write(
     mut out: Vec<u8>,
-    target: &Target,
+    (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
     (now, dropped): (UnixMillis, &mut Dropped),
@@ -86,10 +109,17 @@ pub fn call(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let operation = if is_translated { target.dialect.chat() } else { ask.operation };
-    let head = target.head(operation);
+    if target.claude_version.is_some() && operation == Operation::CountTokens {
+        let detail = "That model's vendor is asked for chats only.";
+        return Err(Refusal::OperationUnsupported.about("model", detail).into());
+    }
+    let head = target.head_of(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
+    if let Some(changes) = changes.filter(|it| it.touch_headers()) {
+        alter::headers(&mut out, changes);
+    }
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
@@ -100,13 +130,17 @@ pub fn call(
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
         let pair = (client, target.dialect);
-        translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
+        let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
+        translation::request_told(&mut out, from.body, pair, told, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
         request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);
+    if let Some(version) = target.claude_version {
+        finish::say_version(&mut out, body_at, version);
+    }
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.
@@ -123,13 +157,15 @@ pub fn call(
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
-    let foreign: &[u8] = match to {
-        Dialect::OpenAiChat => b"anthropic-",
-        Dialect::Anthropic => b"openai-",
+    let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
+    let is_anothers = |name: &[u8]| {
+        let begins = |prefix: &[u8]| {
+            name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))
+        };
+        vendors.iter().any(|(prefix, dialect)| *dialect != to && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
-        let is_foreign = is_translated
-            && name.get(..foreign.len()).is_some_and(|it| it.eq_ignore_ascii_case(foreign));
+        let is_foreign = is_translated && is_anothers(name);
         if headers::passes_upstream(name) && !is_foreign {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");

@@ -153,6 +153,9 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    Gemini,
+    /// Spoken by vendors alone.
+    Cohere,
 }
 
 impl Dialect {
@@ -164,6 +167,7 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
 
@@ -171,8 +175,9 @@ impl Dialect {
     #[must_use]
     pub const fn chat(self) -> Operation {
         match self {
-            Self::OpenAiChat => Operation::ChatCompletions,
+            Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::Gemini => Operation::GenerateContent,
         }
     }
 }

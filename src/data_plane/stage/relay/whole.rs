@@ -11,10 +11,13 @@ use crate::{
         trail::Trail,
         upstream::call::{Answer, Failure},
     },
-    dialect::openai_chat::reply::{Observer, Seen, seen},
+    dialect::openai_chat::reply::{Observer, Seen, error_status, seen},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
 };
 
+/// Where another attempt may follow, a document is not told before it is known to be no error, or
+/// is longer than an error is.
+const HELD_BYTES_MAX: usize = 4 << 10;
 /// More blank lines than these before a document are no answer.
 const BLANK_BYTES_MAX: usize = 64 << 10;
 
@@ -40,11 +43,15 @@ fn push_at_once(
         return Err(broken(Failure::Fault(fault), reply));
     }
     let payload = &answer.read_last()[..length];
+    let seen = seen(payload);
+    if reply.again.is_some() && seen.is_error && length < HELD_BYTES_MAX {
+        reply.give_up_on_error(error_status(payload).unwrap_or(502))?;
+    }
     reply.trail.bytes_out = length as u64;
     begin(reply, answer, payload)?;
     reply.trail.content(reply.core.clock.recent());
     reply.downlink.out.extend_from_slice(payload);
-    account(reply.trail, seen(payload));
+    account(reply.trail, seen);
     reply.trail.seal(Ending::Complete, answer.head.status);
     Ok(())
 }
@@ -76,7 +83,11 @@ async fn relay_pieces(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Res
         if !is_all_at_once {
             observer.get_or_insert_default().see(&payload[held..]);
         }
-        if length.is_none() && (is_done || !is_blank(&payload)) {
+        let is_held = reply.again.is_some() && payload.len() < HELD_BYTES_MAX;
+        if is_done && is_held && length.is_none() && seen(&payload).is_error {
+            reply.give_up_on_error(error_status(&payload).unwrap_or(502))?;
+        }
+        if length.is_none() && (is_done || !(is_held || is_blank(&payload))) {
             length = Some(begin(reply, answer, &payload)?);
         }
         if length.is_some() && payload.len() > held {
