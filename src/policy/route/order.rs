@@ -257,7 +257,3 @@ fn score_latency(
     }
     if explores { Reason::Exploration } else { Reason::Latency }
 }
-
-#[cfg(test)]
-#[path = "order_tests.rs"]
-mod tests;
