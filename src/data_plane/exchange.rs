@@ -35,6 +35,7 @@ use crate::{
     snapshot::Snapshot,
     wire::headers,
 };
+use std::borrow::Cow;
 
 /// Why an exchange goes no further.
 #[derive(Debug, PartialEq, Eq)]
@@ -175,9 +176,13 @@ async fn converse<'s>(
                 let applied = trail.applied(directives::applied(snapshot.caller(subject)));
                 let applied = tries.applied(core, applied, trail);
                 let talk = Talk { ask: &ask, call: said, manner: directives.manner };
-                let (again, applied) = (tries.again(), &*applied);
-                let reply = relay::Reply { core, limits, applied, again, downlink, trail };
+                let again = tries.again();
+                let reply =
+                    relay::Reply { core, limits, applied: &applied, again, downlink, trail };
                 let ended = reply.relay(&mut answer, talk).await;
+                if let Cow::Owned(written) = applied {
+                    core.buffers.give(written);
+                }
                 tries.hear(&ended, &answer, core);
                 answer.release(core);
                 ended

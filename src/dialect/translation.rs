@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, openai_chat,
+        anthropic, cohere, openai_chat,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -56,6 +56,8 @@ pub fn decode_request<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+        // No client speaks it.
+        Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
     }
 }
 
@@ -72,6 +74,7 @@ pub fn encode_request(
             openai_chat::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -108,6 +111,8 @@ pub fn reply(
     match to {
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+        // No client speaks it.
+        Dialect::Cohere => return Err(Malformed),
     }
     Ok(reply.usage)
 }
@@ -119,6 +124,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
     match from {
         Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
         Dialect::Anthropic => anthropic::usage::decode(told).seen(),
+        Dialect::Cohere => cohere::usage::decode(told).seen(),
     }
 }
 
@@ -131,6 +137,7 @@ pub fn decode_reply<'b>(
     let reply = match from {
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
+        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -145,13 +152,16 @@ pub fn decode_failure<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
+        Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
 
 /// Append an error in this dialect.
 pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::encode(out, failure, request_id),
+        Dialect::OpenAiChat | Dialect::Cohere => {
+            openai_chat::error::encode(out, failure, request_id);
+        }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
     }
 }
@@ -159,7 +169,9 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
 /// Append a refusal of ours in this dialect.
 pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::push(out, refused, request_id),
+        Dialect::OpenAiChat | Dialect::Cohere => {
+            openai_chat::error::push(out, refused, request_id);
+        }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
     }
 }
@@ -167,7 +179,9 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
 /// The same as an event of a stream.
 pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::push_event(out, refused, request_id),
+        Dialect::OpenAiChat | Dialect::Cohere => {
+            openai_chat::error::push_event(out, refused, request_id);
+        }
         Dialect::Anthropic => anthropic::error::push_event(out, |out| {
             anthropic::error::push_refused(out, refused, request_id);
         }),
@@ -178,6 +192,7 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
+    Cohere(cohere::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -237,10 +252,13 @@ impl Stream {
                 Dialect::Anthropic => {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
+                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
                 to if to == from => Encoder::Nobody,
+                // No client speaks it.
+                Dialect::Cohere => Encoder::Nobody,
                 Dialect::OpenAiChat => {
                     Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
                 }
@@ -276,6 +294,7 @@ impl Stream {
         let read = match &mut self.decoder {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
+            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         match &self.encoder {

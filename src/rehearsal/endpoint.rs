@@ -1,7 +1,7 @@
 //! Which answer a request gets: the paths, and the order in which scripts are asked.
 
 use super::{
-    Shared, chat, completion, embedding,
+    Shared, chat, cohere, completion, embedding,
     frame::{error, json},
     incoming::{Request, STREAM_ASKED},
     messages, odd,
@@ -124,6 +124,9 @@ fn compose(
     if path.contains("/messages") {
         return messages::answer(request, &ask);
     }
+    if path.ends_with("/chat") {
+        return cohere::answer(request, &ask);
+    }
     by_path(path, &ask)
 }
 
@@ -142,7 +145,7 @@ fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
 }
 
 fn is_known(path: &str) -> bool {
-    ["/completions", "/embeddings", "/messages", "/messages/count_tokens"]
+    ["/completions", "/embeddings", "/messages", "/messages/count_tokens", "/chat"]
         .iter()
         .any(|known| path.ends_with(known))
 }

@@ -88,9 +88,10 @@ pub(super) fn of(
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
         _ => None,
     };
+    let place = (&address.url, &*address.query, vendor.dialect);
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
-        heads: head::write(&address.url, &address.query, &proof.credential, &proof.headers),
+        heads: head::write(place, &proof.credential, &proof.headers),
         model_json,
         rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
         fit,

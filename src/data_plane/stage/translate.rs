@@ -148,13 +148,15 @@ fn write(
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
-    let foreign: &[u8] = match to {
-        Dialect::OpenAiChat => b"anthropic-",
-        Dialect::Anthropic => b"openai-",
+    let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
+    let is_anothers = |name: &[u8]| {
+        let begins = |prefix: &[u8]| {
+            name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))
+        };
+        vendors.iter().any(|(prefix, dialect)| *dialect != to && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
-        let is_foreign = is_translated
-            && name.get(..foreign.len()).is_some_and(|it| it.eq_ignore_ascii_case(foreign));
+        let is_foreign = is_translated && is_anothers(name);
         if headers::passes_upstream(name) && !is_foreign {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");

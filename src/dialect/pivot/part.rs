@@ -153,6 +153,8 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    /// Spoken by vendors alone.
+    Cohere,
 }
 
 impl Dialect {
@@ -171,7 +173,7 @@ impl Dialect {
     #[must_use]
     pub const fn chat(self) -> Operation {
         match self {
-            Self::OpenAiChat => Operation::ChatCompletions,
+            Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
         }
     }

@@ -255,7 +255,3 @@ fn score_latency(
     }
     if explores { Reason::Exploration } else { Reason::Latency }
 }
-
-#[cfg(test)]
-#[path = "order_tests.rs"]
-mod tests;

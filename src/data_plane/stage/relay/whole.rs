@@ -12,7 +12,6 @@ use crate::{
     },
     dialect::openai_chat::reply::{Observer, error_status, seen},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
-    wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
 
 /// Where another attempt may follow, a document is not told before it is known to be no error, or
@@ -41,7 +40,7 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
         }
         let is_held = reply.again.is_some() && payload.len() < HELD_BYTES_MAX;
         if is_done && is_held && length.is_none() && seen(&payload).is_error {
-            reply.give_up_on_error(error_status(&payload))?;
+            reply.give_up_on_error(error_status(&payload).unwrap_or(502))?;
         }
         if length.is_none() && (is_done || !(is_held || is_blank(&payload))) {
             length = Some(begin(reply, answer, &payload)?);
@@ -50,7 +49,10 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
             reply.trail.content(reply.core.clock.recent());
         }
         if let Some(length) = length {
-            push_piece(&mut reply.downlink.out, &payload, length, is_done);
+            length.push_piece(&mut reply.downlink.out, [&payload]);
+            if is_done {
+                length.push_end(&mut reply.downlink.out);
+            }
         }
         if is_done {
             let seen = observer.map_or_else(|| seen(&payload), |observer| observer.seen());
@@ -116,21 +118,6 @@ fn begin(reply: &mut Reply<'_, '_, '_>, answer: &Answer, payload: &[u8]) -> Resu
     };
     head::push(reply, answer, answer.head.status, b"application/json", length);
     Ok(length)
-}
-
-fn push_piece(out: &mut Vec<u8>, payload: &[u8], length: Length, is_last: bool) {
-    if length != Length::Chunked {
-        out.extend_from_slice(payload);
-        return;
-    }
-    if !payload.is_empty() {
-        push_chunk_head(out, payload.len());
-        out.extend_from_slice(payload);
-        out.extend_from_slice(b"\r\n");
-    }
-    if is_last {
-        out.extend_from_slice(LAST_CHUNK);
-    }
 }
 
 /// The answer broke off. Where the client has a part of it, only a cut connection tells the truth.
