@@ -127,8 +127,8 @@ impl Observer {
     }
 }
 
-/// Does an event hold content, or the end of it? One that only names a role, or counts, or says what
-/// a filter found in the request, holds none; what cannot be read does.
+/// Does an event hold content, or the end of it? One that only names a role, or counts, or says
+/// what a filter found in the request, holds none; what cannot be read does.
 ///
 /// **Cost**: a full parse; asked only of the first events, and only where it matters.
 #[must_use]

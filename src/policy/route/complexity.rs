@@ -2,9 +2,9 @@
 //!
 //! Each sign in the newest user message and in the shape of the request gives points; a few take
 //! some away. Up to 1 point is simple, up to 4 medium, more is complex. Signs are words of work
-//! (prove, refactor, compare …), code and stack traces, mathematics, lists of demands, length, tools
-//! and wanted schemas; a short question for a fact, a greeting or a translation takes points away.
-//! It reads English; in other languages shape, code and mathematics still speak.
+//! (prove, refactor, compare …), code and stack traces, mathematics, lists of demands, length,
+//! tools and wanted schemas; a short question for a fact, a greeting or a translation takes points
+//! away. It reads English; in other languages shape, code and mathematics still speak.
 
 /// How hard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

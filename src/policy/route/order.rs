@@ -3,21 +3,22 @@
 //! 1. Those that the request may not use, or whose `metadata_match` it does not meet, are left out.
 //! 2. The strategy orders the rest:
 //!    - *weight*: each target draws `-ln(u) / weight`, the smallest is first (so the first is drawn
-//!      by weight, the second by weight among the others, and so on; Efraimidis and Spirakis, 2006).
-//!      `u` comes from chance, or, for a sticky session, from a hash of rule, session, target and
-//!      epoch: a rendezvous, the same on every core and node without anybody remembering. An epoch
-//!      is one `ttl_seconds`, and begins for each session at a moment of its own.
+//!      by weight, the second by weight among the others, and so on; Efraimidis and Spirakis,
+//!      2006). `u` comes from chance, or, for a sticky session, from a hash of rule, session,
+//!      target and epoch: a rendezvous, the same on every core and node without anybody
+//!      remembering. An epoch is one `ttl_seconds`, and begins for each session at a moment of its
+//!      own.
 //!    - *latency*: targets whose mean time per output token of 20 minutes is within 1.2 times the
-//!      best share the requests, faster ones more, by the same rendezvous of the caller in epochs of
-//!      ten minutes: so a caller stays (prompt caches stay warm) and nothing flaps. One request in
-//!      eight goes to a target with fewer than three readings, while there is one. The slower ones
-//!      follow by their means. (Of the reference's two published algorithms the first gives the
-//!      band and the three readings, the second the weights and epochs: weights alone would send a
-//!      lone caller to a slow target for ten minutes.)
+//!      best share the requests, faster ones more, by the same rendezvous of the caller in epochs
+//!      of ten minutes: so a caller stays (prompt caches stay warm) and nothing flaps. One request
+//!      in eight goes to a target with fewer than three readings, while there is one. The slower
+//!      ones follow by their means. (Of the reference's two published algorithms the first gives
+//!      the band and the three readings, the second the weights and epochs: weights alone would
+//!      send a lone caller to a slow target for ten minutes.)
 //!    - *priority*: the smallest number first, as written among equals.
 //!    - *complexity*: the request's tier, then the nearest, the harder one first.
-//! 3. Those that fail move to the end and are never left out: two failures in two minutes, or, where
-//!    `sla_cutoff` says so, a mean beyond it of at least three readings in three minutes.
+//! 3. Those that fail move to the end and are never left out: two failures in two minutes, or,
+//!    where `sla_cutoff` says so, a mean beyond it of at least three readings in three minutes.
 //! 4. Behind the first stand only those that take fallbacks.
 
 use crate::{

@@ -46,8 +46,8 @@ struct Relay<'t> {
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
-    /// Another attempt may follow: nothing is told before the first content, for until then an error
-    /// is none of the client's.
+    /// Another attempt may follow: nothing is told before the first content, for until then an
+    /// error is none of the client's.
     is_held: bool,
 }
 
