@@ -14,7 +14,7 @@ use crate::{
         local,
         request_id::RequestId,
         stage::{
-            admit,
+            admit, ask,
             attempt::{self, Judged, Tries},
             decode, directives, parse,
             relay::{self, Talk},
@@ -24,7 +24,7 @@ use crate::{
         trail::Trail,
         upstream::call,
     },
-    dialect::{openai_chat, pivot::part::Dialect},
+    dialect::pivot::part::Dialect,
     lexicon::{
         fault::Fault,
         ids::SubjectId,
@@ -141,7 +141,7 @@ async fn converse<'s>(
         )
         .await;
     };
-    let ask = openai_chat::request::read(operation, request.body)?;
+    let ask = ask::read(received.route, operation, request)?;
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;

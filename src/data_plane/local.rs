@@ -108,7 +108,7 @@ fn push_model(out: &mut Vec<u8>, name: &str, owner: &str) {
 }
 
 /// Clients send the slash of `ACCOUNT/MODEL` as `%2F`.
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -119,10 +119,7 @@ async fn live(
 ) -> anyhow::Result<Ended> {
     // Listen first: of two gateways on one port the second must leave everything alone.
     let (listens, socket_files, doors) = cores::open_doors(options)?.split();
-    let admin_listener = admin::bind(options.admin_listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
-    let admin_listen = admin_listener.local_addr()?;
+    let (admin_listener, admin_listen) = open_admin_door(options).await?;
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
     let books = open_books(options, &dir)?;
@@ -180,6 +177,16 @@ async fn live(
     watched?;
     served??;
     ended
+}
+
+async fn open_admin_door(
+    options: &Options,
+) -> anyhow::Result<(tokio::net::TcpListener, SocketAddr)> {
+    let listener = admin::bind(options.admin_listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {

@@ -19,6 +19,7 @@ pub mod compile;
 mod conditions;
 pub mod doors;
 mod findings;
+mod google;
 mod limits;
 pub mod names;
 mod people;

@@ -4,6 +4,7 @@
 
 pub mod admit;
 mod alter;
+pub mod ask;
 pub mod attempt;
 mod classify;
 pub mod decode;

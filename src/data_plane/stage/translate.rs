@@ -16,6 +16,7 @@ use crate::{
     },
     lexicon::{
         fault::Fault,
+        operation::Operation,
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
@@ -108,7 +109,11 @@ fn write(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let operation = if is_translated { target.dialect.chat() } else { ask.operation };
-    let head = target.head(operation);
+    if target.claude_version.is_some() && operation == Operation::CountTokens {
+        let detail = "That model's vendor is asked for chats only.";
+        return Err(Refusal::OperationUnsupported.about("model", detail).into());
+    }
+    let head = target.head_of(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
@@ -125,13 +130,17 @@ fn write(
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
         let pair = (client, target.dialect);
-        translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
+        let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
+        translation::request_told(&mut out, from.body, pair, told, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
         request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);
+    if let Some(version) = target.claude_version {
+        finish::say_version(&mut out, body_at, version);
+    }
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.

@@ -153,6 +153,7 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    Gemini,
     /// Spoken by vendors alone.
     Cohere,
 }
@@ -166,6 +167,7 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
 
@@ -175,6 +177,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::Gemini => Operation::GenerateContent,
         }
     }
 }

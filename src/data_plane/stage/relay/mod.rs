@@ -1,9 +1,11 @@
 //! The Reply: what came back, relayed as it comes.
 //!
-//! `stream.rs` relays events, and `passage.rs` says what becomes of each; `whole.rs` relays one
+//! `stream.rs` relays events, which `array.rs` turns into elements where the client wants an array,
+//! and `passage.rs` says what becomes of each; `whole.rs` relays one
 //! JSON document as it comes, `told.rs` one that must be read first; `error.rs` an answer that is
 //! none. All write their head, and frame what follows, by `head.rs`.
 
+mod array;
 mod error;
 mod head;
 mod passage;
@@ -78,14 +80,13 @@ impl Reply<'_, '_, '_> {
     /// Relay an answer to the client.
     pub async fn relay(mut self, answer: &mut Answer, talk: Talk<'_>) -> Result<(), Stop> {
         let status = answer.head.status;
-        if self.gives_up_on(status) {
-            self.trail.fault = reply::fault_of(status);
-            // What is here is let go, so that the connection can be kept.
-            let _ = answer.take(|_| {});
-            return Err(Stop::Again(status));
-        }
         if let Some(fault) = reply::fault_of(status) {
             self.trail.fault = Some(fault);
+            if self.gives_up_on(status) {
+                // What is here is let go, so that the connection can be kept.
+                let _ = answer.take(|_| {});
+                return Err(Stop::Again(status));
+            }
             return Box::pin(error::relay(&mut self, answer, &talk)).await;
         }
         let is_encoded = answer

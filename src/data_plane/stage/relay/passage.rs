@@ -90,19 +90,22 @@ impl<'t> Passage<'t> {
         }
     }
 
+    /// Is there something in it by now that a client waits for? `data` is the last event's.
+    pub(super) fn has_content(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Watched(_) => has_content(data),
+            Self::Told { stream, .. } => {
+                let facts = &stream.facts;
+                facts.contents > 0 || facts.has_finished || facts.is_done
+            }
+        }
+    }
+
     /// Is the answer complete, as far as its own words say?
     pub(super) const fn is_complete(&self) -> bool {
         match self {
             Self::Watched(observer) => observer.is_complete(),
             Self::Told { stream, .. } => stream.facts.is_done || stream.facts.has_finished,
-        }
-    }
-
-    /// Does this event, which was seen, hold the first content, or the end?
-    pub(super) fn has_begun(&self, bytes: &[u8], event: &Event) -> bool {
-        match self {
-            Self::Watched(_) => data_of(bytes, event).is_some_and(|data| has_content(&data)),
-            Self::Told { .. } => self.tokens() > 0 || self.is_complete(),
         }
     }
 

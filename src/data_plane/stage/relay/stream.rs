@@ -9,7 +9,9 @@ use crate::{
         core::Core,
         exchange::Stop,
         stage::relay::{
-            Reply, Talk, error,
+            Reply, Talk,
+            array::Array,
+            error,
             head::{self, Length},
             passage::{Passage, Share, data_of},
             refuse,
@@ -17,9 +19,12 @@ use crate::{
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::pivot::delta::Malformed,
+    dialect::{openai_chat::reply::error_status, pivot::delta::Malformed},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    wire::{json, sse::Scanner},
+    wire::{
+        json,
+        sse::{Event, Scanner},
+    },
 };
 use std::borrow::Cow;
 
@@ -29,6 +34,27 @@ const FINISH_GRACE_MS: u64 = 3_000;
 
 /// What is held back at most until the first content.
 const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// What keeps a stream back until its first content, where another attempt may follow: until then,
+/// an error is none of the client's.
+#[derive(Default)]
+struct Hold {
+    has_content: bool,
+    /// The status that an error among the events says.
+    error: Option<u16>,
+}
+
+impl Hold {
+    /// Look at an event that is held back.
+    fn watch(&mut self, passage: &Passage<'_>, bytes: &[u8], event: &Event) {
+        let Some(data) = data_of(bytes, event).filter(|_| !self.has_content) else { return };
+        if passage.has_failed() {
+            self.error.get_or_insert_with(|| error_status(&data).unwrap_or(502));
+        } else {
+            self.has_content = passage.has_content(&data);
+        }
+    }
+}
 
 /// A stream on its way.
 struct Relay<'t> {
@@ -43,12 +69,12 @@ struct Relay<'t> {
     from: usize,
     /// Where the whole events of `pending` end.
     end: usize,
+    /// The client wants elements of an array.
+    array: Option<Array>,
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
-    /// Another attempt may follow: nothing is told before the first content, for until then an
-    /// error is none of the client's.
-    is_held: bool,
+    hold: Option<Hold>,
 }
 
 /// Relay the stream.
@@ -66,9 +92,10 @@ pub(super) async fn relay<'t>(
         told: reply.core.buffers.take(),
         from: 0,
         end: 0,
+        array: talk.ask.is_array.then(Array::default),
         early_error: None,
         finished_at: None,
-        is_held: reply.again.is_some(),
+        hold: reply.again.map(|_| Hold::default()),
     };
     let ended = loop {
         let pending = &mut relay.pending;
@@ -77,8 +104,7 @@ pub(super) async fn relay<'t>(
         if let Some(data) = relay.early_error.take() {
             return error::tell_early(reply, answer, talk, &data).await;
         }
-        relay.is_held &= relay.waiting() < HELD_BYTES_MAX;
-        if !relay.is_held {
+        if !relay.is_held(reply)? {
             relay.push(reply, answer);
         }
         if let Err(fault) = moved {
@@ -111,6 +137,9 @@ impl Relay<'_> {
         while let Some(event) = self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)? {
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
             let seen = self.passage.see(&self.pending, &event, &mut self.told);
+            if let Some(hold) = &mut self.hold {
+                hold.watch(&self.passage, &self.pending, &event);
+            }
             if self.passage.tokens() > tokens {
                 trail.content(now);
             }
@@ -123,36 +152,55 @@ impl Relay<'_> {
                 self.told.extend_from_slice(&self.pending[self.from..event.whole.start]);
                 self.from = event.whole.end;
             }
-            if self.passage.is_over() || self.is_held && self.passage.has_failed() {
-                let is_silent = self.is_held || self.passage.tokens() == 0;
-                let is_early = self.length.is_none() && is_silent;
+            if self.passage.is_over() {
+                let is_early = self.length.is_none() && self.passage.tokens() == 0;
                 let data = data_of(&self.pending, &event).filter(|_| is_early);
                 self.early_error = data.map(Cow::into_owned);
                 break;
             }
-            self.is_held = self.is_held && !self.passage.has_begun(&self.pending, &event);
             seen.map_err(|Malformed| Fault::Invalid)?;
         }
         Ok(())
     }
 
+    /// Is nothing told yet, for another attempt may follow?
+    fn is_held(&mut self, reply: &mut Reply<'_, '_, '_>) -> Result<bool, Stop> {
+        let Some(hold) = &mut self.hold else { return Ok(false) };
+        if let Some(status) = hold.error.take() {
+            reply.give_up_on_error(status)?;
+            hold.has_content = true;
+        }
+        if !hold.has_content && self.pending.len() + self.told.len() < HELD_BYTES_MAX {
+            return Ok(true);
+        }
+        self.hold = None;
+        Ok(false)
+    }
+
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
+        if self.array.is_some() {
+            head::push(reply, answer, self.status, b"application/json", length);
+            // A space, which may stand between elements.
+            let is_chunked = length == Length::Chunked;
+            reply.downlink.probe = if is_chunked { b"1\r\n \r\n" } else { b" " };
+            return length;
+        }
         head::push(reply, answer, self.status, b"text/event-stream", length);
         // A comment, which a client of events passes over.
         reply.downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
         length
     }
 
-    /// How much of the whole events the client is still to get.
-    fn waiting(&self) -> usize {
-        self.told.len() + (self.end - self.from)
-    }
-
     /// Move what the client gets of the whole events into what is sent next, as one chunk.
     fn push(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
-        let bytes = self.waiting();
+        if let Some(array) = &mut self.array {
+            self.told.extend_from_slice(&self.pending[self.from..self.end]);
+            self.from = self.end;
+            array.frame(&mut self.told);
+        }
+        let bytes = self.told.len() + (self.end - self.from);
         if bytes > 0 {
             let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
             reply.trail.bytes_out += bytes as u64;
@@ -171,7 +219,7 @@ impl Relay<'_> {
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
-        let is_awaited = self.is_held || self.passage.is_awaited(self.length.is_some());
+        let is_awaited = self.passage.is_awaited(self.length.is_some()) || self.hold.is_some();
         if let Some(ttft) = limits.ttft.filter(|ttft| is_awaited && *ttft < deadline) {
             (deadline, fault) = (ttft, Fault::TtftTimeout);
         }
@@ -215,6 +263,9 @@ impl Relay<'_> {
         self.push(reply, answer);
         let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
         let ending = self.close(fault, reply.trail);
+        if let Some(array) = &mut self.array {
+            array.close(&mut self.told);
+        }
         self.push(reply, answer);
         length.push_end(&mut reply.downlink.out);
         reply.trail.seal(ending, self.status);
