@@ -341,7 +341,7 @@ proptest! {
             started: UnixMillis(numbers[0]),
             operation: Operation::ALL.get(operation).copied(),
             is_streaming: status % 2 == 0,
-            request_id: &texts[0][..texts[0].floor_char_boundary(76)],
+            request_id: &texts[0][..texts[0].floor_char_boundary(128)],
             client_address: "203.0.113.7",
             client_certificate: "CN=ci",
             subject: &texts[1],
@@ -367,7 +367,7 @@ proptest! {
             inter_token_us: micros[1],
             total_us: micros[2],
             retries,
-            rule: &texts[2][..texts[2].floor_char_boundary(76)],
+            rule: &texts[5][..texts[5].floor_char_boundary(76)],
             attempts: "test/a 503 test/b connect_failed",
         };
         let (mut writers, mut reader) = plain_ring(16, 1);

@@ -35,7 +35,6 @@ use crate::{
     snapshot::Snapshot,
     wire::headers,
 };
-use std::borrow::Cow;
 
 /// Why an exchange goes no further.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,17 +164,14 @@ async fn converse<'s>(
         };
         let ended = match ended {
             Ok((mut answer, said)) => {
-                let applied = trail.applied(directives::applied(snapshot.caller(subject)));
+                let applied = directives::applied(snapshot.caller(subject));
                 let applied = tries.applied(core, applied, trail);
                 let talk = Talk { ask: &ask, call: said, manner: directives.manner };
                 let again = tries.again();
                 let reply =
                     relay::Reply { core, limits, applied: &applied, again, downlink, trail };
                 let ended = reply.relay(&mut answer, talk).await;
-                if let Cow::Owned(written) = applied {
-                    core.buffers.give(written);
-                }
-                tries.hear(&ended, &answer, core);
+                tries.hear(&ended, &answer, applied, core);
                 answer.release(core);
                 ended
             }

@@ -173,8 +173,17 @@ impl<'s, 'd> Tries<'s, 'd> {
         health.get(place).is_some_and(|health| health.is_failing(now_ms))
     }
 
-    /// The vendor may have said when to come back.
-    pub fn hear(&mut self, ended: &Result<(), Stop>, answer: &Answer, core: &Core) {
+    /// The vendor may have said when to come back. What was `applied` is told.
+    pub fn hear(
+        &mut self,
+        ended: &Result<(), Stop>,
+        answer: &Answer,
+        applied: Cow<'_, [u8]>,
+        core: &Core,
+    ) {
+        if let Cow::Owned(written) = applied {
+            core.buffers.give(written);
+        }
         if matches!(ended, Err(Stop::Again(_))) {
             let told_ms = retry_after::read(answer, core.clock.wall());
             self.told_ms = told_ms.map(|millis| u32::try_from(millis).unwrap_or(u32::MAX));
@@ -297,12 +306,13 @@ impl<'s, 'd> Tries<'s, 'd> {
     /// **Shape**: `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"…"},
     /// "fallback":{"attempts":[{"target":"…","failed":"503"}]},…}`; `fallback` only where an
     /// attempt failed.
-    pub fn applied<'c>(
+    pub fn applied(
         &self,
         core: &Core,
-        value: Cow<'c, [u8]>,
-        trail: &Trail<'_>,
-    ) -> Cow<'c, [u8]> {
+        value: Cow<'static, [u8]>,
+        trail: &Trail<'s>,
+    ) -> Cow<'s, [u8]> {
+        let value = trail.applied(value);
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();
