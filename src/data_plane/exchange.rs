@@ -14,7 +14,7 @@ use crate::{
         local,
         request_id::RequestId,
         stage::{
-            admit, decode, directives, parse,
+            admit, ask, decode, directives, parse,
             relay::{self, Talk},
             respond, route,
             translate::{self, Unsaid},
@@ -22,7 +22,7 @@ use crate::{
         trail::Trail,
         upstream::call,
     },
-    dialect::{openai_chat, pivot::part::Dialect},
+    dialect::pivot::part::Dialect,
     lexicon::{
         fault::Fault,
         ids::SubjectId,
@@ -137,7 +137,7 @@ async fn converse<'s>(
         )
         .await;
     };
-    let ask = openai_chat::request::read(operation, request.body)?;
+    let ask = ask::read(snapshot, subject, operation, request)?;
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;

@@ -1,7 +1,8 @@
 //! API languages.
 //!
 //! `openai_chat/` is OpenAI's: chat completions, completions and embeddings share its shapes of
-//! request, stream, reply and error. `anthropic/` is Anthropic's Messages. Where client and target
+//! request, stream, reply and error. `anthropic/` is Anthropic's Messages,
+//! `openai_responses/` the API that OpenAI gives to agents. Where client and target
 //! speak different languages, `pivot/` stands between them: each dialect's `decode/` reads its
 //! bytes into the pivot's values and its `encode/` writes them; `translation.rs` joins the two.
 //!
@@ -12,5 +13,6 @@
 pub mod anthropic;
 mod field;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod pivot;
 pub mod translation;

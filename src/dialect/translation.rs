@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, openai_chat,
+        anthropic, openai_chat, openai_responses,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -56,6 +56,7 @@ pub fn decode_request<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+        Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
     }
 }
 
@@ -72,6 +73,9 @@ pub fn encode_request(
             openai_chat::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
+        Dialect::OpenAiResponses => {
+            openai_responses::encode::request::encode(out, request, addressee, dropped)
+        }
     }
 }
 
@@ -108,6 +112,9 @@ pub fn reply(
     match to {
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+        Dialect::OpenAiResponses => {
+            openai_responses::encode::reply::encode(out, &reply, manner, dropped);
+        }
     }
     Ok(reply.usage)
 }
@@ -119,6 +126,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
     match from {
         Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
         Dialect::Anthropic => anthropic::usage::decode(told).seen(),
+        Dialect::OpenAiResponses => openai_responses::usage::decode(told).seen(),
     }
 }
 
@@ -131,6 +139,7 @@ pub fn decode_reply<'b>(
     let reply = match from {
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
+        Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -145,13 +154,16 @@ pub fn decode_failure<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
+        Dialect::OpenAiResponses => openai_responses::error::decode(root, status),
     }
 }
 
 /// Append an error in this dialect.
 pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::encode(out, failure, request_id),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            openai_chat::error::encode(out, failure, request_id);
+        }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
     }
 }
@@ -159,18 +171,10 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
 /// Append a refusal of ours in this dialect.
 pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat => openai_chat::error::push(out, refused, request_id),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            openai_chat::error::push(out, refused, request_id);
+        }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
-    }
-}
-
-/// The same as an event of a stream.
-pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat => openai_chat::error::push_event(out, refused, request_id),
-        Dialect::Anthropic => anthropic::error::push_event(out, |out| {
-            anthropic::error::push_refused(out, refused, request_id);
-        }),
     }
 }
 
@@ -178,6 +182,7 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
+    OpenAiResponses(openai_responses::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -186,6 +191,7 @@ enum Encoder {
     Nobody,
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
+    OpenAiResponses(openai_responses::encode::stream::Encoder),
 }
 
 impl Encoder {
@@ -194,6 +200,16 @@ impl Encoder {
             Self::Nobody => {}
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
+            Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
+        }
+    }
+
+    /// More must be remembered than there is room for.
+    const fn is_overfull(&self) -> bool {
+        match self {
+            Self::Nobody | Self::OpenAiChat(_) => false,
+            Self::Anthropic(encoder) => encoder.is_overfull,
+            Self::OpenAiResponses(encoder) => encoder.is_overfull,
         }
     }
 }
@@ -237,6 +253,9 @@ impl Stream {
                 Dialect::Anthropic => {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
+                Dialect::OpenAiResponses => {
+                    Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
+                }
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
@@ -246,6 +265,9 @@ impl Stream {
                 }
                 Dialect::Anthropic => {
                     Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
+                }
+                Dialect::OpenAiResponses => {
+                    Encoder::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
                 }
             },
             facts: Facts::default(),
@@ -276,12 +298,10 @@ impl Stream {
         let read = match &mut self.decoder {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
+            Decoder::OpenAiResponses(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
-        match &self.encoder {
-            Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
-            _ => read,
-        }
+        if self.encoder.is_overfull() { Err(Malformed) } else { read }
     }
 
     /// Append what an event without data becomes, such as a comment: a sign of life.
@@ -304,6 +324,26 @@ impl Stream {
         }
     }
 
+    /// Append a refusal of ours as the event that ends the stream.
+    pub fn refuse(&mut self, out: &mut Vec<u8>, refused: &Refused, to: Dialect, manner: &Manner<'_>) {
+        match (to, &mut self.encoder, &self.decoder) {
+            (Dialect::OpenAiChat, ..) => openai_chat::error::push_event(out, refused, manner.id),
+            (Dialect::Anthropic, ..) => anthropic::error::push_event(out, |out| {
+                anthropic::error::push_refused(out, refused, manner.id);
+            }),
+            (_, Encoder::OpenAiResponses(encoder), _) => encoder.push_refused(out, refused, manner),
+            (Dialect::OpenAiResponses, _, decoder) => {
+                let sequence = match decoder {
+                    Decoder::OpenAiResponses(decoder) => decoder.sequence,
+                    _ => 0,
+                };
+                openai_responses::error::push_event(out, sequence, |out| {
+                    openai_chat::error::push(out, refused, manner.id);
+                });
+            }
+        }
+    }
+
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
@@ -311,6 +351,7 @@ impl Stream {
             Encoder::Nobody => None,
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
+            Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
         }
     }
 }

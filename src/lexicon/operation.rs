@@ -10,15 +10,24 @@ pub enum Operation {
     Messages,
     /// How many tokens a request of `Messages` would have.
     CountTokens,
+    /// OpenAI's newer chat.
+    Responses,
+    /// A conversation of `Responses`, made shorter by its vendor.
+    CompactResponse,
+    /// What becomes of an answer of `Responses` that its vendor keeps.
+    StoredResponse,
 }
 
 impl Operation {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::CountTokens,
+        Self::Responses,
+        Self::CompactResponse,
+        Self::StoredResponse,
     ];
 
     /// The path behind the base URL, on both sides.
@@ -30,6 +39,8 @@ impl Operation {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
+            Self::Responses | Self::StoredResponse => "/responses",
+            Self::CompactResponse => "/responses/compact",
         }
     }
 
@@ -42,6 +53,9 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Responses => "responses",
+            Self::CompactResponse => "compact_response",
+            Self::StoredResponse => "stored_response",
         }
     }
 
@@ -52,6 +66,7 @@ impl Operation {
             Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
+            Self::Responses | Self::CompactResponse | Self::StoredResponse => ModelType::Responses,
         }
     }
 }
@@ -123,5 +138,16 @@ impl ModelTypes {
     #[must_use]
     pub const fn has(self, kind: ModelType) -> bool {
         self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Can a model of these types be asked this? A chat is one in whichever API it is held.
+    #[must_use]
+    pub const fn serves(self, operation: Operation) -> bool {
+        match operation.model_type() {
+            ModelType::Chat | ModelType::Responses => {
+                self.has(ModelType::Chat) || self.has(ModelType::Responses)
+            }
+            kind => self.has(kind),
+        }
     }
 }

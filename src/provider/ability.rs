@@ -72,7 +72,7 @@ pub fn of(vendor: &Vendor, model_id: &str) -> Abilities {
         ..Abilities::UNKNOWN
     };
     match vendor.dialect {
-        Dialect::OpenAiChat => {
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
             let thinks = !UNTHINKING.iter().any(|prefix| model_id.starts_with(prefix));
             let thinking = if thinks { Thinking::Effort } else { Thinking::None };
             Abilities { thinking, ..unknown }

@@ -4,7 +4,7 @@ use super::{
     Shared, chat, completion, embedding,
     frame::{error, json},
     incoming::{Request, STREAM_ASKED},
-    messages, odd,
+    messages, odd, responses,
     script::{Pace, Step},
     trick::Tricks,
     words,
@@ -92,6 +92,7 @@ fn compose(
         ("GET", "/rehearsal/log") => return vec![log(shared)],
         ("GET", path) if path.ends_with("/models") => return vec![models()],
         ("POST", path) if is_known(path) => {}
+        (method, path) if path.contains("/responses/") => return responses::stored(method, path),
         (_, path) if is_known(path) || path.ends_with("/models") => {
             let wrong = error("invalid_request_error", None, "Not with this method.");
             return vec![json(405, &[("allow", "POST")], &wrong)];
@@ -119,12 +120,20 @@ fn compose(
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
-        seed: words::seed_of(&body["messages"].to_string()),
+        seed: words::seed_of(&body[conversation(path)].to_string()),
     };
+    if path.contains("/responses") {
+        return responses::answer(request, &ask);
+    }
     if path.contains("/messages") {
         return messages::answer(request, &ask);
     }
     by_path(path, &ask)
+}
+
+/// The member that holds what was said.
+fn conversation(path: &str) -> &'static str {
+    if path.ends_with("/responses") { "input" } else { "messages" }
 }
 
 fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
@@ -142,9 +151,16 @@ fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
 }
 
 fn is_known(path: &str) -> bool {
-    ["/completions", "/embeddings", "/messages", "/messages/count_tokens"]
-        .iter()
-        .any(|known| path.ends_with(known))
+    [
+        "/completions",
+        "/embeddings",
+        "/messages",
+        "/messages/count_tokens",
+        "/responses",
+        "/responses/compact",
+    ]
+    .iter()
+    .any(|known| path.ends_with(known))
 }
 
 fn raw(name: &str, shared: &Shared) -> Vec<Step> {

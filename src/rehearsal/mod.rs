@@ -1,4 +1,4 @@
-//! The scripted vendor: a small server that answers as told, in OpenAI's language and Anthropic's.
+//! The scripted vendor: a small server that answers as told, in OpenAI's languages and Anthropic's.
 //!
 //! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
 //! and load measurements use it as the far side of the wire. What it does is chosen by the model's
@@ -20,6 +20,7 @@ mod line;
 mod messages;
 mod odd;
 mod play;
+mod responses;
 pub mod script;
 pub mod seen;
 mod tool;

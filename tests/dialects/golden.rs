@@ -7,7 +7,7 @@
 //! `matrix.md` is made of them.
 
 use super::{
-    anthropic, openai,
+    anthropic, openai, responses,
     stream::{MANNER, translate_with},
 };
 use serde_json::Value;
@@ -30,9 +30,10 @@ use weir::{
     wire::json::document::Document,
 };
 
-const DIALECTS: [(&str, Dialect, &str); 2] = [
+const DIALECTS: [(&str, Dialect, &str); 3] = [
     ("openai_chat", Dialect::OpenAiChat, "openai"),
     ("anthropic", Dialect::Anthropic, "anthropic"),
+    ("openai_responses", Dialect::OpenAiResponses, "openai"),
 ];
 
 /// What comes of one input: what leaves, and the names of what does not.
@@ -83,6 +84,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
+        Dialect::OpenAiResponses => drop(responses::whole(&out)),
     }
     Told { out: pretty(&out), dropped: named(&dropped) }
 }
@@ -96,6 +98,7 @@ fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
+        Dialect::OpenAiResponses => drop(responses::stream(&out)),
     }
     let dropped = machine.dropped().map(named).unwrap_or_default();
     Told { out: String::from_utf8(out).expect("UTF-8"), dropped }

@@ -260,6 +260,9 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::Embeddings => 3,
         Operation::Messages => 4,
         Operation::CountTokens => 5,
+        Operation::Responses => 12,
+        Operation::CompactResponse => 13,
+        Operation::StoredResponse => 14,
     }
 }
 

@@ -3,6 +3,7 @@
 //! **Invariants**: a stage knows no other stage; it takes what it needs and returns what it found.
 
 pub mod admit;
+pub mod ask;
 pub mod decode;
 pub mod directives;
 pub mod finish;

@@ -32,7 +32,7 @@ pub fn plan<'s>(
         return Err(Refusal::ModelForbidden.about("model", ""));
     }
     let model = snapshot.model(id);
-    if !model.types.has(ask.operation.model_type()) {
+    if !model.types.serves(ask.operation) {
         let detail =
             format!("It would need the model type {:?}.", ask.operation.model_type().label());
         return Err(Refusal::OperationUnsupported.about("model", detail));

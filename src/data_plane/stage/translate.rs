@@ -13,11 +13,16 @@ use crate::{
     },
     lexicon::{
         fault::Fault,
+        operation::Operation,
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
     provider::target::Target,
-    wire::{headers, http1, json::document::Document},
+    wire::{
+        headers,
+        http1::{self, request::Method},
+        json::document::Document,
+    },
 };
 
 /// Room for the length, which is known only when the body is there.
@@ -80,16 +85,20 @@ pub fn call(
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
     let client = Dialect::of(ask.operation);
-    let is_translated = client != target.dialect;
+    if ask.operation == Operation::StoredResponse {
+        return stored(out, target, from, now);
+    }
+    let dialect = target.dialect_for(client);
+    let is_translated = client != dialect;
     if is_translated && ask.operation != client.chat() {
         let detail = "Only chats are translated for that model's vendor.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
-    let operation = if is_translated { target.dialect.chat() } else { ask.operation };
+    let operation = if is_translated { dialect.chat() } else { ask.operation };
     let head = target.head(operation);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, target.dialect, is_translated, from);
+    push_headers(&mut out, dialect, is_translated, from);
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
@@ -99,7 +108,7 @@ pub fn call(
     let written = if is_translated {
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
-        let pair = (client, target.dialect);
+        let pair = (client, dialect);
         translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
@@ -118,13 +127,62 @@ pub fn call(
     if let Some(signer) = &target.signer {
         finish::sign(&mut out, body_at, signer, now)?;
     }
-    Ok(Call { bytes: out, said: Said { dialect: target.dialect, written } })
+    Ok(Call { bytes: out, said: Said { dialect, written } })
+}
+
+/// The call for an answer that its vendor keeps: the client's method, and what its path says behind
+/// `/responses`.
+fn stored(
+    mut out: Vec<u8>,
+    target: &Target,
+    from: &Request<'_>,
+    now: UnixMillis,
+) -> Result<Call, Unsaid> {
+    let head = target.head(Operation::StoredResponse);
+    let line_end = memchr::memchr(b'\r', head).unwrap_or_default();
+    let (line, rest) = head.split_at(line_end);
+    let address = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let (path, query) = cut(address);
+    let asked = from.head.target.of(from.bytes);
+    let at = memchr::memmem::find(asked, b"/responses/").unwrap_or_default();
+    let (behind, wanted) = cut(asked.get(at + b"/responses".len()..).unwrap_or_default());
+    let method: &[u8] = match from.head.method {
+        Method::Delete => b"DELETE ",
+        Method::Post => b"POST ",
+        _ => b"GET ",
+    };
+    for piece in [method, path, behind] {
+        out.extend_from_slice(piece);
+    }
+    for (index, query) in [query, wanted].into_iter().filter(|it| !it.is_empty()).enumerate() {
+        out.push(if index == 0 { b'?' } else { b'&' });
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1");
+    out.extend_from_slice(rest);
+    let dialect = Dialect::OpenAiResponses;
+    push_headers(&mut out, dialect, false, from);
+    if from.head.method == Method::Post {
+        out.extend_from_slice(b"content-length: 0\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    let body_at = out.len();
+    if let Some(signer) = &target.signer {
+        finish::sign(&mut out, body_at, signer, now)?;
+    }
+    Ok(Call { bytes: out, said: Said { dialect, written: Written::default() } })
+}
+
+/// A path, and its query without the question mark.
+fn cut(target: &[u8]) -> (&[u8], &[u8]) {
+    let at = memchr::memchr(b'?', target).unwrap_or(target.len());
+    (&target[..at], target.get(at + 1..).unwrap_or_default())
 }
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
     let foreign: &[u8] = match to {
-        Dialect::OpenAiChat => b"anthropic-",
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => b"anthropic-",
         Dialect::Anthropic => b"openai-",
     };
     for (name, value) in from.head.iter(from.bytes) {

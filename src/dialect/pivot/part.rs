@@ -153,6 +153,7 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    OpenAiResponses,
 }
 
 impl Dialect {
@@ -164,6 +165,9 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
+                Self::OpenAiResponses
+            }
         }
     }
 
@@ -173,6 +177,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::OpenAiResponses => Operation::Responses,
         }
     }
 }

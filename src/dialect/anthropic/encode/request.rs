@@ -298,7 +298,7 @@ fn push_tools(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropp
     for one in server_tools() {
         match one.tool.dialect {
             Dialect::Anthropic => one.tool.json.push(tools.item()),
-            Dialect::OpenAiChat => tools
+            _ => tools
                 .item()
                 .extend_from_slice(br#"{"type":"web_search_20250305","name":"web_search"}"#),
         }

@@ -19,7 +19,7 @@ use crate::{
     },
     dialect::{
         pivot::{delta::Malformed, manner::Manner},
-        translation::{self, Stream},
+        translation::Stream,
     },
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
     wire::{
@@ -246,8 +246,8 @@ impl Relay<'_> {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
             reply.trail.fault = Some(fault);
             reply.trail.refusal = Some(refusal);
-            let (client, id) = (self.talk.client(), reply.trail.request_id);
-            translation::push_refused_event(&mut self.payload, &refusal.into(), client, id);
+            let client = self.talk.client();
+            self.stream.refuse(&mut self.payload, &refusal.into(), client, &manner);
             Ending::Broken
         } else if facts.has_failed {
             reply.trail.fault = Some(Fault::ErrorEvent);
