@@ -69,6 +69,14 @@ pub fn anthropic_messages() -> Option<Vec<Recording>> {
     })
 }
 
+/// Every recording of OpenAI's Responses API, likewise.
+pub fn openai_responses() -> Option<Vec<Recording>> {
+    let vendors = ["openai-responses", "azure", "bedrock-mantle", "deepseek", "openrouter", "xai"];
+    recordings(&vendors, |url, _, text| {
+        text.contains("\"object\":\"response\"") || url.ends_with("/responses")
+    })
+}
+
 /// Does a recording of this URL and status, whose body is this text, count?
 type Is = fn(url: &str, status: u16, text: &str) -> bool;
 

@@ -75,7 +75,7 @@ fn item<'b>(
         Some("reasoning") => reasoning(turns, object, path, dropped),
         // What stands behind these is with a vendor, and is what the answer hangs on.
         Some(kind @ ("item_reference" | "compaction")) => {
-            let detail = format!("A {kind} can be read only by the vendor that keeps it.");
+            let detail = format!("Items of type {kind:?} can be read only by their own vendor.");
             return Err(Refusal::InvalidField.about(&path.to_string(), detail));
         }
         // What the vendor's own tools were asked and answered: only that vendor can say it.

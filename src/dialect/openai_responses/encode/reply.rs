@@ -60,7 +60,12 @@ fn push_items(out: &mut Vec<u8>, choice: &Choice<'_>, head: &Head, dropped: &mut
                 let mut item = open(&mut items, "function_call", head, ("fc_", index));
                 call.id.push(item.key("call_id"));
                 call.name.push(item.key("name"));
-                call.arguments.push_text(item.key("arguments"));
+                // A tool called with no words at all is called with `{}`.
+                if call.arguments.read().is_empty() {
+                    item.text("arguments", "{}");
+                } else {
+                    call.arguments.push_text(item.key("arguments"));
+                }
                 item.text("status", "completed");
                 item.close();
             }
