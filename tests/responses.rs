@@ -30,7 +30,8 @@ fn house() -> House {
         let integrations = names.map(|name| {
             let id = name.strip_prefix("raw-").map(|raw| format!("raw:{raw}"));
             // A Claude that thinks; the scripted vendor minds the words behind.
-            let plain = if kind == "anthropic" { format!("claude-opus-4-6-{name}") } else { name.into() };
+            let plain =
+                if kind == "anthropic" { format!("claude-opus-4-6-{name}") } else { name.into() };
             json!({"type": format!("integration/model/{kind}"), "name": name,
                 "model_types": types, "model_id": id.unwrap_or(plain)})
         });
@@ -154,8 +155,14 @@ fn a_conversation_with_tools_is_held_on_each_vendor() {
             assert_eq!(kinds(&told), ["message"], "{account}: {told}");
             assert_eq!(told["status"], "completed");
             let receipt = receipt(&house, count);
-            assert_eq!(Some(receipt.number("input_tokens")), told["usage"]["input_tokens"].as_u64());
-            assert_eq!(Some(receipt.number("output_tokens")), told["usage"]["output_tokens"].as_u64());
+            assert_eq!(
+                Some(receipt.number("input_tokens")),
+                told["usage"]["input_tokens"].as_u64()
+            );
+            assert_eq!(
+                Some(receipt.number("output_tokens")),
+                told["usage"]["output_tokens"].as_u64()
+            );
         }
     }
 }
@@ -177,7 +184,8 @@ fn whole(reply: &Reply, is_streaming: bool) -> Value {
 #[test]
 fn t124_thinking_of_claude_survives_a_round_trip_through_a_responses_client() {
     let house = house();
-    let more = json!({"tools": tools(), "reasoning": {"effort": "high"}, "max_output_tokens": 9000});
+    let more =
+        json!({"tools": tools(), "reasoning": {"effort": "high"}, "max_output_tokens": 9000});
     let first = house.ask(&responses("claude/think", more.clone()));
     let thought = first.json()["output"][0].clone();
     assert_eq!(thought["type"], "reasoning", "{}", first.text());
@@ -236,7 +244,8 @@ fn clients_of_other_languages_talk_to_a_vendor_of_responses_alone() {
 
     let body = r#"{"model":"agents/think","max_tokens":9000,"stream":true,
         "thinking":{"type":"enabled","budget_tokens":2000},"messages":[{"role":"user","content":"Hi"}]}"#;
-    let reply = house.ask(&Ask::post("/v1/messages", body).header("anthropic-version", "2023-06-01"));
+    let reply =
+        house.ask(&Ask::post("/v1/messages", body).header("anthropic-version", "2023-06-01"));
 
     let events = events(&reply);
     assert_eq!(events[0]["type"], "message_start", "{}", reply.text());
@@ -328,7 +337,10 @@ fn an_error_of_a_vendor_is_told_in_the_clients_words() {
         assert!(reply.json()["error"]["message"].is_string(), "{account}: {}", reply.text());
     }
     let unknown = house.ask(&responses("openai/nothing", json!({})));
-    assert_eq!((unknown.status, unknown.json()["error"]["code"].as_str()), (404, Some("model_not_found")));
+    assert_eq!(
+        (unknown.status, unknown.json()["error"]["code"].as_str()),
+        (404, Some("model_not_found"))
+    );
 }
 
 #[test]
@@ -374,8 +386,12 @@ fn what_a_vendor_keeps_is_asked_of_the_account_that_the_header_names() {
     assert_eq!(named(Ask::get("/v1/responses/nobody")).status, 404);
 
     let unnamed = house.ask(&Ask::get("/v1/responses/resp_1"));
-    assert_eq!((unnamed.status, unnamed.json()["error"]["code"].as_str()), (400, Some("invalid_header")));
-    let wrong = house.ask(&Ask::get("/v1/responses/resp_1").header("x-tfy-provider-name", "claude"));
+    assert_eq!(
+        (unnamed.status, unnamed.json()["error"]["code"].as_str()),
+        (400, Some("invalid_header"))
+    );
+    let wrong =
+        house.ask(&Ask::get("/v1/responses/resp_1").header("x-tfy-provider-name", "claude"));
     assert_eq!(wrong.json()["error"]["code"], "operation_not_supported");
     let nobody = house.ask(&Ask::get("/v1/responses/resp_1").header("x-tfy-provider-name", "x"));
     assert_eq!(nobody.status, 404);

@@ -325,7 +325,13 @@ impl Stream {
     }
 
     /// Append a refusal of ours as the event that ends the stream.
-    pub fn refuse(&mut self, out: &mut Vec<u8>, refused: &Refused, to: Dialect, manner: &Manner<'_>) {
+    pub fn refuse(
+        &mut self,
+        out: &mut Vec<u8>,
+        refused: &Refused,
+        to: Dialect,
+        manner: &Manner<'_>,
+    ) {
         match (to, &mut self.encoder, &self.decoder) {
             (Dialect::OpenAiChat, ..) => openai_chat::error::push_event(out, refused, manner.id),
             (Dialect::Anthropic, ..) => anthropic::error::push_event(out, |out| {

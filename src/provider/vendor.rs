@@ -45,6 +45,14 @@ pub struct Vendor {
     pub is_anyones: bool,
 }
 
+impl Vendor {
+    /// Does it speak OpenAI's chats, which its newer API stands beside?
+    #[must_use]
+    pub fn has_chats(&self) -> bool {
+        self.dialect == Dialect::OpenAiChat
+    }
+}
+
 /// Where a vendor lives when neither account nor model names a `base_url`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {

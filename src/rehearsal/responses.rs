@@ -258,8 +258,11 @@ fn stream(ask: &Ask, items: &[Value]) -> Vec<Event> {
         told.item(ask, index, item);
         if ask.tricks.has("broken") {
             let failure = json!({"code": "server_error", "message": "The vendor broke."});
-            told.event("error", json!({"error": {"type": "server_error", "param": null,
-                "code": "server_error", "message": "The vendor broke."}}));
+            told.event(
+                "error",
+                json!({"error": {"type": "server_error", "param": null,
+                "code": "server_error", "message": "The vendor broke."}}),
+            );
             reply["status"] = "failed".into();
             reply["error"] = failure;
             told.event("response.failed", json!({"response": reply}));

@@ -1,7 +1,6 @@
 //! How one model is called: its address, our proof, the headers, as the target's heads.
 
 use crate::{
-    dialect::pivot::part::Dialect,
     lexicon::{
         operation::{ModelType, Operation},
         secret::Secret,
@@ -16,7 +15,10 @@ use crate::{
         base_url::BaseUrl,
         head::{self, BadHeader, Credential, Header},
         target::{Endpoint, ResponsesApi, TlsTrust},
-        vendor::{Home, fit::{Fit, of_openai_model}},
+        vendor::{
+            Home,
+            fit::{Fit, of_openai_model},
+        },
     },
     snapshot::{
         address::{self, Address},
@@ -160,7 +162,7 @@ fn responses(
 ) -> ResponsesApi {
     let vendor = context.vendor;
     let has = |kind| model.model_types.iter().any(|written| written.0 == kind);
-    if vendor.dialect != Dialect::OpenAiChat {
+    if !vendor.has_chats() {
         return ResponsesApi::No;
     }
     // Azure has it at its newest API alone.

@@ -212,6 +212,10 @@ fn said(response: &Value) -> Answer {
 /// The response that a recording is, or that its last event holds.
 fn last_response(recording: &Recording) -> Option<Value> {
     let text = String::from_utf8_lossy(&recording.body);
+    if text.matches("event: response.created").count() > 1 {
+        // Several answers in one file.
+        return None;
+    }
     let last = text.lines().rev().find_map(|line| line.strip_prefix("data:"));
     let value: Value = serde_json::from_str(last.unwrap_or(&text)).ok()?;
     let response = if last.is_some() { value["response"].clone() } else { value };
@@ -312,7 +316,7 @@ fn answers_of_the_other_dialects_read_the_same_in_the_responses_api() {
             };
             assert_eq!(told.finish.as_deref(), Some(finish), "{}", recording.name);
             let told = Answer { finish: expected["finish"].as_str().map(str::to_owned), ..told };
-            if expected["text"] == "" && told.text != "" {
+            if expected["text"] == "" && !told.text.is_empty() {
                 // A refusal is words beside the content there.
                 continue;
             }

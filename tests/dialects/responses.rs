@@ -47,7 +47,10 @@ fn response(reply: &Value) -> Answer {
 fn read_item(answer: &mut Answer, item: &Value) {
     match item["type"].as_str().expect("a type") {
         "message" => {
-            assert_eq!((&item["role"], &item["status"]), (&json!("assistant"), &json!("completed")));
+            assert_eq!(
+                (&item["role"], &item["status"]),
+                (&json!("assistant"), &json!("completed"))
+            );
             for part in item["content"].as_array().expect("content") {
                 if part["type"] == "refusal" {
                     push(&mut answer.text, &part["refusal"]);
@@ -172,7 +175,9 @@ fn step(items: &mut BTreeMap<u64, Value>, name: &str, data: &Value) {
         }
         "done" if word.is_empty() => assert_eq!(*place, data["part"]),
         "done" => assert_eq!(place[word], data[word]),
-        "added" => place["annotations"].as_array_mut().expect("a list").push(data["annotation"].clone()),
+        "added" => {
+            place["annotations"].as_array_mut().expect("a list").push(data["annotation"].clone());
+        }
         other => panic!("no client knows {other}"),
     }
 }

@@ -79,9 +79,7 @@ fn stored<'s>(
         return Err(Refusal::OperationUnsupported.about(ACCOUNT, detail));
     };
     let target = request.head.target.of(request.bytes);
-    let is_streaming = target
-        .split(|byte| matches!(byte, b'?' | b'&'))
-        .skip(1)
-        .any(|pair| pair == b"stream=true");
+    let is_streaming =
+        target.split(|byte| matches!(byte, b'?' | b'&')).skip(1).any(|pair| pair == b"stream=true");
     Ok(Ask::without_body(Operation::StoredResponse, &model.name, is_streaming))
 }

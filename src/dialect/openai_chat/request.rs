@@ -82,7 +82,8 @@ impl<'b> Ask<'b> {
 pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     let is_responses = matches!(operation, Operation::Responses | Operation::CompactResponse);
     let keys = if is_responses { &RESPONSES_KEYS } else { &KEYS };
-    let object = json::object::scan_object(body, keys).map_err(|error| refuse_json(&error, keys))?;
+    let object =
+        json::object::scan_object(body, keys).map_err(|error| refuse_json(&error, keys))?;
     let [model, stream, stream_options, max_tokens, max_completion_tokens] = object.values;
 
     let model_span = model.ok_or(Refusal::MissingModel)?;

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! event: error
-//! data: {"type":"error","sequence_number":2,"code":"…","message":"…","param":null,"error":{…}}
+//! data: {"type":"error","sequence_number":2,"code":"…","message":"…","param":null,"error":{}}
 //! event: response.failed
 //! data: {"type":"response.failed","response":{…,"status":"failed","error":{"code":"…",…}}}
 //! ```
 //! OpenAI's description has the members of an `error` event flat, its API tells them in an object;
 //! clients read one or the other, so both are told.
-//! **Source**: `ResponseErrorEvent` of OpenAI's own description of its API, 2.3.0; recorded traffic.
+//! **Source**: `ResponseErrorEvent` of OpenAI's own description of its API, 2.3.0, and recorded
+//! traffic.
 
 use crate::{
     dialect::{

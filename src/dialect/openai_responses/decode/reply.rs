@@ -46,6 +46,7 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
 }
 
 /// Some vendors tell fractions of a second.
+#[must_use]
 pub fn seconds(value: Value<'_, '_>) -> Option<u64> {
     value.as_number()?.split('.').next()?.parse().ok()
 }

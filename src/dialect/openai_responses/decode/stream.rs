@@ -22,6 +22,7 @@ use crate::{
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
             text::{Json, Text},
+            usage::Usage,
         },
     },
     wire::json::document::{Document, Kind, Value},
@@ -50,9 +51,17 @@ enum Item {
     #[default]
     Unknown,
     /// Words were told of it piece by piece.
-    Message { is_told: bool },
-    Reasoning { is_told: bool },
-    Tool { tool: u32, is_told: bool, is_open: bool },
+    Message {
+        is_told: bool,
+    },
+    Reasoning {
+        is_told: bool,
+    },
+    Tool {
+        tool: u32,
+        is_told: bool,
+        is_open: bool,
+    },
     /// Only this dialect can say it.
     Foreign,
 }
@@ -272,7 +281,7 @@ impl Decoder {
 }
 
 fn tell_usage(response: Value<'_, '_>, to: &mut impl Take) {
-    if let Some(usage) = response.get("usage").map(usage::decode).filter(|usage| usage.is_told()) {
+    if let Some(usage) = response.get("usage").map(usage::decode).filter(Usage::is_told) {
         to.take(Delta::Usage(usage));
     }
 }

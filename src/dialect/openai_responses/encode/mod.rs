@@ -2,6 +2,7 @@
 
 mod annotation;
 mod input;
+mod item;
 pub mod reply;
 pub mod request;
 pub mod stream;

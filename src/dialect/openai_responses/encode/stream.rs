@@ -10,6 +10,7 @@ use crate::{
         openai_responses::{
             encode::{
                 annotation,
+                item::{EMPTY_REFUSAL, EMPTY_SUMMARY, EMPTY_TEXT, Item, Kind, Part, quote},
                 told::{Head, State},
             },
             error, seal,
@@ -36,6 +37,7 @@ use crate::{
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// Writes one stream.
+#[expect(clippy::struct_excessive_bools, reason = "facts of one stream, independent of each other")]
 #[derive(Debug, Default)]
 pub struct Encoder {
     pub dropped: Dropped,
@@ -52,64 +54,6 @@ pub struct Encoder {
     has_started: bool,
     has_refusal: bool,
     has_ended: bool,
-}
-
-/// An item that was added.
-#[derive(Debug)]
-struct Item {
-    kind: Kind,
-    /// With its quotes.
-    id: Vec<u8>,
-    /// A piece up to its number, for the part in work.
-    lead: Vec<u8>,
-    /// Parts that were told whole, with commas between them.
-    parts: Vec<u8>,
-    part_count: u64,
-    part: Option<Part>,
-    /// The words of the part in work: the inside of a JSON string.
-    text: Vec<u8>,
-    /// URL and title of where they are from.
-    citations: Vec<(String, String)>,
-    /// The members of a call, or of what proves a thought; each with a comma before it.
-    more: Vec<u8>,
-    is_done: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Message,
-    Reasoning,
-    Call { tool: u32 },
-}
-
-/// What a part of an item is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Text,
-    Refusal,
-    Summary,
-    Arguments,
-}
-
-impl Part {
-    /// The middle of its events' names, and how a piece begins behind the item.
-    const fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Text => ("output_text", "content_index"),
-            Self::Refusal => ("refusal", "content_index"),
-            Self::Summary => ("reasoning_summary_text", "summary_index"),
-            Self::Arguments => ("function_call_arguments", ""),
-        }
-    }
-
-    /// The name of its words in their last event.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Text | Self::Summary => "text",
-            Self::Refusal => "refusal",
-            Self::Arguments => "arguments",
-        }
-    }
 }
 
 impl Encoder {
@@ -139,12 +83,7 @@ impl Encoder {
     }
 
     /// Append a refusal of ours, which ends the stream.
-    pub fn push_refused(
-        &mut self,
-        out: &mut Vec<u8>,
-        refused: &Refused,
-        manner: &Manner<'_>,
-    ) {
+    pub fn push_refused(&mut self, out: &mut Vec<u8>, refused: &Refused, manner: &Manner<'_>) {
         if !self.has_started {
             self.start(out, None, None, None, manner);
         }
@@ -268,18 +207,7 @@ impl Encoder {
         };
         let mut id = Vec::new();
         self.head.push_item_id(&mut id, prefix, at as u64);
-        self.items.push(Item {
-            kind,
-            id,
-            lead: Vec::new(),
-            parts: Vec::new(),
-            part_count: 0,
-            part: None,
-            text: Vec::new(),
-            citations: Vec::new(),
-            more,
-            is_done: false,
-        });
+        self.items.push(Item::new(kind, id, more));
         let mut event = self.event(out, "response.output_item.added");
         event.number("output_index", at as u64);
         self.items[at].push(event.key("item"));
@@ -292,15 +220,11 @@ impl Encoder {
         if text.is_empty() {
             return;
         }
-        let at = match self.open.filter(|at| self.items[*at].kind == kind) {
-            Some(at) => at,
-            None => {
-                self.close_open(out);
-                let at = self.add(out, kind, Vec::new());
-                self.open = Some(at);
-                at
-            }
-        };
+        let at = self.open.filter(|at| self.items[*at].kind == kind).unwrap_or_else(|| {
+            self.close_open(out);
+            self.add(out, kind, Vec::new())
+        });
+        self.open = Some(at);
         if self.items[at].part != Some(part) {
             self.close_part(out, at);
             self.open_part(out, at, part);
@@ -310,7 +234,6 @@ impl Encoder {
 
     fn open_part(&mut self, out: &mut Vec<u8>, at: usize, part: Part) {
         self.items[at].part = Some(part);
-        let (name, index) = part.words();
         let added = match part {
             Part::Text => Some(("response.content_part.added", EMPTY_TEXT)),
             Part::Refusal => Some(("response.content_part.added", EMPTY_REFUSAL)),
@@ -322,26 +245,7 @@ impl Encoder {
             event.raw("part", empty);
             close(event);
         }
-        let item = &mut self.items[at];
-        let lead = &mut item.lead;
-        lead.clear();
-        for piece in ["event: response.", name, ".delta\ndata: {\"type\":\"response.", name] {
-            lead.extend_from_slice(piece.as_bytes());
-        }
-        lead.extend_from_slice(b".delta\",\"item_id\":");
-        lead.extend_from_slice(&item.id);
-        lead.extend_from_slice(b",\"output_index\":");
-        push_decimal(lead, at as u64);
-        if !index.is_empty() {
-            lead.extend_from_slice(b",\"");
-            lead.extend_from_slice(index.as_bytes());
-            lead.extend_from_slice(b"\":");
-            push_decimal(lead, item.part_count);
-        }
-        if part == Part::Text {
-            lead.extend_from_slice(b",\"logprobs\":[]");
-        }
-        lead.extend_from_slice(b",\"sequence_number\":");
+        self.items[at].begin_lead(part, at as u64);
     }
 
     /// A piece of the part in work.
@@ -446,13 +350,11 @@ impl Encoder {
 
     /// The thoughts in work have ended; what proves them is written by `push`.
     fn prove(&mut self, out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) {
-        let at = match self.open.filter(|at| self.items[*at].kind == Kind::Reasoning) {
-            Some(at) => at,
-            None => {
-                self.close_open(out);
-                self.add(out, Kind::Reasoning, Vec::new())
-            }
-        };
+        let is_thought = |at: &usize| self.items[*at].kind == Kind::Reasoning;
+        let at = self.open.filter(is_thought).unwrap_or_else(|| {
+            self.close_open(out);
+            self.add(out, Kind::Reasoning, Vec::new())
+        });
         let more = &mut self.items[at].more;
         more.extend_from_slice(b",\"encrypted_content\":");
         push(more);
@@ -500,12 +402,7 @@ impl Encoder {
         self.conclude(out, name, state);
     }
 
-    fn fail(
-        &mut self,
-        out: &mut Vec<u8>,
-        failure: &Failure<'_>,
-        error: impl FnOnce(&mut Vec<u8>),
-    ) {
+    fn fail(&mut self, out: &mut Vec<u8>, failure: &Failure<'_>, error: impl FnOnce(&mut Vec<u8>)) {
         self.has_ended = true;
         error::push_event(out, self.sequence, error);
         self.sequence += 1;
@@ -535,51 +432,7 @@ impl Encoder {
     }
 }
 
-impl Item {
-    /// Append the item as far as it is told whole.
-    fn push(&self, out: &mut Vec<u8>) {
-        let mut object = Object::open(out);
-        object.key("id").extend_from_slice(&self.id);
-        let status = if self.is_done { "completed" } else { "in_progress" };
-        let (kind, list) = match self.kind {
-            Kind::Message => ("message", "content"),
-            Kind::Reasoning => ("reasoning", "summary"),
-            Kind::Call { .. } => ("function_call", ""),
-        };
-        object.text("type", kind);
-        if self.kind != Kind::Reasoning {
-            object.text("status", status);
-        }
-        if self.kind == Kind::Message {
-            object.text("role", "assistant");
-        }
-        if list.is_empty() {
-            quote(object.key("arguments"), &self.parts);
-        } else {
-            let out = object.key(list);
-            out.push(b'[');
-            out.extend_from_slice(&self.parts);
-            out.push(b']');
-        }
-        object.close();
-        out.pop();
-        out.extend_from_slice(&self.more);
-        out.push(b'}');
-    }
-}
-
-const EMPTY_TEXT: &str = r#"{"type":"output_text","annotations":[],"logprobs":[],"text":""}"#;
-const EMPTY_REFUSAL: &str = r#"{"type":"refusal","refusal":""}"#;
-const EMPTY_SUMMARY: &str = r#"{"type":"summary_text","text":""}"#;
-
 /// End an event.
 fn close(event: Object<'_>) {
     event.close_with(b"\n\n");
-}
-
-/// Append a JSON string of its inside.
-fn quote(out: &mut Vec<u8>, inside: &[u8]) {
-    out.push(b'"');
-    out.extend_from_slice(inside);
-    out.push(b'"');
 }
