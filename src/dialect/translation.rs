@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, openai_chat, openai_responses,
+        anthropic, cohere, openai_chat, openai_responses,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -57,6 +57,8 @@ pub fn decode_request<'b>(
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
+        // No client speaks it.
+        Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
     }
 }
 
@@ -76,6 +78,7 @@ pub fn encode_request(
         Dialect::OpenAiResponses => {
             openai_responses::encode::request::encode(out, request, addressee, dropped)
         }
+        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -115,6 +118,8 @@ pub fn reply(
         Dialect::OpenAiResponses => {
             openai_responses::encode::reply::encode(out, &reply, manner, dropped);
         }
+        // No client speaks it.
+        Dialect::Cohere => return Err(Malformed),
     }
     Ok(reply.usage)
 }
@@ -127,6 +132,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
         Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
         Dialect::Anthropic => anthropic::usage::decode(told).seen(),
         Dialect::OpenAiResponses => openai_responses::usage::decode(told).seen(),
+        Dialect::Cohere => cohere::usage::decode(told).seen(),
     }
 }
 
@@ -140,6 +146,7 @@ pub fn decode_reply<'b>(
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
+        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -155,13 +162,14 @@ pub fn decode_failure<'b>(
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
         Dialect::OpenAiResponses => openai_responses::error::decode(root, status),
+        Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
 
 /// Append an error in this dialect.
 pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+        Dialect::OpenAiChat | Dialect::Cohere | Dialect::OpenAiResponses => {
             openai_chat::error::encode(out, failure, request_id);
         }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
@@ -171,7 +179,7 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
 /// Append a refusal of ours in this dialect.
 pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+        Dialect::OpenAiChat | Dialect::Cohere | Dialect::OpenAiResponses => {
             openai_chat::error::push(out, refused, request_id);
         }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
@@ -183,6 +191,7 @@ enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
     OpenAiResponses(openai_responses::decode::stream::Decoder),
+    Cohere(cohere::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -256,10 +265,13 @@ impl Stream {
                 Dialect::OpenAiResponses => {
                     Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
                 }
+                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
                 to if to == from => Encoder::Nobody,
+                // No client speaks it.
+                Dialect::Cohere => Encoder::Nobody,
                 Dialect::OpenAiChat => {
                     Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
                 }
@@ -299,6 +311,7 @@ impl Stream {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
             Decoder::OpenAiResponses(decoder) => decoder.read(data, &mut to),
+            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         if self.encoder.is_overfull() { Err(Malformed) } else { read }
@@ -333,7 +346,9 @@ impl Stream {
         manner: &Manner<'_>,
     ) {
         match (to, &mut self.encoder, &self.decoder) {
-            (Dialect::OpenAiChat, ..) => openai_chat::error::push_event(out, refused, manner.id),
+            (Dialect::OpenAiChat | Dialect::Cohere, ..) => {
+                openai_chat::error::push_event(out, refused, manner.id);
+            }
             (Dialect::Anthropic, ..) => anthropic::error::push_event(out, |out| {
                 anthropic::error::push_refused(out, refused, manner.id);
             }),

@@ -62,6 +62,18 @@ const CLAUDE: [Row; 18] = [
 /// OpenAI's models that do not think: they answer 400 to `reasoning_effort`.
 const UNTHINKING: [&str; 5] = ["gpt-3.5", "gpt-4", "chatgpt-", "gpt-audio", "gpt-5-chat"];
 
+/// Cohere's models that do not think.
+/// **Source**: docs.cohere.com/v2/docs/models and …/reasoning, read 2026-11-21.
+const PLAIN_COMMANDS: [&str; 7] = [
+    "command-r",
+    "command-a-03",
+    "command-a-vision",
+    "command-a-translate",
+    "command-light",
+    "c4ai-",
+    "tiny-aya",
+];
+
 /// What a model can do.
 #[must_use]
 pub fn of(vendor: &Vendor, model_id: &str) -> Abilities {
@@ -96,6 +108,11 @@ pub fn of(vendor: &Vendor, model_id: &str) -> Abilities {
                 has_late_instructions: false,
                 ..unknown
             }
+        }
+        Dialect::Cohere => {
+            let thinks = !PLAIN_COMMANDS.iter().any(|prefix| model_id.starts_with(prefix));
+            let thinking = if thinks { Thinking::Budget { min: 1 } } else { Thinking::None };
+            Abilities { thinking, ..unknown }
         }
     }
 }

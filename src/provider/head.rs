@@ -1,6 +1,7 @@
 //! The request heads that a target carries, written once when a snapshot is compiled.
 
 use crate::{
+    dialect::pivot::part::Dialect,
     lexicon::{operation::Operation, secret::Secret},
     provider::{auth::sigv4::AwsKeys, base_url::BaseUrl},
     wire::headers,
@@ -85,8 +86,7 @@ pub fn check_value(value: &Secret) -> Result<(), BadHeader> {
 /// `check` and `check_value`. `query` follows each path, with its question mark or empty.
 #[must_use]
 pub fn write(
-    url: &BaseUrl,
-    query: &str,
+    (url, query, dialect): (&BaseUrl, &str, Dialect),
     credential: &Credential,
     headers: &[Header],
 ) -> [Box<[u8]>; Operation::ALL.len()] {
@@ -119,22 +119,35 @@ pub fn write(
         rest.push_str("\r\n");
     }
     Operation::ALL.map(|operation| {
-        let line = format!("POST {}{}{query} HTTP/1.1\r\n", url.path, operation.path());
+        let line = format!("POST {}{}{query} HTTP/1.1\r\n", url.path, path(operation, dialect));
         [line.as_bytes(), rest.as_bytes()].concat().into()
     })
+}
+
+/// Where a vendor of this dialect answers an operation, behind the base URL.
+const fn path(operation: Operation, dialect: Dialect) -> &'static str {
+    match (operation, dialect) {
+        (Operation::ChatCompletions, Dialect::Cohere) => "/chat",
+        _ => operation.path(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{BadHeader, Credential, Header, check, check_value, write};
-    use crate::lexicon::{operation::Operation, secret::Secret};
+    use crate::{
+        dialect::pivot::part::Dialect,
+        lexicon::{operation::Operation, secret::Secret},
+    };
+
+    const CHAT: Dialect = Dialect::OpenAiChat;
 
     #[test]
     fn a_head_is_written_as_documented() {
         let url = "http://vllm.local:8000".parse().expect("a URL");
         let header = Header { name: "X-Region".into(), value: Secret::new(" eu ") };
 
-        let heads = write(&url, "", &Credential::Bearer(Secret::new("sk-1")), &[header]);
+        let heads = write((&url, "", CHAT), &Credential::Bearer(Secret::new("sk-1")), &[header]);
 
         assert_eq!(
             std::str::from_utf8(&heads[Operation::Embeddings as usize]),
@@ -153,7 +166,7 @@ mod tests {
         let username = Secret::new("ada");
         let credential = Credential::Basic { username, password: Secret::new("p:w") };
 
-        let head = write(&url, "", &credential, &[])[0].clone();
+        let head = write((&url, "", CHAT), &credential, &[])[0].clone();
 
         assert!(String::from_utf8_lossy(&head).contains("authorization: Basic YWRhOnA6dw==\r\n"));
     }
@@ -163,7 +176,7 @@ mod tests {
         let url = "https://x.openai.azure.com/openai/deployments/d".parse().expect("a URL");
         let credential = Credential::Key { header: "api-key", key: Secret::new("k") };
 
-        let head = write(&url, "?api-version=2024-10-21", &credential, &[])[0].clone();
+        let head = write((&url, "?api-version=2024-10-21", CHAT), &credential, &[])[0].clone();
 
         let head = String::from_utf8_lossy(&head);
         let line =

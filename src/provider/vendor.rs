@@ -147,7 +147,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 20] = [
+pub const VENDORS: [Vendor; 21] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
@@ -162,6 +162,12 @@ pub const VENDORS: [Vendor; 20] = [
         proofs: &[AuthKind::ApiKey],
         key_header: Some("x-api-key"),
         ..plain("anthropic", "https://api.anthropic.com/v1")
+    },
+    // Source: docs.cohere.com/reference/chat, read 2026-11-21.
+    Vendor {
+        dialect: Dialect::Cohere,
+        may_lack_models: true,
+        ..plain("cohere", "https://api.cohere.com/v2")
     },
     azure(
         "azure-openai",

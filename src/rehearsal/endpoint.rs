@@ -1,7 +1,7 @@
 //! Which answer a request gets: the paths, and the order in which scripts are asked.
 
 use super::{
-    Shared, chat, completion, embedding,
+    Shared, chat, cohere, completion, embedding,
     frame::{error, json},
     incoming::{Request, STREAM_ASKED},
     messages, odd, responses,
@@ -128,6 +128,9 @@ fn compose(
     if path.contains("/messages") {
         return messages::answer(request, &ask);
     }
+    if path.ends_with("/chat") {
+        return cohere::answer(request, &ask);
+    }
     by_path(path, &ask)
 }
 
@@ -156,6 +159,7 @@ fn is_known(path: &str) -> bool {
         "/embeddings",
         "/messages",
         "/messages/count_tokens",
+        "/chat",
         "/responses",
         "/responses/compact",
     ]

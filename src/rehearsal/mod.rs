@@ -1,4 +1,5 @@
-//! The scripted vendor: a small server that answers as told, in OpenAI's languages and Anthropic's.
+//! The scripted vendor: a small server that answers as told, in OpenAI's languages, Anthropic's
+//! and Cohere's.
 //!
 //! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
 //! and load measurements use it as the far side of the wire. What it does is chosen by the model's
@@ -11,6 +12,7 @@
 //! connections. Nothing here is fit to face the open network.
 
 mod chat;
+mod cohere;
 mod completion;
 mod embedding;
 mod endpoint;

@@ -96,9 +96,10 @@ pub(super) fn of(
         _ => None,
     };
     let responses = responses(context, (path, model), &address, bench.findings);
+    let place = (&address.url, &*address.query, vendor.dialect);
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
-        heads: head::write(&address.url, &address.query, &proof.credential, &proof.headers),
+        heads: head::write(place, &proof.credential, &proof.headers),
         model_json,
         responses,
         rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,

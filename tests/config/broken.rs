@@ -83,9 +83,9 @@ fn named(text: &str) -> String {
 #[test]
 fn a_type_that_is_not_obeyed_says_so_and_names_those_that_are() {
     check(
-        "{name: x, type: provider-account/aws-bedrock}",
+        "{name: x, type: provider-account/ai21}",
         &named(
-            r#"m.yaml:1: error: type: found "provider-account/aws-bedrock", wanted
+            r#"m.yaml:1: error: type: found "provider-account/ai21", wanted
     OBEYED (this build does
     not obey that type yet)"#,
         ),

@@ -30,10 +30,11 @@ use weir::{
     wire::json::document::Document,
 };
 
-const DIALECTS: [(&str, Dialect, &str); 3] = [
+const DIALECTS: [(&str, Dialect, &str); 4] = [
     ("openai_chat", Dialect::OpenAiChat, "openai"),
     ("anthropic", Dialect::Anthropic, "anthropic"),
     ("openai_responses", Dialect::OpenAiResponses, "openai"),
+    ("cohere", Dialect::Cohere, "cohere"),
 ];
 
 /// What comes of one input: what leaves, and the names of what does not.
@@ -85,6 +86,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
         Dialect::OpenAiResponses => drop(responses::whole(&out)),
+        Dialect::Cohere => panic!("no client speaks it"),
     }
     Told { out: pretty(&out), dropped: named(&dropped) }
 }
@@ -99,6 +101,7 @@ fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
         Dialect::OpenAiResponses => drop(responses::stream(&out)),
+        Dialect::Cohere => panic!("no client speaks it"),
     }
     let dropped = machine.dropped().map(named).unwrap_or_default();
     Told { out: String::from_utf8(out).expect("UTF-8"), dropped }

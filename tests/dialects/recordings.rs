@@ -15,6 +15,8 @@ use weir::dialect::{
 
 const TO_OPENAI: (Dialect, Dialect) = (Dialect::Anthropic, Dialect::OpenAiChat);
 const TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::OpenAiChat, Dialect::Anthropic);
+const COHERE_TO_OPENAI: (Dialect, Dialect) = (Dialect::Cohere, Dialect::OpenAiChat);
+const COHERE_TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::Cohere, Dialect::Anthropic);
 
 /// Streams up to this size are cut at every single place, larger ones at `CUTS` places.
 /// `recordings.rs` cuts all up to 8 KiB at every place; a translation sees whole events only.
@@ -39,8 +41,10 @@ fn stop_in_openai(reason: &str) -> &str {
     match reason {
         "end_turn" | "stop_sequence" | "pause_turn" => "stop",
         "max_tokens" | "model_context_window_exceeded" => "length",
-        "tool_use" => "tool_calls",
+        "tool_use" | "TOOL_CALL" => "tool_calls",
         "refusal" => "content_filter",
+        "COMPLETE" | "STOP_SEQUENCE" => "stop",
+        "MAX_TOKENS" => "length",
         other => other,
     }
 }
@@ -49,14 +53,18 @@ fn stop_in_anthropic(reason: &str) -> &str {
     match reason {
         "stop" | "eos" => "end_turn",
         "length" | "model_length" => "max_tokens",
-        "tool_calls" => "tool_use",
+        "tool_calls" | "TOOL_CALL" => "tool_use",
         "content_filter" => "refusal",
+        "COMPLETE" | "STOP_SEQUENCE" => "end_turn",
+        "MAX_TOKENS" => "max_tokens",
         other => other,
     }
 }
 
 /// Everything that went in: Anthropic counts its caches apart, OpenAI does not.
+/// Cohere's are those that are paid for.
 fn tokens(usage: &Value) -> Option<(u64, u64)> {
+    let usage = usage.get("billed_units").unwrap_or(usage);
     let count = |name: &str| usage[name].as_u64();
     if let (Some(input), Some(output)) = (count("prompt_tokens"), count("completion_tokens")) {
         return Some((input, output));
@@ -146,12 +154,61 @@ fn fault_13_an_answer_spliced_into_another_is_an_error() {
     }
 }
 
+/// The plan that goes before Cohere's calls is what the model thinks; no words for a tool without
+/// arguments are `{}`.
+fn as_cohere_means(recording: &mut Recording) {
+    let Some(expected) = &mut recording.expected else { return };
+    let plan: String = if recording.kind == "json" {
+        let reply: Value = serde_json::from_slice(&recording.body).expect("JSON");
+        reply["message"]["tool_plan"].as_str().unwrap_or_default().to_owned()
+    } else {
+        let text = String::from_utf8_lossy(&recording.body);
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let events = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+        let plans = events.map(|event| event["delta"]["message"]["tool_plan"].clone());
+        plans.filter_map(|plan| plan.as_str().map(str::to_owned)).collect()
+    };
+    let thought = expected["reasoning"].as_str().unwrap_or_default();
+    expected["reasoning"] = format!("{plan}{thought}").into();
+    for tool in expected["tools"].as_array_mut().into_iter().flatten() {
+        if tool["args"].is_null() {
+            tool["args"] = serde_json::json!({});
+        }
+    }
+}
+
+#[test]
+fn a_cohere_answer_reads_the_same_as_an_openai_and_an_anthropic_one() {
+    for mut recording in ok(fixture::cohere_chats(), "json") {
+        as_cohere_means(&mut recording);
+        let out = whole(&recording.body, COHERE_TO_OPENAI);
+        check(&recording, &openai::whole(&out), stop_in_openai);
+        let out = whole(&recording.body, COHERE_TO_ANTHROPIC);
+        check(&recording, &anthropic::whole(&out), stop_in_anthropic);
+    }
+}
+
+#[test]
+fn a_cohere_stream_reads_the_same_as_an_openai_and_an_anthropic_one() {
+    for mut recording in ok(fixture::cohere_chats(), "sse") {
+        as_cohere_means(&mut recording);
+        let out = translate(std::iter::once(&recording.body[..]), COHERE_TO_OPENAI);
+        let out = out.unwrap_or_else(|| panic!("{} is malformed", recording.name));
+        check(&recording, &openai::stream(&out), stop_in_openai);
+        let out = translate(std::iter::once(&recording.body[..]), COHERE_TO_ANTHROPIC);
+        let out = out.unwrap_or_else(|| panic!("{} is malformed", recording.name));
+        check(&recording, &anthropic::stream(&out), stop_in_anthropic);
+    }
+}
+
 /// fault 5, t001, t007, t011: also where a character is cut in two.
 #[test]
 fn fault_05_a_translation_is_the_same_however_its_stream_is_cut() {
     let both = [
         (ok(fixture::anthropic_messages(), "sse"), TO_OPENAI),
         (ok(fixture::openai_chats(), "sse"), TO_ANTHROPIC),
+        (ok(fixture::cohere_chats(), "sse"), COHERE_TO_OPENAI),
+        (ok(fixture::cohere_chats(), "sse"), COHERE_TO_ANTHROPIC),
     ];
     for (recordings, pair) in both {
         for Recording { name, body, .. } in &recordings {

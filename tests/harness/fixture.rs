@@ -77,6 +77,13 @@ pub fn openai_responses() -> Option<Vec<Recording>> {
     })
 }
 
+/// Every recording of Cohere's chat, version 2, likewise.
+pub fn cohere_chats() -> Option<Vec<Recording>> {
+    recordings(&["cohere"], |_, _, text| {
+        text.contains("\"finish_reason\"") && text.contains("\"role\":\"assistant\"")
+    })
+}
+
 /// Does a recording of this URL and status, whose body is this text, count?
 type Is = fn(url: &str, status: u16, text: &str) -> bool;
 

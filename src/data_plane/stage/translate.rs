@@ -181,13 +181,17 @@ fn cut(target: &[u8]) -> (&[u8], &[u8]) {
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
-    let foreign: &[u8] = match to {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => b"anthropic-",
-        Dialect::Anthropic => b"openai-",
+    // Both of OpenAI's languages are one vendor's.
+    let family = if to == Dialect::OpenAiResponses { Dialect::OpenAiChat } else { to };
+    let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
+    let is_anothers = |name: &[u8]| {
+        let begins = |prefix: &[u8]| {
+            name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))
+        };
+        vendors.iter().any(|(prefix, dialect)| *dialect != family && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
-        let is_foreign = is_translated
-            && name.get(..foreign.len()).is_some_and(|it| it.eq_ignore_ascii_case(foreign));
+        let is_foreign = is_translated && is_anothers(name);
         if headers::passes_upstream(name) && !is_foreign {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");

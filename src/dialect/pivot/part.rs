@@ -154,6 +154,8 @@ pub enum Dialect {
     OpenAiChat,
     Anthropic,
     OpenAiResponses,
+    /// Spoken by vendors alone.
+    Cohere,
 }
 
 impl Dialect {
@@ -175,7 +177,7 @@ impl Dialect {
     #[must_use]
     pub const fn chat(self) -> Operation {
         match self {
-            Self::OpenAiChat => Operation::ChatCompletions,
+            Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
             Self::OpenAiResponses => Operation::Responses,
         }

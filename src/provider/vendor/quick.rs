@@ -19,7 +19,7 @@ pub struct Quick {
 ///
 /// **Source**: model ids, except those marked, from a public model catalogue of 2026-02-06 (MIT),
 /// entries that it does not call deprecated.
-pub const QUICK: [Quick; 12] = [
+pub const QUICK: [Quick; 13] = [
     Quick {
         name: "openai",
         env: "OPENAI_API_KEY",
@@ -149,6 +149,16 @@ pub const QUICK: [Quick; 12] = [
             "openai/gpt-oss-120b",
             "meta-llama/Llama-3.3-70B-Instruct-Turbo",
         ],
+        embedding_models: &[],
+    },
+    Quick {
+        name: "cohere",
+        env: "CO_API_KEY",
+        account_type: "cohere",
+        base_url: None,
+        // Not in the catalogue: docs.cohere.com/v2/docs/models, read 2026-11-21, and recorded
+        // traffic.
+        chat_models: &["command-a-03-2025", "command-a-reasoning-08-2025", "command-r7b-12-2024"],
         embedding_models: &[],
     },
     Quick {

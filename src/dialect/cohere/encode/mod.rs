@@ -1,0 +1,4 @@
+//! From the pivot's words to Cohere's.
+
+mod message;
+pub mod request;
