@@ -119,8 +119,7 @@ fn insist(body: &Value) -> Result<(), String> {
         return Err(format!("No tool output found for function call {id}."));
     }
     for tool in body["tools"].as_array().into_iter().flatten() {
-        if tool["type"] == "function" && !(tool["name"].is_string() && tool["strict"].is_boolean())
-        {
+        if tool["type"] == "function" && !tool["name"].is_string() {
             return Err("Missing required parameter: 'tools[0].name'.".into());
         }
     }
