@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, cohere, openai_chat, openai_responses,
+        anthropic, cohere, gemini, openai_chat, openai_responses,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -39,9 +39,35 @@ pub fn request(
     document: &mut Document,
     dropped: &mut Dropped,
 ) -> Result<Written, Refused> {
+    request_told(out, body, (from, to), None, addressee, document, dropped)
+}
+
+/// The same, where it is said elsewhere than in the body whether the answer is to be streamed.
+///
+/// # Errors
+/// As `request` says.
+pub fn request_told(
+    out: &mut Vec<u8>,
+    body: &[u8],
+    (from, to): (Dialect, Dialect),
+    is_streaming: Option<bool>,
+    addressee: &Addressee<'_>,
+    document: &mut Document,
+    dropped: &mut Dropped,
+) -> Result<Written, Refused> {
     let root = document.parse(body).map_err(|error| refuse(&error))?;
-    let request = decode_request(root, from, dropped)?;
+    let mut request = decode_request(root, from, dropped)?;
+    request.is_streaming = is_streaming.unwrap_or(request.is_streaming);
     Ok(encode_request(out, &request, to, addressee, dropped))
+}
+
+/// Seconds after which a vendor's error says to ask again, where its dialect says so in the body.
+#[must_use]
+pub fn retry_after_seconds(root: Value<'_, '_>, from: Dialect) -> Option<u64> {
+    match from {
+        Dialect::Gemini => gemini::error::retry_after_seconds(root),
+        _ => None,
+    }
 }
 
 /// Read a request of this dialect.
@@ -59,6 +85,7 @@ pub fn decode_request<'b>(
         Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
+        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
     }
 }
 
@@ -79,6 +106,7 @@ pub fn encode_request(
             openai_responses::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -120,6 +148,7 @@ pub fn reply(
         }
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
+        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
     }
     Ok(reply.usage)
 }
@@ -127,12 +156,12 @@ pub fn reply(
 /// The tokens that a whole answer of this dialect reports.
 #[must_use]
 pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage> {
-    let told = root.get("usage")?;
     match from {
-        Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
-        Dialect::Anthropic => anthropic::usage::decode(told).seen(),
-        Dialect::OpenAiResponses => openai_responses::usage::decode(told).seen(),
-        Dialect::Cohere => cohere::usage::decode(told).seen(),
+        Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
+        Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
+        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
+        Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
+        Dialect::OpenAiResponses => openai_responses::usage::decode(root.get("usage")?).seen(),
     }
 }
 
@@ -147,6 +176,7 @@ pub fn decode_reply<'b>(
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
+        Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -163,6 +193,7 @@ pub fn decode_failure<'b>(
         Dialect::Anthropic => anthropic::error::decode(root, status),
         Dialect::OpenAiResponses => openai_responses::error::decode(root, status),
         Dialect::Cohere => cohere::error::decode(root, status),
+        Dialect::Gemini => gemini::error::decode(root, status),
     }
 }
 
@@ -173,6 +204,7 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
             openai_chat::error::encode(out, failure, request_id);
         }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
+        Dialect::Gemini => gemini::error::encode(out, failure, request_id),
     }
 }
 
@@ -183,6 +215,7 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
             openai_chat::error::push(out, refused, request_id);
         }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
+        Dialect::Gemini => gemini::error::push_refused(out, refused, request_id),
     }
 }
 
@@ -192,6 +225,7 @@ enum Decoder {
     Anthropic(anthropic::decode::stream::Decoder),
     OpenAiResponses(openai_responses::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
+    Gemini(gemini::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -201,6 +235,7 @@ enum Encoder {
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
     OpenAiResponses(openai_responses::encode::stream::Encoder),
+    Gemini(gemini::encode::stream::Encoder),
 }
 
 impl Encoder {
@@ -209,6 +244,7 @@ impl Encoder {
             Self::Nobody => {}
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
+            Self::Gemini(encoder) => encoder.push(out, delta, manner),
             Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
         }
     }
@@ -219,6 +255,7 @@ impl Encoder {
             Self::Nobody | Self::OpenAiChat(_) => false,
             Self::Anthropic(encoder) => encoder.is_overfull,
             Self::OpenAiResponses(encoder) => encoder.is_overfull,
+            Self::Gemini(encoder) => encoder.is_overfull,
         }
     }
 }
@@ -266,6 +303,7 @@ impl Stream {
                     Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
                 }
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
+                Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
@@ -281,6 +319,7 @@ impl Stream {
                 Dialect::OpenAiResponses => {
                     Encoder::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
                 }
+                Dialect::Gemini => Encoder::Gemini(gemini::encode::stream::Encoder::default()),
             },
             facts: Facts::default(),
             forwards_pings,
@@ -312,6 +351,7 @@ impl Stream {
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
             Decoder::OpenAiResponses(decoder) => decoder.read(data, &mut to),
             Decoder::Cohere(decoder) => decoder.read(data, &mut to),
+            Decoder::Gemini(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         if self.encoder.is_overfull() { Err(Malformed) } else { read }
@@ -352,6 +392,9 @@ impl Stream {
             (Dialect::Anthropic, ..) => anthropic::error::push_event(out, |out| {
                 anthropic::error::push_refused(out, refused, manner.id);
             }),
+            (Dialect::Gemini, ..) => gemini::error::push_event(out, |out| {
+                gemini::error::push_refused(out, refused, manner.id);
+            }),
             (_, Encoder::OpenAiResponses(encoder), _) => encoder.push_refused(out, refused, manner),
             (Dialect::OpenAiResponses, _, decoder) => {
                 let sequence = match decoder {
@@ -373,6 +416,7 @@ impl Stream {
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
             Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
+            Encoder::Gemini(encoder) => Some(&encoder.dropped),
         }
     }
 }

@@ -16,10 +16,14 @@ pub enum Operation {
     CompactResponse,
     /// What becomes of an answer of `Responses` that its vendor keeps.
     StoredResponse,
+    /// Gemini's chat, streamed or not.
+    GenerateContent,
+    /// How many tokens a request of `GenerateContent` would have.
+    CountContent,
 }
 
 impl Operation {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -28,9 +32,11 @@ impl Operation {
         Self::Responses,
         Self::CompactResponse,
         Self::StoredResponse,
+        Self::GenerateContent,
+        Self::CountContent,
     ];
 
-    /// The path behind the base URL, on both sides.
+    /// What follows the base URL, on both sides; of Gemini's what follows the model.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -41,6 +47,8 @@ impl Operation {
             Self::CountTokens => "/messages/count_tokens",
             Self::Responses | Self::StoredResponse => "/responses",
             Self::CompactResponse => "/responses/compact",
+            Self::GenerateContent => ":generateContent",
+            Self::CountContent => ":countTokens",
         }
     }
 
@@ -56,6 +64,8 @@ impl Operation {
             Self::Responses => "responses",
             Self::CompactResponse => "compact_response",
             Self::StoredResponse => "stored_response",
+            Self::GenerateContent => "generate_content",
+            Self::CountContent => "count_content",
         }
     }
 
@@ -64,6 +74,7 @@ impl Operation {
     pub const fn model_type(self) -> ModelType {
         match self {
             Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
+            Self::GenerateContent | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
             Self::Responses | Self::CompactResponse | Self::StoredResponse => ModelType::Responses,

@@ -3,6 +3,7 @@
 use super::{
     Shared, chat, cohere, completion, embedding,
     frame::{error, json},
+    gemini,
     incoming::{Request, STREAM_ASKED},
     messages, odd, responses,
     script::{Pace, Step},
@@ -106,7 +107,9 @@ fn compose(
         let wrong = error("invalid_request_error", None, "We could not parse your JSON body.");
         return vec![json(400, &[], &wrong)];
     };
-    let model = body["model"].as_str().unwrap_or_default();
+    let in_path = gemini::model(path).or_else(|| claude_of_vertex(path));
+    let decoded = in_path.map(|model| model.replace("%3A", ":").replace("%40", "@"));
+    let model = decoded.as_deref().or(body["model"].as_str()).unwrap_or_default();
     if let Some(name) = model.strip_prefix("raw:") {
         return raw(name, shared);
     }
@@ -116,27 +119,31 @@ fn compose(
         model,
         body: &body,
         tricks: Tricks::of(model),
-        is_streaming: body["stream"].as_bool().unwrap_or_default(),
+        is_streaming: body["stream"].as_bool().unwrap_or_default() || gemini::is_streaming(path),
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
-        seed: words::seed_of(&body[conversation(path)].to_string()),
+        seed: seed_of(&body),
     };
     if path.contains("/responses") {
         return responses::answer(request, &ask);
     }
-    if path.contains("/messages") {
+    if path.contains("/messages") || claude_of_vertex(path).is_some() {
         return messages::answer(request, &ask);
     }
     if path.ends_with("/chat") {
         return cohere::answer(request, &ask);
     }
+    if gemini::model(path).is_some() {
+        return gemini::answer(request, &ask);
+    }
     by_path(path, &ask)
 }
 
-/// The member that holds what was said.
-fn conversation(path: &str) -> &'static str {
-    if path.ends_with("/responses") { "input" } else { "messages" }
+/// The same for the same conversation.
+fn seed_of(body: &Value) -> u64 {
+    let said = ["messages", "contents", "input"].into_iter().filter_map(|name| body.get(name));
+    said.fold(0, |seed, said| seed ^ words::seed_of(&said.to_string()))
 }
 
 fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
@@ -165,6 +172,15 @@ fn is_known(path: &str) -> bool {
     ]
     .iter()
     .any(|known| path.ends_with(known))
+        || gemini::model(path).is_some()
+        || claude_of_vertex(path).is_some()
+}
+
+/// The model in a path by which Vertex is asked for a Claude.
+fn claude_of_vertex(path: &str) -> Option<&str> {
+    let (_, rest) = path.rsplit_once("/publishers/anthropic/models/")?;
+    let (model, method) = rest.rsplit_once(':')?;
+    matches!(method, "rawPredict" | "streamRawPredict").then_some(model)
 }
 
 fn raw(name: &str, shared: &Shared) -> Vec<Step> {

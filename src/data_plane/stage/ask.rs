@@ -1,7 +1,11 @@
-//! What is asked, and of which model: a header may name its account.
+//! What a client wants, by its path, its body and where a header names the account.
 
 use crate::{
-    data_plane::inbound::Request,
+    data_plane::{
+        inbound::Request,
+        local::percent_decode,
+        stage::parse::{Native, Route},
+    },
     dialect::{
         openai_chat::request::{self, Ask},
         pivot::part::Dialect,
@@ -13,6 +17,7 @@ use crate::{
     },
     provider::target::ResponsesApi,
     snapshot::Snapshot,
+    wire::{json, span::Span},
 };
 use std::borrow::Cow;
 
@@ -20,28 +25,62 @@ use std::borrow::Cow;
 /// model in it.
 const ACCOUNT: &str = "x-tfy-provider-name";
 
-/// Read what is asked.
+/// Read the Ask.
 ///
 /// # Errors
-/// As `openai_chat::request::read` says; `InvalidHeader`, `ModelUnknown` and `OperationUnsupported`
-/// of an account.
+/// As `openai_chat::request::read` says; of a path that names the model, `ModelUnknown` where it
+/// is no text, `InvalidJson` where the body is no object; of an account, `InvalidHeader`,
+/// `ModelUnknown` and `OperationUnsupported`.
 pub fn read<'s>(
-    snapshot: &'s Snapshot,
-    subject: SubjectId,
+    (snapshot, subject): (&'s Snapshot, SubjectId),
+    route: Route,
     operation: Operation,
-    request: &Request<'s>,
+    from: &Request<'s>,
 ) -> Result<Ask<'s>, Refused> {
-    if operation == Operation::StoredResponse {
-        return stored(snapshot, subject, request);
+    match route {
+        Route::Native(native) => of_path(&native, operation, from),
+        Route::Stored(_) => stored(snapshot, subject, from),
+        _ => {
+            let mut ask = request::read(operation, from.body)?;
+            if Dialect::of(operation) == Dialect::OpenAiResponses
+                && let Some(account) = account(from)?
+                && !snapshot.model_names.contains_key(&*ask.model)
+            {
+                ask.model = Cow::Owned(format!("{account}/{}", ask.model));
+            }
+            Ok(ask)
+        }
     }
-    let mut ask = request::read(operation, request.body)?;
-    if Dialect::of(operation) == Dialect::OpenAiResponses
-        && let Some(account) = account(request)?
-        && !snapshot.model_names.contains_key(&*ask.model)
-    {
-        ask.model = Cow::Owned(format!("{account}/{}", ask.model));
-    }
+}
+
+fn of_path<'b>(
+    native: &Native,
+    operation: Operation,
+    from: &Request<'b>,
+) -> Result<Ask<'b>, Refused> {
+    let model = name(native, from.bytes).ok_or(Refusal::ModelUnknown)?;
+    let object = json::object::scan_object(from.body, &["generationConfig"]);
+    let object = object.map_err(|_| Refused::from(Refusal::InvalidJson))?;
+    let mut ask = Ask::of_path(operation, Cow::Owned(model), native.is_streaming);
+    ask.is_array = native.is_array;
+    ask.max_output_tokens = object.values[0].and_then(|span| bound(span.of(from.body)));
     Ok(ask)
+}
+
+/// ACCOUNT/MODEL.
+fn name(native: &Native, head: &[u8]) -> Option<String> {
+    let plain = |span: Span| {
+        let text = String::from_utf8(percent_decode(span.of(head))).ok();
+        text.filter(|text| !text.contains(char::is_control))
+    };
+    Some(format!("{}/{}", plain(native.account)?, plain(native.model)?))
+}
+
+/// The most tokens that the answer may have.
+fn bound(config: &[u8]) -> Option<u32> {
+    let object = json::object::scan_nested(config, &["maxOutputTokens"]).ok()?;
+    let max = json::value::read_u64(object.values[0]?.of(config))?;
+    Some(u32::try_from(max).unwrap_or(u32::MAX))
 }
 
 fn account<'s>(request: &Request<'s>) -> Result<Option<&'s str>, Refused> {
@@ -81,5 +120,6 @@ fn stored<'s>(
     let target = request.head.target.of(request.bytes);
     let is_streaming =
         target.split(|byte| matches!(byte, b'?' | b'&')).skip(1).any(|pair| pair == b"stream=true");
-    Ok(Ask::without_body(Operation::StoredResponse, &model.name, is_streaming))
+    let name = Cow::Borrowed(&*model.name);
+    Ok(Ask::of_path(Operation::StoredResponse, name, is_streaming))
 }

@@ -23,6 +23,8 @@ pub enum Route {
     /// One model; where its name stands in the head, percent-encoded.
     Model(Span),
     Call(Operation),
+    /// A call whose model is named in the path.
+    Native(Native),
     /// An answer that its vendor keeps.
     Stored(Stored),
 }
@@ -38,10 +40,25 @@ pub enum Stored {
     Cancel,
 }
 
+/// A call in a vendor's own paths.
+///
+/// **Shape**: `/gemini/ACCOUNT/proxy/v1beta/models/MODEL:generateContent`, with any version, and
+/// with Vertex's path in front of `models`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Native {
+    pub operation: Operation,
+    /// Percent-encoded, as the next.
+    pub account: Span,
+    pub model: Span,
+    pub is_streaming: bool,
+    /// The stream is one array, as Google's are where nobody says `alt=sse`.
+    pub is_array: bool,
+}
+
 impl Route {
     pub const fn operation(self) -> Option<Operation> {
         match self {
-            Self::Call(operation) => Some(operation),
+            Self::Call(operation) | Self::Native(Native { operation, .. }) => Some(operation),
             Self::Stored(_) => Some(Operation::StoredResponse),
             _ => None,
         }
@@ -53,7 +70,9 @@ impl Route {
 
     const fn allows(self, method: Method) -> bool {
         match self {
-            Self::Call(_) | Self::Stored(Stored::Cancel) => matches!(method, Method::Post),
+            Self::Call(_) | Self::Native(_) | Self::Stored(Stored::Cancel) => {
+                matches!(method, Method::Post)
+            }
             Self::Stored(Stored::Response) => matches!(method, Method::Get | Method::Delete),
             Self::Stored(Stored::InputItems) => matches!(method, Method::Get),
             _ => matches!(method, Method::Get | Method::Head),
@@ -62,7 +81,7 @@ impl Route {
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Call(_) | Self::Stored(Stored::Cancel) => "POST",
+            Self::Call(_) | Self::Native(_) | Self::Stored(Stored::Cancel) => "POST",
             Self::Stored(Stored::Response) => "GET, DELETE",
             Self::Stored(Stored::InputItems) => "GET",
             _ => "GET, HEAD",
@@ -93,19 +112,12 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/responses" => Route::Call(Operation::Responses),
         b"/responses/compact" => Route::Call(Operation::CompactResponse),
         _ if rest.starts_with(b"/responses/") => Route::Stored(stored(rest)?),
-        _ => match rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
-            Some(name) => {
-                let end = head.target.start + u32::try_from(path.len()).unwrap_or_default();
-                let start = end - u32::try_from(name.len()).unwrap_or_default();
-                Route::Model(Span { start, end })
-            }
-            None => return Err(Refusal::RouteUnknown.into()),
-        },
+        _ => elsewhere(rest, target, head.target.start)?,
     };
     if !route.allows(head.method) {
         return Err(Refusal::MethodNotAllowed.about(route.methods(), ""));
     }
-    if matches!(route, Route::Call(_)) && head.framing == Framing::None {
+    if matches!(route, Route::Call(_) | Route::Native(_)) && head.framing == Framing::None {
         return Err(Refusal::LengthRequired.into());
     }
     Ok(route)
@@ -128,6 +140,45 @@ fn stored(path: &[u8]) -> Result<Stored, Refusal> {
         (Some(b"cancel"), None) => Ok(Stored::Cancel),
         _ => Err(Refusal::RouteUnknown),
     }
+}
+
+/// Paths with a name in them. `target` starts at `start` in the head, and `rest` is a part of it.
+fn elsewhere(rest: &[u8], target: &[u8], start: u32) -> Result<Route, Refused> {
+    let span = |part: &[u8]| {
+        let at = part.as_ptr().addr() - target.as_ptr().addr();
+        let at = start + u32::try_from(at).unwrap_or_default();
+        Span { start: at, end: at + u32::try_from(part.len()).unwrap_or_default() }
+    };
+    if let Some(name) = rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
+        return Ok(Route::Model(span(name)));
+    }
+    let unknown = || Refused::from(Refusal::RouteUnknown);
+    let rest = rest.strip_prefix(b"/gemini/").ok_or_else(unknown)?;
+    let slash = memchr::memchr(b'/', rest).ok_or_else(unknown)?;
+    let (account, rest) = rest.split_at(slash);
+    let rest = rest.strip_prefix(b"/proxy/").ok_or_else(unknown)?;
+    let models = memchr::memmem::find(rest, b"models/").ok_or_else(unknown)?;
+    let rest = &rest[models + b"models/".len()..];
+    let colon = memchr::memrchr(b':', rest).ok_or_else(unknown)?;
+    let (model, method) = rest.split_at(colon);
+    let (operation, is_streaming) = match method {
+        b":generateContent" => (Operation::GenerateContent, false),
+        b":streamGenerateContent" => (Operation::GenerateContent, true),
+        b":countTokens" => (Operation::CountContent, false),
+        _ => return Err(unknown()),
+    };
+    if account.is_empty() || model.is_empty() {
+        return Err(unknown());
+    }
+    let query = target.split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    let is_events = query.split(|byte| *byte == b'&').any(|pair| pair == b"alt=sse");
+    Ok(Route::Native(Native {
+        operation,
+        account: span(account),
+        model: span(model),
+        is_streaming,
+        is_array: is_streaming && !is_events,
+    }))
 }
 
 fn starts_anew(rest: &[u8]) -> bool {

@@ -1,7 +1,10 @@
 //! The Call: what we send to a target, head and body in one buffer.
 
 use crate::{
-    data_plane::{inbound::Request, stage::finish},
+    data_plane::{
+        inbound::Request,
+        stage::{alter, finish},
+    },
     dialect::{
         openai_chat::request::{self, Ask},
         pivot::{
@@ -17,6 +20,7 @@ use crate::{
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
+    policy::route::Changes,
     provider::target::Target,
     wire::{
         headers,
@@ -76,8 +80,30 @@ impl From<Fault> for Unsaid {
 /// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
 /// cannot be signed.
 pub fn call(
+    out: Vec<u8>,
+    to: (&Target, Option<&Changes>),
+    ask: &Ask<'_>,
+    from: &Request<'_>,
+    told: (UnixMillis, &mut Dropped),
+) -> Result<Call, Unsaid> {
+    if ask.operation == Operation::StoredResponse {
+        *told.1 = Dropped::default();
+        return stored(out, to.0, from, told.0);
+    }
+    match to.1.filter(|changes| !changes.params.is_empty()) {
+        None => write(out, to, ask, from, told),
+        Some(changes) => {
+            let mut body = Vec::with_capacity(from.body.len() + 256);
+            alter::params(&mut body, from.body, changes)?;
+            let ask = request::read(ask.operation, &body)?;
+            write(out, to, &ask, &Request { body: &body, ..*from }, told)
+        }
+    }
+}
+
+fn write(
     mut out: Vec<u8>,
-    target: &Target,
+    (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
     (now, dropped): (UnixMillis, &mut Dropped),
@@ -85,9 +111,6 @@ pub fn call(
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
     let client = Dialect::of(ask.operation);
-    if ask.operation == Operation::StoredResponse {
-        return stored(out, target, from, now);
-    }
     let dialect = target.dialect_for(client);
     let is_translated = client != dialect;
     if is_translated && ask.operation != client.chat() {
@@ -95,10 +118,17 @@ pub fn call(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let operation = if is_translated { dialect.chat() } else { ask.operation };
-    let head = target.head(operation);
+    if target.claude_version.is_some() && operation == Operation::CountTokens {
+        let detail = "That model's vendor is asked for chats only.";
+        return Err(Refusal::OperationUnsupported.about("model", detail).into());
+    }
+    let head = target.head(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, dialect, is_translated, from);
+    if let Some(changes) = changes.filter(|it| it.touch_headers()) {
+        alter::headers(&mut out, changes);
+    }
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
@@ -109,13 +139,17 @@ pub fn call(
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
         let pair = (client, dialect);
-        translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
+        let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
+        translation::request_told(&mut out, from.body, pair, told, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
         request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);
+    if let Some(version) = target.claude_version {
+        finish::say_version(&mut out, body_at, version);
+    }
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.
@@ -138,7 +172,7 @@ fn stored(
     from: &Request<'_>,
     now: UnixMillis,
 ) -> Result<Call, Unsaid> {
-    let head = target.head(Operation::StoredResponse);
+    let head = target.head(Operation::StoredResponse, false);
     let line_end = memchr::memchr(b'\r', head).unwrap_or_default();
     let (line, rest) = head.split_at(line_end);
     let address = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();

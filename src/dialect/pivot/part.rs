@@ -156,6 +156,7 @@ pub enum Dialect {
     OpenAiResponses,
     /// Spoken by vendors alone.
     Cohere,
+    Gemini,
 }
 
 impl Dialect {
@@ -170,6 +171,7 @@ impl Dialect {
             Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
                 Self::OpenAiResponses
             }
+            Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
 
@@ -180,6 +182,7 @@ impl Dialect {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
             Self::OpenAiResponses => Operation::Responses,
+            Self::Gemini => Operation::GenerateContent,
         }
     }
 }

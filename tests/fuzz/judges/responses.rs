@@ -45,10 +45,7 @@ fn reply(bytes: &[u8], pair: (Dialect, Dialect)) {
 }
 
 /// What a stream becomes; `None` where it is malformed.
-fn stream<'a>(
-    pieces: impl Iterator<Item = &'a [u8]>,
-    pair: (Dialect, Dialect),
-) -> Option<Vec<u8>> {
+fn stream<'a>(pieces: impl Iterator<Item = &'a [u8]>, pair: (Dialect, Dialect)) -> Option<Vec<u8>> {
     let mut machine = Stream::new(pair, Written::default(), true);
     let mut scanner = Scanner::default();
     let (mut pending, mut out) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use crate::{
     dialect::{
         openai_chat::{
             error,
-            stream::{DONE_EVENT, Observer, Verdict},
+            stream::{DONE_EVENT, Observer, Verdict, has_content},
         },
         pivot::{delta::Malformed, manner::Manner, part::Dialect},
         translation::Stream,
@@ -90,6 +90,17 @@ impl<'t> Passage<'t> {
         match self {
             Self::Watched(observer) => observer.events,
             Self::Told { stream, .. } => stream.facts.contents,
+        }
+    }
+
+    /// Is there something in it by now that a client waits for? `data` is the last event's.
+    pub(super) fn has_content(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Watched(_) => has_content(data),
+            Self::Told { stream, .. } => {
+                let facts = &stream.facts;
+                facts.contents > 0 || facts.has_finished || facts.is_done
+            }
         }
     }
 
