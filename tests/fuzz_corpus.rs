@@ -171,3 +171,8 @@ fn what_is_translated_from_and_to_the_responses_api_is_json() {
 fn metadata_is_what_a_full_parse_finds() {
     check("metadata", judges::metadata::judge);
 }
+
+#[test]
+fn googles_words_are_refused_or_told_as_json() {
+    check("gemini", judges::gemini::judge);
+}

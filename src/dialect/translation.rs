@@ -83,9 +83,9 @@ pub fn decode_request<'b>(
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
+        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
-        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
     }
 }
 
@@ -105,8 +105,8 @@ pub fn encode_request(
         Dialect::OpenAiResponses => {
             openai_responses::encode::request::encode(out, request, addressee, dropped)
         }
-        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
         Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -146,9 +146,9 @@ pub fn reply(
         Dialect::OpenAiResponses => {
             openai_responses::encode::reply::encode(out, &reply, manner, dropped);
         }
+        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
-        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
     }
     Ok(reply.usage)
 }
@@ -159,9 +159,9 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
     match from {
         Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
         Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
-        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
         Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
         Dialect::OpenAiResponses => openai_responses::usage::decode(root.get("usage")?).seen(),
+        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
 }
 
@@ -175,8 +175,8 @@ pub fn decode_reply<'b>(
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
-        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
         Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
+        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -192,8 +192,8 @@ pub fn decode_failure<'b>(
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
         Dialect::OpenAiResponses => openai_responses::error::decode(root, status),
-        Dialect::Cohere => cohere::error::decode(root, status),
         Dialect::Gemini => gemini::error::decode(root, status),
+        Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
 
@@ -224,8 +224,8 @@ enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
     OpenAiResponses(openai_responses::decode::stream::Decoder),
-    Cohere(cohere::decode::stream::Decoder),
     Gemini(gemini::decode::stream::Decoder),
+    Cohere(cohere::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -302,8 +302,8 @@ impl Stream {
                 Dialect::OpenAiResponses => {
                     Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
                 }
-                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
                 Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
+                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
@@ -350,8 +350,8 @@ impl Stream {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
             Decoder::OpenAiResponses(decoder) => decoder.read(data, &mut to),
-            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
             Decoder::Gemini(decoder) => decoder.read(data, &mut to),
+            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         if self.encoder.is_overfull() { Err(Malformed) } else { read }

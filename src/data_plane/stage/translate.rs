@@ -122,7 +122,7 @@ fn write(
         let detail = "That model's vendor is asked for chats only.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
-    let head = target.head(operation, ask.is_streaming);
+    let head = target.head_of(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, dialect, is_translated, from);
@@ -172,7 +172,7 @@ fn stored(
     from: &Request<'_>,
     now: UnixMillis,
 ) -> Result<Call, Unsaid> {
-    let head = target.head(Operation::StoredResponse, false);
+    let head = target.head(Operation::StoredResponse);
     let line_end = memchr::memchr(b'\r', head).unwrap_or_default();
     let (line, rest) = head.split_at(line_end);
     let address = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();

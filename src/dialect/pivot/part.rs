@@ -154,9 +154,9 @@ pub enum Dialect {
     OpenAiChat,
     Anthropic,
     OpenAiResponses,
+    Gemini,
     /// Spoken by vendors alone.
     Cohere,
-    Gemini,
 }
 
 impl Dialect {
