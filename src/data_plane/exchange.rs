@@ -133,7 +133,7 @@ async fn converse<'s>(
     let (Some(operation), Some(subject)) = (route.operation(), subject) else {
         return local::answer(core, snapshot, request, route, subject, downlink, trail).await;
     };
-    let ask = ask::read(route, operation, request)?;
+    let ask = ask::read((snapshot, subject), route, operation, request)?;
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
