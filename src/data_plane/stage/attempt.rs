@@ -31,6 +31,7 @@ use crate::{
         Changes,
         retry::{Codes, PATIENCE_MS, Retry},
     },
+    provider::target::Target,
     snapshot::{Model, Snapshot},
 };
 use std::{borrow::Cow, pin::pin};
@@ -56,6 +57,13 @@ pub struct Tries<'s, 'd> {
 pub struct Attempt<'s> {
     pub model: &'s Model,
     pub changes: Option<&'s Changes>,
+}
+
+impl<'s> Attempt<'s> {
+    /// Whom a call is for, and what is said differently to it.
+    pub const fn addressee(&self) -> (&'s Target, Option<&'s Changes>) {
+        (&self.model.target, self.changes)
+    }
 }
 
 /// What becomes of a request after an attempt.

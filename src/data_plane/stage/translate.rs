@@ -92,6 +92,10 @@ pub fn call(
     }
     match to.1.filter(|changes| !changes.params.is_empty()) {
         None => write(out, to, ask, from, told),
+        Some(_) if Dialect::of(ask.operation) == Dialect::Gemini => {
+            let detail = "Its rule sets parameters, which a request in Google's words cannot take.";
+            Err(Refusal::OperationUnsupported.about("model", detail).into())
+        }
         Some(changes) => {
             let mut body = Vec::with_capacity(from.body.len() + 256);
             alter::params(&mut body, from.body, changes)?;
