@@ -157,7 +157,8 @@ fn parts(ask: &Ask) -> Vec<Value> {
     let topic = contents.iter().rev().map(texts).find(|text| !text.is_empty()).unwrap_or_default();
     let config = &ask.body["generationConfig"];
     let mut parts = Vec::new();
-    if config["thinkingConfig"]["includeThoughts"] == true {
+    let thinking = &config["thinkingConfig"];
+    if thinking["includeThoughts"] == true || thinking["include_thoughts"] == true {
         parts.push(json!({"text": "Let me think about that.", "thought": true}));
     }
     let calls = calls(ask, contents, &topic);
