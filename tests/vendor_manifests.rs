@@ -149,7 +149,7 @@ fn googles_accounts_say_what_they_lack() {
     complains(&document("google-vertex", place, vertex), &[wanted]);
     let place = "region: global\nproject_id: p\n";
     let llama = "type: integration/model/vertex, model_id: meta/llama-4";
-    let wanted = "model_id: found text, wanted a model of google or anthropic";
+    let wanted = "wanted a model of google or anthropic";
     complains(&document("google-vertex", place, llama), &[wanted]);
 }
 
