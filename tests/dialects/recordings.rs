@@ -39,24 +39,20 @@ fn whole(body: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
 /// The same in the client's words.
 fn stop_in_openai(reason: &str) -> &str {
     match reason {
-        "end_turn" | "stop_sequence" | "pause_turn" => "stop",
-        "max_tokens" | "model_context_window_exceeded" => "length",
+        "end_turn" | "stop_sequence" | "pause_turn" | "COMPLETE" | "STOP_SEQUENCE" => "stop",
+        "max_tokens" | "model_context_window_exceeded" | "MAX_TOKENS" => "length",
         "tool_use" | "TOOL_CALL" => "tool_calls",
         "refusal" => "content_filter",
-        "COMPLETE" | "STOP_SEQUENCE" => "stop",
-        "MAX_TOKENS" => "length",
         other => other,
     }
 }
 
 fn stop_in_anthropic(reason: &str) -> &str {
     match reason {
-        "stop" | "eos" => "end_turn",
-        "length" | "model_length" => "max_tokens",
+        "stop" | "eos" | "COMPLETE" | "STOP_SEQUENCE" => "end_turn",
+        "length" | "model_length" | "MAX_TOKENS" => "max_tokens",
         "tool_calls" | "TOOL_CALL" => "tool_use",
         "content_filter" => "refusal",
-        "COMPLETE" | "STOP_SEQUENCE" => "end_turn",
-        "MAX_TOKENS" => "max_tokens",
         other => other,
     }
 }
