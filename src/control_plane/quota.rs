@@ -19,8 +19,8 @@ use crate::{
         receipt::Receipt,
         time::UnixMillis,
     },
-    policy::limit::Counts,
-    snapshot::Snapshot,
+    policy::{calendar::Calendar, limit::Counts},
+    snapshot::{Matter, Snapshot},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -43,7 +43,8 @@ pub fn recall(
 ) -> io::Result<HashMap<MeterKey, Past>> {
     let mut pasts: HashMap<MeterKey, Buckets> = HashMap::new();
     let windows = snapshot.limits.limits.iter().map(|limit| span_ms(limit.window));
-    let Some(span) = windows.max() else { return Ok(HashMap::new()) };
+    let periods = (!snapshot.budgets.budgets.is_empty()).then_some(u64::MAX);
+    let Some(span) = windows.chain(periods).max() else { return Ok(HashMap::new()) };
     let oldest = UNIX_EPOCH + Duration::from_millis(now.0.saturating_sub(span));
     let callers = snapshot.callers.iter().zip(0..);
     let subjects = callers.map(|(caller, id)| (&*caller.subject, SubjectId(id))).collect();
@@ -72,13 +73,14 @@ fn count(
     let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
         return;
     };
-    let found = snapshot.limit(*subject, receipt.requested_model, &receipt.metadata);
-    let Some((limit, key)) = found.limit else { return };
+    let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+    count_budgets(snapshot, &matter, receipt, pasts);
+    let Some((limit, key)) = snapshot.limit(&matter) else { return };
     let usage = &receipt.outcome.usage;
     // Requests count when they are admitted, tokens when they are known.
     let (units, at) = match limit.counts {
         Counts::Requests => (1, receipt.started.0),
-        Counts::Tokens => {
+        Counts::Tokens | Counts::Cost => {
             let ended = receipt.started.0 + u64::from(receipt.outcome.total_us) / 1_000;
             (usage.input_tokens.saturating_add(usage.output_tokens), ended)
         }
@@ -91,6 +93,25 @@ fn count(
     let buckets = pasts.entry(key).or_default();
     let (_, sum) = buckets.entry(limit.window.bucket(at)).or_insert((at, 0));
     *sum = sum.saturating_add(units);
+}
+
+/// A budget counts in the period in which a request was admitted.
+fn count_budgets(
+    snapshot: &Snapshot,
+    matter: &Matter<'_>,
+    receipt: &Receipt<'_>,
+    pasts: &mut HashMap<MeterKey, Buckets>,
+) {
+    let calendar = Calendar::at(receipt.started);
+    for (budget, entity) in snapshot.budgets(matter) {
+        let units = budget.units(&receipt.outcome);
+        for cap in budget.caps(entity.unwrap_or_default()).iter().filter(|_| units > 0) {
+            let key = cap.meter(entity, calendar.span(cap.period));
+            let at = NodeMillis(ORIGIN_MS);
+            let (_, sum) = pasts.entry(key).or_default().entry(0).or_insert((at, 0));
+            *sum = sum.saturating_add(units);
+        }
+    }
 }
 
 /// The longest that a unit can count.

@@ -156,7 +156,8 @@ async fn converse<'s>(
         trail.model = Some(model);
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let told = (trail.started_wall(), &mut downlink.dropped);
+        let most = trail.bound().map(|bound| bound.answer);
+        let told = (trail.started_wall(), most, &mut downlink.dropped);
         let call = match translate::call(core.buffers.take(), target, &ask, request, told) {
             Ok(call) => call,
             Err(Unsaid::Fault(fault)) => {

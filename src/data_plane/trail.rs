@@ -8,7 +8,7 @@ use crate::{
     data_plane::{
         clock::Clock,
         peer::Peer,
-        quota::{PassId, Quota, Spent},
+        quota::{Bound, PassId, Quota, Spent},
         stage::admit,
     },
     lexicon::{
@@ -188,6 +188,26 @@ impl<'a> Trail<'a> {
         }
     }
 
+    /// Append that value; with the budgets that count the request, where there are some.
+    pub fn push_applied(&self, out: &mut Vec<u8>, value: &[u8]) {
+        let quota = self.ledger.quota.borrow();
+        let budgets = self.pass.as_ref().map_or(&[][..], |pass| quota.budgets(pass));
+        if budgets.is_empty() {
+            return out.extend_from_slice(value);
+        }
+        let inside = value.strip_suffix(b"}").unwrap_or(b"{");
+        out.extend_from_slice(inside);
+        out.extend_from_slice(if inside == b"{" { b"\"budget" } else { b",\"budget" });
+        out.extend_from_slice(b"\":{\"ruleIds\":[");
+        out.extend_from_slice(budgets);
+        out.extend_from_slice(b"]}}");
+    }
+
+    /// How long the answers may be, where a strict limit holds.
+    pub fn bound(&self) -> Option<Bound> {
+        self.ledger.quota.borrow().bound(self.pass.as_ref()?)
+    }
+
     /// The header lines that a refused client is told beside the refusal; mostly none.
     pub fn told(&self) -> Vec<u8> {
         self.pass.as_ref().map_or_else(Vec::new, |pass| std::mem::take(self.quota().told(pass)))
@@ -319,6 +339,7 @@ impl<'a> Trail<'a> {
             was_sent: self.sent_us > 0,
             usage: self.usage,
             usage_is_reported: self.usage_is_reported,
+            cost: self.cost_nanodollars(),
             is_unknown: self.ending == Ending::Complete
                 && self.fault.is_none()
                 && !self.usage_is_reported

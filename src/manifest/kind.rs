@@ -2,6 +2,10 @@
 
 use crate::manifest::{
     account::{AuthData, Collaborator, Cost, ModelIntegration, ProviderAccount, TlsSettings},
+    budget::{
+        AppliesTo, BudgetConfig, BudgetRule, CostLimits, Filter, JointBudget, JointSubjects,
+        JointWhen, Override,
+    },
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
     limit::{RateLimitRule, RateLimitingConfig, When},
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
@@ -19,6 +23,8 @@ pub enum Twin {
     GlobalSettings,
     MetadataConfig,
     RateLimitingConfig,
+    BudgetConfig,
+    JointBudget,
 }
 
 /// The types that are obeyed.
@@ -52,6 +58,9 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("gateway-global-settings", Twin::GlobalSettings),
     ("gateway-metadata-config", Twin::MetadataConfig),
     ("gateway-rate-limiting-config", Twin::RateLimitingConfig),
+    ("gateway-budget-config", Twin::BudgetConfig),
+    ("tenant-budget-config", Twin::JointBudget),
+    ("team-budget-config", Twin::JointBudget),
 ];
 
 /// Types of the reference that this build does not obey yet.
@@ -81,9 +90,6 @@ pub const UNBUILT: &[&str] = &[
     "gateway-load-balancing-config",
     "gateway-fallback-config",
     "gateway-guardrails-config",
-    "gateway-budget-config",
-    "tenant-budget-config",
-    "team-budget-config",
     "gateway-otel-config",
     "gateway-data-access-config",
     "gateway-data-routing-config",
@@ -154,6 +160,25 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[]", keys_of::<RateLimitRule>()),
             ("rules[].when", keys_of::<When>()),
         ],
+        Twin::BudgetConfig => vec![
+            ("", keys_of::<BudgetConfig>()),
+            ("rules[]", keys_of::<BudgetRule>()),
+            ("rules[].when", keys_of::<When>()),
+        ],
+        Twin::JointBudget => vec![
+            ("", keys_of::<JointBudget>()),
+            ("when", keys_of::<JointWhen>()),
+            ("when.subjects", keys_of::<JointSubjects>()),
+            ("when.subjects.users", keys_of::<Filter>()),
+            ("when.subjects.teams", keys_of::<Filter>()),
+            ("when.subjects.virtual_accounts", keys_of::<Filter>()),
+            ("when.models", keys_of::<Filter>()),
+            ("when.provider_accounts", keys_of::<Filter>()),
+            ("limits", keys_of::<CostLimits>()),
+            ("applies_to", keys_of::<AppliesTo>()),
+            ("applies_to.overrides[]", keys_of::<Override>()),
+            ("applies_to.overrides[].limits", keys_of::<CostLimits>()),
+        ],
     }
 }
 
@@ -173,7 +198,11 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         ],
         Twin::PersonalAccessToken => &["ownedBy"],
         Twin::Team => &["ownedBy", "identity_provider_mapping"],
-        Twin::AuthzRules | Twin::MetadataConfig | Twin::RateLimitingConfig => &[],
+        Twin::AuthzRules
+        | Twin::MetadataConfig
+        | Twin::RateLimitingConfig
+        | Twin::BudgetConfig
+        | Twin::JointBudget => &[],
         Twin::GlobalSettings => {
             &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
         }

@@ -4,6 +4,7 @@ use crate::{
     lexicon::problem::{Problem, Severity},
     manifest::{
         account::ProviderAccount,
+        budget::{BudgetConfig, JointBudget},
         identity::{AuthzRules, PersonalAccessToken, Team, VirtualAccount},
         kind::{self, Twin},
         limit::RateLimitingConfig,
@@ -37,6 +38,8 @@ pub enum Manifest {
     GlobalSettings(Box<GlobalSettings>),
     MetadataConfig(MetadataConfig),
     RateLimitingConfig(RateLimitingConfig),
+    BudgetConfig(BudgetConfig),
+    JointBudget(Box<JointBudget>),
 }
 
 impl Document {
@@ -89,6 +92,8 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
         Twin::GlobalSettings => fit(source, twin, |it| Manifest::GlobalSettings(Box::new(it))),
         Twin::MetadataConfig => fit(source, twin, Manifest::MetadataConfig),
         Twin::RateLimitingConfig => fit(source, twin, Manifest::RateLimitingConfig),
+        Twin::BudgetConfig => fit(source, twin, Manifest::BudgetConfig),
+        Twin::JointBudget => fit(source, twin, |it| Manifest::JointBudget(Box::new(it))),
     }
 }
 
@@ -279,6 +284,12 @@ const QUOTABLE: &[&str] = &[
     "limit_to",
     "unit",
     "rate_limit_applies_per",
+    "budget_applies_per",
+    "team_name",
+    "mode",
+    "in",
+    "not_in",
+    "budget_exceeded_status",
 ];
 
 /// The longest text that is quoted.

@@ -2,12 +2,15 @@
 //!
 //! `access.rs` says who may use what; `metadata.rs` says which metadata holds for a request;
 //! `condition.rs` says for which requests a rule holds. `limit.rs` is what rate limits say,
-//! `price.rs` what tokens cost and `price_table.rs` what the vendors' lists say of that.
+//! `budget.rs` what budgets say and `calendar.rs` when they begin anew; `price.rs` is what tokens
+//! cost and `price_table.rs` what the vendors' lists say of that.
 //!
 //! **Invariants**: every function here answers for every input, allocates at most for its answer,
 //! and knows neither where a request came from nor where it goes.
 
 pub mod access;
+pub mod budget;
+pub mod calendar;
 pub mod condition;
 pub mod limit;
 pub mod metadata;

@@ -90,13 +90,19 @@ fn limit(document: &Document, path: &Path, rule: &RateLimitRule, findings: &mut 
         counts,
         window: Window::Sliding { bucket_ms },
         limit_to: rule.limit_to,
+        is_strict: rule.strict.unwrap_or(false) && counts == Counts::Tokens,
         applies_per: applies_per.into(),
     }
 }
 
 /// **Shape**: a header's value, so what is not ASCII is escaped.
 fn applied(id: &str) -> String {
-    let json = serde_json::json!({"rateLimit": {"ruleId": id}}).to_string();
+    format!("{{\"rateLimit\":{{\"ruleId\":{}}}}}", quoted_in_ascii(id))
+}
+
+/// A JSON string.
+pub(super) fn quoted_in_ascii(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
     let mut ascii = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() {
@@ -111,7 +117,7 @@ fn applied(id: &str) -> String {
 }
 
 /// What a rule is told apart by, as written.
-fn entity(text: &str) -> Option<Entity> {
+pub(super) fn entity(text: &str) -> Option<Entity> {
     match text {
         "user" => Some(Entity::User),
         "virtualaccount" | "virtual-account" => Some(Entity::VirtualAccount),

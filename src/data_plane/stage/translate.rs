@@ -3,6 +3,7 @@
 use crate::{
     data_plane::{inbound::Request, stage::finish},
     dialect::{
+        bound,
         openai_chat::request::{self, Ask},
         pivot::{
             dropped::Dropped,
@@ -64,7 +65,8 @@ impl From<Fault> for Unsaid {
 /// Write the call into `out`, which is empty; `dropped` then names what the target does not see.
 ///
 /// Where both sides speak the same language, the body is the client's own bytes, spliced; else it
-/// is parsed in full, and written anew. A target that is signed is signed as of `now`.
+/// is parsed in full, and written anew. Where the answer may have at most so many tokens, the body
+/// says so. A target that is signed is signed as of `now`.
 ///
 /// # Errors
 /// `OperationUnsupported` where the target's language has no word for it; of a translation,
@@ -75,7 +77,7 @@ pub fn call(
     target: &Target,
     ask: &Ask<'_>,
     from: &Request<'_>,
-    (now, dropped): (UnixMillis, &mut Dropped),
+    (now, most, dropped): (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
@@ -86,8 +88,11 @@ pub fn call(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let operation = if is_translated { target.dialect.chat() } else { ask.operation };
+    let says_max_tokens = target.abilities.says_max_tokens;
+    let held = most.map(|most| bound::hold(from.body, ask.operation, most, says_max_tokens));
+    let body = held.as_deref().unwrap_or(from.body);
     let head = target.head(operation);
-    out.reserve(head.len() + from.body.len() + 512);
+    out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
     out.extend_from_slice(b"content-length: ");
@@ -100,10 +105,12 @@ pub fn call(
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
         let pair = (client, target.dialect);
-        translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
+        translation::request(&mut out, body, pair, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
-        request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
+        let held = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
+        let ask = held.as_ref().unwrap_or(ask);
+        request::splice(&mut out, body, ask, &target.model_json, rejects_stream_options);
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);

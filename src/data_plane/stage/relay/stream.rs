@@ -9,7 +9,9 @@ use crate::{
         core::Core,
         exchange::Stop,
         stage::relay::{
-            Reply, Talk, error,
+            Reply, Talk,
+            cut::Cutter,
+            error,
             head::{self, Length},
             passage::{Passage, Share, data_of},
             refuse,
@@ -43,6 +45,8 @@ struct Relay<'t> {
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
+    /// Where a strict limit holds.
+    cutter: Option<Box<Cutter<'t>>>,
 }
 
 /// Relay the stream.
@@ -62,6 +66,7 @@ pub(super) async fn relay<'t>(
         end: 0,
         early_error: None,
         finished_at: None,
+        cutter: Cutter::of(talk, reply.trail),
     };
     let ended = loop {
         let pending = &mut relay.pending;
@@ -74,7 +79,7 @@ pub(super) async fn relay<'t>(
         if let Err(fault) = moved {
             break Err(Failure::Fault(fault));
         }
-        if answer.body.is_done() || relay.passage.is_over() {
+        if answer.body.is_done() || relay.passage.is_over() || relay.is_cut() {
             break Ok(());
         }
         if reply.downlink.send().await.is_err() {
@@ -99,6 +104,11 @@ impl Relay<'_> {
     /// Look at every event that is whole.
     fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<(), Fault> {
         while let Some(event) = self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)? {
+            if let (Some(cutter), Some(data)) = (&mut self.cutter, data_of(&self.pending, &event))
+                && cutter.crosses(&data)
+            {
+                break;
+            }
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
             let seen = self.passage.see(&self.pending, &event, &mut self.told);
             if self.passage.tokens() > tokens {
@@ -122,6 +132,11 @@ impl Relay<'_> {
             seen.map_err(|Malformed| Fault::Invalid)?;
         }
         Ok(())
+    }
+
+    /// Does what comes next cross a strict limit?
+    fn is_cut(&self) -> bool {
+        self.cutter.as_ref().is_some_and(|cutter| cutter.has_crossed)
     }
 
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
@@ -185,6 +200,7 @@ impl Relay<'_> {
                 return Err(Stop::ClientGone);
             }
             Err(Failure::Fault(fault)) if !self.passage.outlives(fault) => Some(fault),
+            _ if self.is_cut() => None,
             _ => {
                 self.take_rest(reply);
                 let is_whole = self.passage.is_complete() || self.passage.has_failed();
@@ -231,7 +247,11 @@ impl Relay<'_> {
 
     /// Write what the client is told of the end.
     fn close(&mut self, fault: Option<Fault>, trail: &mut Trail<'_>) -> Ending {
-        if let Some(fault) = fault {
+        if let Some(cutter) = self.cutter.as_deref_mut().filter(|cutter| cutter.has_crossed) {
+            cutter.account(trail);
+            self.passage.cut(cutter, &mut self.told);
+            Ending::Complete
+        } else if let Some(fault) = fault {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
             trail.fault = Some(fault);
             trail.refusal = Some(refusal);
