@@ -357,7 +357,13 @@ proptest! {
             code: "model_not_found",
             fault: "idle_timeout",
             resolved_model: &texts[4],
-            usage: Usage { input_tokens, output_tokens, cached_tokens, reasoning_tokens },
+            usage: Usage {
+                input_tokens,
+                output_tokens,
+                cached_tokens,
+                reasoning_tokens,
+                ..Usage::NONE
+            },
             usage_is_reported: retries % 2 == 0,
             was_sent: true,
             cost_nanodollars: (retries % 3 > 0).then_some(u64::from(retries)),

@@ -20,10 +20,7 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::{
-        limit::Limit,
-        price::{Kind, Quantities},
-    },
+    policy::{limit::Limit, price::Quantities},
     snapshot::{Caller, Model},
 };
 use std::{
@@ -86,7 +83,8 @@ pub struct Trail<'a> {
     pub authenticated_us: u32,
     pub sent_us: u32,
     pub answered_us: u32,
-    first_content: Option<Moment>,
+    /// 0 until there is some.
+    first_content: Moment,
     last_content: Moment,
     contents: u32,
 }
@@ -127,7 +125,7 @@ impl<'a> Trail<'a> {
             authenticated_us: 0,
             sent_us: 0,
             answered_us: 0,
-            first_content: None,
+            first_content: Moment(0),
             last_content: Moment(0),
             contents: 0,
         }
@@ -238,7 +236,9 @@ impl<'a> Trail<'a> {
 
     /// Content for the client came in.
     pub fn content(&mut self, now: Moment) {
-        self.first_content.get_or_insert(now);
+        if self.contents == 0 {
+            self.first_content = now;
+        }
         self.last_content = now;
         self.contents = self.contents.saturating_add(1);
     }
@@ -302,17 +302,13 @@ impl<'a> Trail<'a> {
         if !self.usage_is_reported && *usage == Usage::default() {
             return None;
         }
-        let cached = usage.cached_tokens.min(usage.input_tokens);
-        let quantities = Quantities::default()
-            .with(Kind::Input, usage.input_tokens - cached)
-            .with(Kind::CacheRead, cached)
-            .with(Kind::Output, usage.output_tokens);
-        self.model?.price.as_ref()?.cost(&quantities)
+        self.model?.price.as_ref()?.cost(&Quantities::of(usage))
     }
 
     fn outcome(&self) -> Outcome<'a> {
         let gaps = self.contents.saturating_sub(1);
-        let first = self.first_content.unwrap_or(self.last_content);
+        let has_content = self.contents > 0;
+        let first = self.first_content;
         Outcome {
             ending: self.ending,
             status: self.status,
@@ -325,7 +321,7 @@ impl<'a> Trail<'a> {
             cost_nanodollars: self.cost_nanodollars(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
-            ttft_us: self.first_content.map_or(0, |first| first.micros_since(self.started)),
+            ttft_us: if has_content { first.micros_since(self.started) } else { 0 },
             inter_token_us: self.last_content.micros_since(first).checked_div(gaps).unwrap_or(0),
             total_us: self.recent_us(),
             retries: self.retries,

@@ -1,5 +1,7 @@
 //! What tokens cost: integer nano-dollars, from rates by kind and by the size of the prompt.
 
+use crate::lexicon::usage::Usage;
+
 /// Rates are nano-dollars for so many units, so that the cheapest cached token is still a whole
 /// number. (A token of $0.0000000375 is 37,500,000 for a million.)
 pub const UNITS_PER_RATE: u64 = 1_000_000;
@@ -111,6 +113,36 @@ impl Quantities {
     fn prompt(&self) -> u64 {
         let of = Kind::ALL.iter().filter(|kind| kind.is_prompt());
         of.fold(0, |sum: u64, kind| sum.saturating_add(self.0[*kind as usize]))
+    }
+}
+
+impl Quantities {
+    /// The parts of what was used; each token is of one kind. What a vendor tells as parts that are
+    /// more than their whole is taken for no more than that, in this order.
+    #[must_use]
+    pub fn of(usage: &Usage) -> Self {
+        let mut input = usage.input_tokens;
+        let mut output = usage.output_tokens;
+        let take = |whole: &mut u64, part: u64| {
+            let part = part.min(*whole);
+            *whole -= part;
+            part
+        };
+        let cached = take(&mut input, usage.cached_tokens);
+        let mut written = take(&mut input, usage.cache_written_tokens.into());
+        let hour = take(&mut written, usage.cache_written_hour_tokens.into());
+        let heard = take(&mut input, usage.input_audio_tokens.into());
+        let spoken = take(&mut output, usage.output_audio_tokens.into());
+        let reasoning = take(&mut output, usage.reasoning_tokens);
+        Self::default()
+            .with(Kind::Input, input)
+            .with(Kind::CacheRead, cached)
+            .with(Kind::CacheWrite, written)
+            .with(Kind::CacheWriteHour, hour)
+            .with(Kind::AudioInput, heard)
+            .with(Kind::Output, output)
+            .with(Kind::AudioOutput, spoken)
+            .with(Kind::Reasoning, reasoning)
     }
 }
 
@@ -262,7 +294,7 @@ pub fn scaled(text: &str, exponent: i32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Price, Quantities, scaled};
+    use super::{Kind, Price, Quantities, Usage, scaled};
 
     fn price(rates: &[(Kind, u64, u64)]) -> Price {
         let mut price = Price::default();
@@ -297,6 +329,35 @@ mod tests {
         assert_eq!(price.cost(&tokens(&[(Kind::Image, 1)])), None);
         assert_eq!(Price::default().cost(&tokens(&[(Kind::Input, 1)])), None);
         assert_eq!(Price::default().cost(&Quantities::default()), Some(0));
+    }
+
+    #[test]
+    fn every_token_of_a_usage_is_of_one_kind_and_none_is_paid_for_twice() {
+        let usage = Usage {
+            input_tokens: 100,
+            output_tokens: 50,
+            cached_tokens: 40,
+            reasoning_tokens: 20,
+            cache_written_tokens: 30,
+            cache_written_hour_tokens: 10,
+            input_audio_tokens: 5,
+            output_audio_tokens: 6,
+        };
+        let expected = tokens(&[
+            (Kind::Input, 25),
+            (Kind::CacheRead, 40),
+            (Kind::CacheWrite, 20),
+            (Kind::CacheWriteHour, 10),
+            (Kind::AudioInput, 5),
+            (Kind::Output, 24),
+            (Kind::AudioOutput, 6),
+            (Kind::Reasoning, 20),
+        ]);
+        assert_eq!(Quantities::of(&usage), expected);
+
+        let odd = Usage { input_tokens: 10, cached_tokens: 11, output_tokens: 1, ..usage };
+        let expected = tokens(&[(Kind::CacheRead, 10), (Kind::AudioOutput, 1)]);
+        assert_eq!(Quantities::of(&odd), expected);
     }
 
     #[test]

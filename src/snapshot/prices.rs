@@ -135,6 +135,11 @@ impl Reading<'_, '_> {
             ("output", Kind::Output, true),
             ("cache_read", Kind::CacheRead, false),
             ("cache_write", Kind::CacheWrite, false),
+            // Ours: the reference has no word for these.
+            ("cache_write_hour", Kind::CacheWriteHour, false),
+            ("audio_input", Kind::AudioInput, false),
+            ("audio_output", Kind::AudioOutput, false),
+            ("reasoning", Kind::Reasoning, false),
         ] {
             let rate = &value[key];
             if is_needed || !rate.is_null() {
