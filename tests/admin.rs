@@ -37,6 +37,7 @@ fn sources() -> Sources {
         journal: Arc::new(Health::default()),
         access_log_dropped: Some(Arc::new(AtomicU64::new(2))),
         config: Arc::new(|| ConfigNumbers { version: 4, failures_total: 1 }),
+        quota: None,
     }
 }
 

@@ -6,7 +6,8 @@
 //! `certificates.rs` does all that for the pairs that clients see; `status.rs` is what both can be
 //! asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
-//! `admin.rs` answers operators. `quota.rs` reads back from the store what limits have counted.
+//! `admin.rs` answers operators. `quota.rs` reads back from the store what limits have counted,
+//! `usage/` what budgets have, and goes on.
 //! `token.rs` makes what they hand out.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
@@ -25,4 +26,5 @@ pub mod status;
 pub mod telemetry;
 pub mod token;
 pub mod tokens;
+pub mod usage;
 pub mod watch;

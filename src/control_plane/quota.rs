@@ -1,4 +1,4 @@
-//! What limits have counted before this process began, from the receipts that are stored.
+//! What rate limits have counted before this process began, from the receipts that are stored.
 //!
 //! Receipts are the record: what was sent and used is on them, also when the process was killed
 //! (the ring is taken into the store first), and what was only reserved is not. So a restart counts
@@ -12,15 +12,15 @@ use crate::{
         quota::{meter::Past, node::ORIGIN_MS},
         receipts::record,
     },
-    control_plane::journal::segment::{self, Segment},
+    control_plane::journal::segment,
     lexicon::{
         ids::SubjectId,
         meter::{MeterKey, NodeMillis, PAST_BUCKETS, Window},
         receipt::Receipt,
         time::UnixMillis,
     },
-    policy::{calendar::Calendar, limit::Counts},
-    snapshot::{Matter, Snapshot},
+    policy::limit::Counts,
+    snapshot::Snapshot,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -43,16 +43,16 @@ pub fn recall(
 ) -> io::Result<HashMap<MeterKey, Past>> {
     let mut pasts: HashMap<MeterKey, Buckets> = HashMap::new();
     let windows = snapshot.limits.limits.iter().map(|limit| span_ms(limit.window));
-    let periods = (!snapshot.budgets.budgets.is_empty()).then_some(u64::MAX);
-    let Some(span) = windows.chain(periods).max() else { return Ok(HashMap::new()) };
+    let Some(span) = windows.max() else { return Ok(HashMap::new()) };
     let oldest = UNIX_EPOCH + Duration::from_millis(now.0.saturating_sub(span));
     let callers = snapshot.callers.iter().zip(0..);
     let subjects = callers.map(|(caller, id)| (&*caller.subject, SubjectId(id))).collect();
     for (_, path) in segment::list(&data_dir.join("receipts"))? {
-        if path.metadata()?.modified()? < oldest {
+        // The store lets go of old ones meanwhile.
+        let Some(mut segment) = segment::open_if_there(&path)? else { continue };
+        if path.metadata().and_then(|about| about.modified()).is_ok_and(|at| at < oldest) {
             continue;
         }
-        let mut segment = Segment::open(&path)?;
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
                 count(snapshot, &subjects, &receipt, now, &mut pasts);
@@ -74,7 +74,6 @@ fn count(
         return;
     };
     let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
-    count_budgets(snapshot, &matter, receipt, pasts);
     let Some((limit, key)) = snapshot.limit(&matter) else { return };
     let usage = &receipt.outcome.usage;
     // Requests count when they are admitted, tokens when they are known.
@@ -93,25 +92,6 @@ fn count(
     let buckets = pasts.entry(key).or_default();
     let (_, sum) = buckets.entry(limit.window.bucket(at)).or_insert((at, 0));
     *sum = sum.saturating_add(units);
-}
-
-/// A budget counts in the period in which a request was admitted.
-fn count_budgets(
-    snapshot: &Snapshot,
-    matter: &Matter<'_>,
-    receipt: &Receipt<'_>,
-    pasts: &mut HashMap<MeterKey, Buckets>,
-) {
-    let calendar = Calendar::at(receipt.started);
-    for (budget, entity) in snapshot.budgets(matter) {
-        let units = budget.units(&receipt.outcome);
-        for cap in budget.caps(entity.unwrap_or_default()).iter().filter(|_| units > 0) {
-            let key = cap.meter(entity, calendar.span(cap.period));
-            let at = NodeMillis(ORIGIN_MS);
-            let (_, sum) = pasts.entry(key).or_default().entry(0).or_insert((at, 0));
-            *sum = sum.saturating_add(units);
-        }
-    }
 }
 
 /// The longest that a unit can count.

@@ -27,6 +27,7 @@ use crate::{
         quota,
         secrets::SecretSource,
         telemetry::{self, Telemetry},
+        usage::Book,
     },
     lexicon::{
         listen::Listen,
@@ -123,12 +124,13 @@ async fn live(
     let admin_listen = admin_listener.local_addr()?;
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
-    let books = open_books(options, &dir)?;
+    let book = Book::new(dir.path(), publisher.subscribe().0);
+    let books = open_books(options, &dir, &book)?;
 
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
-    let quota = open_quota(options, &dir, &publisher)?;
+    let quota = open_quota(options, &dir, &publisher, &book)?;
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -144,6 +146,7 @@ async fn live(
         journal: books.journal.health(),
         access_log_dropped: books.access_log_dropped,
         config: numbers(&publisher),
+        quota: Some(Arc::clone(&quota)),
     };
     let state = admin::AdminState {
         readiness: readiness(&phases),
@@ -151,6 +154,7 @@ async fn live(
         callers: admin::Callers::new(publisher.subscribe().0, None),
         telemetry: books.telemetry,
         sources,
+        book,
     };
     let watching = tokio::spawn(watch(publisher, certificates, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
@@ -178,11 +182,11 @@ async fn live(
     ended
 }
 
-fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
+fn open_books(options: &Options, dir: &DataDir, book: &Arc<Book>) -> anyhow::Result<Books> {
     let keys = std::env::var("LLM_GATEWAY_METADATA_LOGGING_KEYS").ok();
     let keys = keys.map_or(Ok(Vec::new()), |keys| telemetry::metadata_keys(&keys));
     let telemetry = Telemetry::new(keys.map_err(|error| anyhow!(error))?);
-    let mut observers = vec![telemetry.observer()];
+    let mut observers = vec![telemetry.observer(), book.observer()];
     let mut access_log_dropped = None;
     if options.access_log {
         let log = AccessLog::start(std::io::stdout())?;
@@ -200,10 +204,12 @@ fn open_quota(
     options: &Options,
     dir: &DataDir,
     publisher: &Publisher,
+    book: &Book,
 ) -> anyhow::Result<Arc<Node>> {
     let snapshot = publisher.subscribe().0.changed().context("there is a snapshot")?;
-    let pasts = quota::recall(dir.path(), &snapshot, now())
-        .with_context(|| format!("the receipts in {}", dir.path().display()))?;
+    let place = || format!("the receipts in {}", dir.path().display());
+    let mut pasts = quota::recall(dir.path(), &snapshot, now()).with_context(place)?;
+    pasts.extend(book.open(now()).with_context(place)?);
     Ok(Node::new(options.cores, options.meters_max, pasts))
 }
 

@@ -8,6 +8,7 @@ use crate::manifest::{
     },
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
     limit::{RateLimitRule, RateLimitingConfig, When},
+    price::PriceTable,
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
 };
 use serde::{Deserialize, de::Error as _, forward_to_deserialize_any};
@@ -25,6 +26,7 @@ pub enum Twin {
     RateLimitingConfig,
     BudgetConfig,
     JointBudget,
+    PriceTable,
 }
 
 /// The types that are obeyed.
@@ -61,6 +63,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("gateway-budget-config", Twin::BudgetConfig),
     ("tenant-budget-config", Twin::JointBudget),
     ("team-budget-config", Twin::JointBudget),
+    ("price-table", Twin::PriceTable),
 ];
 
 /// Types of the reference that this build does not obey yet.
@@ -165,6 +168,7 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[]", keys_of::<BudgetRule>()),
             ("rules[].when", keys_of::<When>()),
         ],
+        Twin::PriceTable => vec![("", keys_of::<PriceTable>())],
         Twin::JointBudget => vec![
             ("", keys_of::<JointBudget>()),
             ("when", keys_of::<JointWhen>()),
@@ -202,7 +206,8 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         | Twin::MetadataConfig
         | Twin::RateLimitingConfig
         | Twin::BudgetConfig
-        | Twin::JointBudget => &[],
+        | Twin::JointBudget
+        | Twin::PriceTable => &[],
         Twin::GlobalSettings => {
             &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
         }

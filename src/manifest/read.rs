@@ -9,6 +9,7 @@ use crate::{
         kind::{self, Twin},
         limit::RateLimitingConfig,
         path::{Path, Step},
+        price::PriceTable,
         repair::{self, Misfit, MisfitKind, Reading},
         settings::{GlobalSettings, MetadataConfig},
         tree::{Node, Value},
@@ -40,6 +41,7 @@ pub enum Manifest {
     RateLimitingConfig(RateLimitingConfig),
     BudgetConfig(BudgetConfig),
     JointBudget(Box<JointBudget>),
+    PriceTable(PriceTable),
 }
 
 impl Document {
@@ -93,6 +95,7 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
         Twin::MetadataConfig => fit(source, twin, Manifest::MetadataConfig),
         Twin::RateLimitingConfig => fit(source, twin, Manifest::RateLimitingConfig),
         Twin::BudgetConfig => fit(source, twin, Manifest::BudgetConfig),
+        Twin::PriceTable => fit(source, twin, Manifest::PriceTable),
         Twin::JointBudget => fit(source, twin, |it| Manifest::JointBudget(Box::new(it))),
     }
 }

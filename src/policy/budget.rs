@@ -6,11 +6,15 @@
 //! `team-budget-config`) every one that matches counts and decides, and all must allow.
 
 use crate::{
-    lexicon::{meter::MeterKey, receipt::Outcome},
+    lexicon::{
+        ids::SubjectId,
+        meter::{MeterKey, MeterSpec, Window},
+        receipt::Outcome,
+    },
     policy::{
         calendar::{Period, Span},
-        condition::Index,
-        limit::{Counts, Entity},
+        condition::{Index, Subjects},
+        limit::{Counts, Entities, Entity},
     },
 };
 use std::collections::HashMap;
@@ -38,6 +42,8 @@ pub struct Budget {
     pub is_strict: bool,
     pub counts: Counts,
     pub caps: Box<[Cap]>,
+    /// For whom it is.
+    pub subjects: Subjects,
     /// None is one meter for all.
     pub applies_per: Box<[Entity]>,
     /// By the key of what it is told apart by: other caps for these.
@@ -83,6 +89,13 @@ impl Cap {
         let key = entity.map_or(self.key, |entity| self.key.with(entity));
         if self.period == Period::Lifetime { key } else { key.with(span.key) }
     }
+
+    /// All that its meter is made from.
+    #[must_use]
+    pub fn spec(&self, entity: Option<MeterKey>, span: &Span, version: u64) -> MeterSpec {
+        let (key, window, limit) = (self.meter(entity, span), Window::Whole, self.limit);
+        MeterSpec { key, window, limit, until: span.end, version }
+    }
 }
 
 impl Kind {
@@ -118,6 +131,34 @@ impl Budget {
                 outcome.usage.input_tokens.saturating_add(outcome.usage.output_tokens)
             }
             Counts::Cost => outcome.cost_nanodollars.unwrap_or(0),
+        }
+    }
+
+    /// Is it one that this caller may know of: of all, or told apart by who asks? Who spends on a
+    /// project or a model is not told.
+    #[must_use]
+    pub fn is_of(&self, subject: SubjectId, entities: &Entities<'_>) -> bool {
+        let by_caller = |entity: &Entity| {
+            matches!(entity, Entity::User | Entity::VirtualAccount | Entity::Team)
+        };
+        self.subjects.hold(subject, entities.caller_teams) && self.applies_per.iter().all(by_caller)
+    }
+
+    /// Its caps, and those of all overrides.
+    pub fn every_cap(&self) -> impl Iterator<Item = &Cap> {
+        self.caps.iter().chain(self.overrides.values().flatten())
+    }
+
+    /// What its overrides know one by, of those it is told apart by.
+    #[must_use]
+    pub fn override_key(&self, name: &str) -> Option<MeterKey> {
+        let subject = |kind: &str| MeterKey::of(&["subject", &format!("{kind}:{name}")]);
+        match &*self.applies_per {
+            [Entity::User] => Some(subject("user")),
+            [Entity::VirtualAccount] => Some(subject("virtualaccount")),
+            [Entity::Model] => Some(MeterKey::of(&["model", name])),
+            [Entity::Metadata(key)] => Some(MeterKey::of(&["metadata", key, name])),
+            _ => None,
         }
     }
 

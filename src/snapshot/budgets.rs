@@ -13,7 +13,7 @@ use crate::{
     policy::{
         budget::{Budget, Cap, Kind, Mode},
         calendar::Period,
-        condition::Condition,
+        condition::{Condition, Subjects},
         limit::{Counts, ENTITIES_MAX, Entity, Team},
         price::scaled,
     },
@@ -54,7 +54,9 @@ pub(super) fn of(documents: &[Document], context: &mut Context<'_>) -> Vec<(Cond
         check_name(document, &path, &written.name, context.findings);
         let at = Path::top().key("when");
         let condition = conditions::joint(document, &at, written, context);
-        budgets.push((condition, joint(document, written, context)));
+        let mut budget = joint(document, written, context);
+        budget.subjects = condition.subjects.clone();
+        budgets.push((condition, budget));
     }
     for document in documents {
         warn_of_unpriced(document, &budgets, context);
@@ -77,7 +79,8 @@ fn ordered(documents: &[Document], context: &mut Context<'_>) -> Vec<(Condition,
             let (when, written) = (path.key("when"), rule.when.as_ref());
             let Context { people, places, findings } = context;
             let condition = conditions::of(document, &when, written, people, places, findings);
-            let budget = rule_budget(document, &path, rule, context.findings);
+            let mut budget = rule_budget(document, &path, rule, context.findings);
+            budget.subjects = condition.subjects.clone();
             if let Some(before) = catch_all {
                 let found = format!("a rule behind {before:?}, which holds for every request");
                 let wanted = "a rule that can decide";
@@ -148,6 +151,7 @@ fn rule_budget(
         is_strict: rule.strict.unwrap_or(false),
         counts,
         caps: [Cap { period, key: MeterKey::of(&texts), limit }].into(),
+        subjects: Subjects::default(),
         applies_per: applies_per.into(),
         overrides: HashMap::new(),
     }
@@ -253,6 +257,7 @@ fn joint(document: &Document, written: &JointBudget, context: &mut Context<'_>) 
         is_strict: written.strict.unwrap_or(false),
         counts: Counts::Cost,
         caps,
+        subjects: Subjects::default(),
         applies_per: by.into_iter().collect(),
         overrides,
     }

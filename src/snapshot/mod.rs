@@ -38,7 +38,7 @@ use crate::{
         access::Access,
         budget::{Budget, Budgets},
         condition::Facts,
-        limit::{Entities, Limit, Limits, Team},
+        limit::{Entities, Entity, Limit, Limits, Team},
         price::Price,
     },
     provider::target::{Endpoint, Target},
@@ -174,6 +174,25 @@ impl Snapshot {
     /// The models that may answer a request for this name.
     pub fn candidates(&self, model: &str) -> impl Iterator<Item = &Model> {
         self.model_names.get(model).map(|id| self.model(*id)).into_iter()
+    }
+
+    /// What people call that which a budget is told apart by.
+    #[must_use]
+    pub fn entity_name(&self, budget: &Budget, matter: &Matter<'_>, key: MeterKey) -> Box<str> {
+        let subject = &*self.caller(matter.facts.subject).subject;
+        let bare = subject.split_once(':').map_or(subject, |(_, name)| name);
+        let of = |entity: &Entity| match entity {
+            Entity::User | Entity::VirtualAccount => bare,
+            Entity::Model => matter.facts.model,
+            Entity::Team => {
+                self.teams.iter().find(|team| team.key == key).map_or("", |team| &team.name)
+            }
+            Entity::Metadata(key) => {
+                let found = matter.facts.metadata.iter().find(|(name, _)| *name == &**key);
+                found.map_or("", |(_, value)| value)
+            }
+        };
+        budget.applies_per.iter().map(of).collect::<Vec<_>>().join(", ").into()
     }
 
     #[must_use]

@@ -20,7 +20,7 @@ use crate::{
     dialect::openai_chat::request::Ask,
     lexicon::{
         ids::SubjectId,
-        meter::{MeterKey, MeterSpec, NodeMillis, Now, Window},
+        meter::{MeterKey, MeterSpec, NodeMillis, Now},
         refusal::Refused,
         time::UnixMillis,
     },
@@ -288,8 +288,7 @@ fn each_cap<'s>(
         let decides = budget.mode != Mode::Audit && (is_first || budget.is_strict);
         for cap in budget.caps(entity.unwrap_or_default()) {
             let span = quota.calendar(case.now).span(cap.period);
-            let (key, until) = (cap.meter(entity, span), span.end);
-            let spec = MeterSpec { key, window: Window::Whole, limit: cap.limit, until, version };
+            let spec = cap.spec(entity, span, version);
             visit(quota, Capped { budget, cap: *cap, spec, decides });
         }
     }
