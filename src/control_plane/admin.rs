@@ -11,6 +11,7 @@
 //! | `/api/svc/v1/llm-gateway/config/budget/usage` | of ordered rules | admins |
 //! | `POST /api/svc/v1/llm-gateway/budgets/simulate` | what a request would meet | admins |
 //! | `/api/svc/v1/llm-gateway/budgets/my-usage` | one's own | whoever has a key |
+//! | `/api/svc/v1/llm-gateway/health` | JSON: how targets fare (`targets.rs`) | admins |
 //!
 //! Errors have the shape of `OpenAI`. There is no TLS here: an address that is not loopback is
 //! refused by [`bind`], so that no token crosses a network in the clear.
@@ -18,6 +19,7 @@
 use crate::{
     bridge::lane::Receiver,
     control_plane::{
+        targets,
         telemetry::{Sources, Telemetry, exposition},
         usage::{
             Book,
@@ -108,6 +110,7 @@ pub async fn serve(
         .route("/api/svc/v1/llm-gateway/budgets/{id}", get(budget))
         .route("/api/svc/v1/llm-gateway/budgets/{id}/leaderboard", get(leaderboard))
         .route("/api/svc/v1/llm-gateway/config/budget/usage", get(ordered_usage))
+        .route("/api/svc/v1/llm-gateway/health", get(targets_health))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&state), admins_only));
     let router = Router::new()
         .route("/", get(async || Json(json!({"status": "ok"}))))
@@ -230,6 +233,10 @@ async fn my_usage(State(state): State<Arc<AdminState>>, headers: HeaderMap) -> R
         Some(usage) => Json(usage).into_response(),
         None => Json(json!({"matched": []})).into_response(),
     }
+}
+
+async fn targets_health(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    Json(targets::report(&(state.sources.targets)()))
 }
 
 async fn admins_only(

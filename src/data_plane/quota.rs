@@ -66,6 +66,8 @@ struct Pass {
     model: MeterKey,
     /// Headers that a refused client is told.
     told: Vec<u8>,
+    /// What clients are told of the rate limit.
+    limit: Vec<u8>,
     /// The budgets that count it, as JSON strings with commas between.
     budgets: Vec<u8>,
     bound: Option<Bound>,
@@ -192,6 +194,7 @@ impl Quota {
         pass.model = model;
         (pass.limit_at, pass.bound) = (None, None);
         pass.told.clear();
+        pass.limit.clear();
         pass.budgets.clear();
         PassId::of(id)
     }
@@ -206,9 +209,11 @@ impl Quota {
         self.passes[pass.place()].charges.push(charge);
     }
 
-    /// The same of the rate limit's.
-    pub fn note_limit(&mut self, pass: &PassId, charge: Charge) {
+    /// The same of the rate limit's, with what clients are told of it: a member of an object.
+    pub fn note_limit(&mut self, pass: &PassId, charge: Charge, applied: &str) {
         let pass = &mut self.passes[pass.place()];
+        pass.limit.clear();
+        pass.limit.extend_from_slice(applied.as_bytes());
         pass.limit_at = Some(pass.charges.len());
         pass.charges.push(charge);
     }
@@ -226,9 +231,11 @@ impl Quota {
         names.extend_from_slice(id_json.as_bytes());
     }
 
-    /// The budgets that count it, as JSON strings with commas between.
-    pub fn budgets(&self, pass: &PassId) -> &[u8] {
-        &self.passes[pass.place()].budgets
+    /// What clients are told of its rate limit, a member of an object; and the budgets that count
+    /// it, as JSON strings with commas between.
+    pub fn applied(&self, pass: &PassId) -> (&[u8], &[u8]) {
+        let pass = &self.passes[pass.place()];
+        (&pass.limit, &pass.budgets)
     }
 
     /// How long its answers may be; none where nothing holds them.

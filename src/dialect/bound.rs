@@ -14,6 +14,7 @@ use crate::{
         document::{Document, Kind, Value},
         object::scan_object,
         splice::{Edit, splice},
+        value::read_u64,
     },
 };
 
@@ -118,7 +119,9 @@ fn answers(root: Value<'_, '_>, operation: Operation) -> Result<u64, Refused> {
             Ok(count("n")?.max(count("best_of")?).saturating_mul(prompts))
         }
         Operation::Messages => Ok(1),
-        Operation::Embeddings | Operation::CountTokens => Ok(0),
+        Operation::Embeddings | Operation::CountTokens | Operation::CountContent => Ok(0),
+        // Its bound has another name and place, which nobody here writes.
+        Operation::GenerateContent => Err(unbounded("contents")),
     }
 }
 
@@ -136,16 +139,21 @@ pub fn hold(body: &[u8], operation: Operation, tokens: u32, says_max_tokens: boo
     // What is no object was refused when it was read.
     let Ok(object) = scan_object(body, &names) else { return body.to_vec() };
     let value = tokens.to_string();
-    let is_said = |index: usize| object.values[index].map(|span| (span.range(), &value));
-    let mut edits: Vec<Edit<'_>> = [is_said(0), is_said(1)]
-        .into_iter()
-        .flatten()
-        .map(|(range, value)| Edit { range, with: value.as_bytes() })
-        .collect();
+    let edit = |range| Edit { range, with: value.as_bytes() };
+    let said: Vec<_> = object.values.iter().flatten().collect();
+    let number = |raw: &[u8]| read_u64(raw);
+    // What is bounded more tightly already stays as it is.
+    let is_loose = |raw: &[u8]| number(raw).is_some_and(|written| written > u64::from(tokens));
+    let loose = said.iter().filter(|span| is_loose(span.of(body)));
+    let mut edits: Vec<Edit<'_>> = loose.map(|span| edit(span.range())).collect();
+    let is_bounded = said.iter().any(|span| number(span.of(body)).is_some());
+    if let (false, Some(null)) = (is_bounded, said.first()) {
+        edits.push(edit(null.range()));
+    }
     edits.sort_by_key(|edit| edit.range.start);
     let is_newer = operation == Operation::ChatCompletions && !says_max_tokens;
     let member = format!(",\"{}\":{tokens}", names[usize::from(is_newer)]);
-    if edits.is_empty() {
+    if said.is_empty() {
         let end = object.end;
         edits.push(Edit { range: end..end, with: member.as_bytes() });
     }
@@ -202,10 +210,11 @@ mod tests {
             (r#"{"a":1}"#, false, r#"{"a":1,"max_completion_tokens":7}"#),
             (r#"{"a":1 }"#, true, r#"{"a":1 ,"max_tokens":7}"#),
             (r#"{"max_tokens":90,"b":2}"#, false, r#"{"max_tokens":7,"b":2}"#),
+            (r#"{"max_tokens":null}"#, false, r#"{"max_tokens":7}"#),
             (
                 r#"{"max_completion_tokens":null,"max_tokens": 5}"#,
                 false,
-                r#"{"max_completion_tokens":7,"max_tokens": 7}"#,
+                r#"{"max_completion_tokens":null,"max_tokens": 5}"#,
             ),
         ] {
             let held = hold(body.as_bytes(), Operation::ChatCompletions, 7, says_max_tokens);

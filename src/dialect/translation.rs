@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, cohere, openai_chat,
+        anthropic, cohere, gemini, openai_chat,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -39,9 +39,35 @@ pub fn request(
     document: &mut Document,
     dropped: &mut Dropped,
 ) -> Result<Written, Refused> {
+    request_told(out, body, (from, to), None, addressee, document, dropped)
+}
+
+/// The same, where it is said elsewhere than in the body whether the answer is to be streamed.
+///
+/// # Errors
+/// As `request` says.
+pub fn request_told(
+    out: &mut Vec<u8>,
+    body: &[u8],
+    (from, to): (Dialect, Dialect),
+    is_streaming: Option<bool>,
+    addressee: &Addressee<'_>,
+    document: &mut Document,
+    dropped: &mut Dropped,
+) -> Result<Written, Refused> {
     let root = document.parse(body).map_err(|error| refuse(&error))?;
-    let request = decode_request(root, from, dropped)?;
+    let mut request = decode_request(root, from, dropped)?;
+    request.is_streaming = is_streaming.unwrap_or(request.is_streaming);
     Ok(encode_request(out, &request, to, addressee, dropped))
+}
+
+/// Seconds after which a vendor's error says to ask again, where its dialect says so in the body.
+#[must_use]
+pub fn retry_after_seconds(root: Value<'_, '_>, from: Dialect) -> Option<u64> {
+    match from {
+        Dialect::Gemini => gemini::error::retry_after_seconds(root),
+        _ => None,
+    }
 }
 
 /// Read a request of this dialect.
@@ -58,6 +84,7 @@ pub fn decode_request<'b>(
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
+        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
     }
 }
 
@@ -75,6 +102,7 @@ pub fn encode_request(
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
         Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -113,6 +141,7 @@ pub fn reply(
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
+        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
     }
     Ok(reply.usage)
 }
@@ -120,11 +149,11 @@ pub fn reply(
 /// The tokens that a whole answer of this dialect reports.
 #[must_use]
 pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage> {
-    let told = root.get("usage")?;
     match from {
-        Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
-        Dialect::Anthropic => anthropic::usage::decode(told).seen(),
-        Dialect::Cohere => cohere::usage::decode(told).seen(),
+        Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
+        Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
+        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
+        Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
     }
 }
 
@@ -138,6 +167,7 @@ pub fn decode_reply<'b>(
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
+        Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -153,6 +183,7 @@ pub fn decode_failure<'b>(
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
         Dialect::Cohere => cohere::error::decode(root, status),
+        Dialect::Gemini => gemini::error::decode(root, status),
     }
 }
 
@@ -163,6 +194,7 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
             openai_chat::error::encode(out, failure, request_id);
         }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
+        Dialect::Gemini => gemini::error::encode(out, failure, request_id),
     }
 }
 
@@ -173,6 +205,7 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
             openai_chat::error::push(out, refused, request_id);
         }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
+        Dialect::Gemini => gemini::error::push_refused(out, refused, request_id),
     }
 }
 
@@ -185,6 +218,9 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
         Dialect::Anthropic => anthropic::error::push_event(out, |out| {
             anthropic::error::push_refused(out, refused, request_id);
         }),
+        Dialect::Gemini => gemini::error::push_event(out, |out| {
+            gemini::error::push_refused(out, refused, request_id);
+        }),
     }
 }
 
@@ -196,6 +232,7 @@ enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
+    Gemini(gemini::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -204,6 +241,7 @@ enum Encoder {
     Nobody,
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
+    Gemini(gemini::encode::stream::Encoder),
 }
 
 impl Encoder {
@@ -213,6 +251,7 @@ impl Encoder {
                 Self::OpenAiChat(openai_chat::encode::stream::Encoder::default())
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::encode::stream::Encoder::default()),
+            Dialect::Gemini => Self::Gemini(gemini::encode::stream::Encoder::default()),
             // No client speaks it.
             Dialect::Cohere => Self::Nobody,
         }
@@ -223,6 +262,7 @@ impl Encoder {
             Self::Nobody => {}
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
+            Self::Gemini(encoder) => encoder.push(out, delta, manner),
         }
     }
 }
@@ -269,6 +309,7 @@ impl Stream {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
+                Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: if to == from { Encoder::Nobody } else { Encoder::of(to) },
@@ -301,10 +342,12 @@ impl Stream {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
             Decoder::Cohere(decoder) => decoder.read(data, &mut to),
+            Decoder::Gemini(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         match &self.encoder {
             Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
+            Encoder::Gemini(encoder) if encoder.is_overfull => Err(Malformed),
             _ => read,
         }
     }
@@ -361,6 +404,7 @@ impl Stream {
             Encoder::Nobody => None,
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
+            Encoder::Gemini(encoder) => Some(&encoder.dropped),
         }
     }
 }

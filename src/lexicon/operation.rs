@@ -10,18 +10,24 @@ pub enum Operation {
     Messages,
     /// How many tokens a request of `Messages` would have.
     CountTokens,
+    /// Gemini's chat, streamed or not.
+    GenerateContent,
+    /// How many tokens a request of `GenerateContent` would have.
+    CountContent,
 }
 
 impl Operation {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::CountTokens,
+        Self::GenerateContent,
+        Self::CountContent,
     ];
 
-    /// The path behind the base URL, on both sides.
+    /// What follows the base URL, on both sides; of Gemini's what follows the model.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -30,6 +36,8 @@ impl Operation {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
+            Self::GenerateContent => ":generateContent",
+            Self::CountContent => ":countTokens",
         }
     }
 
@@ -42,6 +50,8 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::GenerateContent => "generate_content",
+            Self::CountContent => "count_content",
         }
     }
 
@@ -50,6 +60,7 @@ impl Operation {
     pub const fn model_type(self) -> ModelType {
         match self {
             Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
+            Self::GenerateContent | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
         }

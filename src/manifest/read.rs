@@ -11,6 +11,7 @@ use crate::{
         path::{Path, Step},
         price::PriceTable,
         repair::{self, Misfit, MisfitKind, Reading},
+        routing::{LoadBalancingConfig, VirtualModelAccount},
         settings::{GlobalSettings, MetadataConfig},
         tree::{Node, Value},
         yaml::Source,
@@ -42,6 +43,8 @@ pub enum Manifest {
     BudgetConfig(BudgetConfig),
     JointBudget(Box<JointBudget>),
     PriceTable(PriceTable),
+    LoadBalancingConfig(LoadBalancingConfig),
+    VirtualModelAccount(Box<VirtualModelAccount>),
 }
 
 impl Document {
@@ -97,6 +100,10 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
         Twin::BudgetConfig => fit(source, twin, Manifest::BudgetConfig),
         Twin::PriceTable => fit(source, twin, Manifest::PriceTable),
         Twin::JointBudget => fit(source, twin, |it| Manifest::JointBudget(Box::new(it))),
+        Twin::LoadBalancingConfig => fit(source, twin, Manifest::LoadBalancingConfig),
+        Twin::VirtualModelAccount => {
+            fit(source, twin, |it| Manifest::VirtualModelAccount(Box::new(it)))
+        }
     }
 }
 
@@ -293,6 +300,18 @@ const QUOTABLE: &[&str] = &[
     "in",
     "not_in",
     "budget_exceeded_status",
+    "target",
+    "model",
+    "weight",
+    "priority",
+    "tier",
+    "slug",
+    "alias",
+    "attempts",
+    "delay",
+    "on_status_codes",
+    "fallback_status_codes",
+    "ttl_seconds",
 ];
 
 /// The longest text that is quoted.

@@ -1,5 +1,6 @@
 //! What holds for the whole gateway.
 
+use crate::manifest::routing::RetryConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ pub struct GlobalSettings {
     pub admins: Option<Vec<String>>,
     /// Ours: 429, or 402 for those whose clients tell the two apart.
     pub budget_exceeded_status: Option<u64>,
-    pub retry_settings: Option<serde_json::Value>,
+    pub retry_settings: Option<RetryConfig>,
     pub logging_settings: Option<serde_json::Value>,
     pub semantic_cache_settings: Option<serde_json::Value>,
     pub guardrail_settings: Option<serde_json::Value>,

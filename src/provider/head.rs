@@ -90,6 +90,19 @@ pub fn write(
     credential: &Credential,
     headers: &[Header],
 ) -> [Box<[u8]>; Operation::ALL.len()] {
+    Operation::ALL
+        .map(|operation| write_one(url, path(operation, dialect), query, credential, headers))
+}
+
+/// The same for one path.
+#[must_use]
+pub fn write_one(
+    url: &BaseUrl,
+    path: &str,
+    query: &str,
+    credential: &Credential,
+    headers: &[Header],
+) -> Box<[u8]> {
     let mut rest = format!("host: {}\r\n", url.authority());
     match credential {
         Credential::None | Credential::Aws(_) => {}
@@ -118,10 +131,8 @@ pub fn write(
         rest.push_str(header.value.expose().trim_matches([' ', '\t']));
         rest.push_str("\r\n");
     }
-    Operation::ALL.map(|operation| {
-        let line = format!("POST {}{}{query} HTTP/1.1\r\n", url.path, path(operation, dialect));
-        [line.as_bytes(), rest.as_bytes()].concat().into()
-    })
+    let line = format!("POST {}{path}{query} HTTP/1.1\r\n", url.path);
+    [line.as_bytes(), rest.as_bytes()].concat().into()
 }
 
 /// Where a vendor of this dialect answers an operation, behind the base URL.

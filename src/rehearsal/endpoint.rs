@@ -3,6 +3,7 @@
 use super::{
     Shared, chat, cohere, completion, embedding,
     frame::{error, json},
+    gemini,
     incoming::{Request, STREAM_ASKED},
     messages, odd,
     script::{Pace, Step},
@@ -105,7 +106,9 @@ fn compose(
         let wrong = error("invalid_request_error", None, "We could not parse your JSON body.");
         return vec![json(400, &[], &wrong)];
     };
-    let model = body["model"].as_str().unwrap_or_default();
+    let in_path = gemini::model(path).or_else(|| claude_of_vertex(path));
+    let decoded = in_path.map(|model| model.replace("%3A", ":").replace("%40", "@"));
+    let model = decoded.as_deref().or(body["model"].as_str()).unwrap_or_default();
     if let Some(name) = model.strip_prefix("raw:") {
         return raw(name, shared);
     }
@@ -115,17 +118,21 @@ fn compose(
         model,
         body: &body,
         tricks: Tricks::of(model),
-        is_streaming: body["stream"].as_bool().unwrap_or_default(),
+        is_streaming: body["stream"].as_bool().unwrap_or_default() || gemini::is_streaming(path),
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
-        seed: words::seed_of(&body["messages"].to_string()),
+        seed: words::seed_of(&body["messages"].to_string())
+            ^ words::seed_of(&body["contents"].to_string()),
     };
-    if path.contains("/messages") {
+    if path.contains("/messages") || claude_of_vertex(path).is_some() {
         return messages::answer(request, &ask);
     }
     if path.ends_with("/chat") {
         return cohere::answer(request, &ask);
+    }
+    if gemini::model(path).is_some() {
+        return gemini::answer(request, &ask);
     }
     by_path(path, &ask)
 }
@@ -148,6 +155,15 @@ fn is_known(path: &str) -> bool {
     ["/completions", "/embeddings", "/messages", "/messages/count_tokens", "/chat"]
         .iter()
         .any(|known| path.ends_with(known))
+        || gemini::model(path).is_some()
+        || claude_of_vertex(path).is_some()
+}
+
+/// The model in a path by which Vertex is asked for a Claude.
+fn claude_of_vertex(path: &str) -> Option<&str> {
+    let (_, rest) = path.rsplit_once("/publishers/anthropic/models/")?;
+    let (model, method) = rest.rsplit_once(':')?;
+    matches!(method, "rawPredict" | "streamRawPredict").then_some(model)
 }
 
 fn raw(name: &str, shared: &Shared) -> Vec<Step> {

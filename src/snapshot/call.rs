@@ -1,6 +1,7 @@
 //! How one model is called: its address, our proof, the headers, as the target's heads.
 
 use crate::{
+    dialect::pivot::part::Dialect,
     lexicon::{operation::Operation, secret::Secret},
     manifest::{
         account::{HttpVersion, ModelIntegration, Publisher, TlsSettings},
@@ -28,6 +29,8 @@ use std::collections::BTreeMap;
 pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     pub(super) heads: [Box<[u8]>; Operation::ALL.len()],
+    pub(super) stream_head: Option<Box<[u8]>>,
+    pub(super) claude_version: Option<&'static str>,
     pub(super) model_json: Box<[u8]>,
     pub(super) rejects_stream_options: bool,
     pub(super) fit: Fit,
@@ -88,10 +91,26 @@ pub(super) fn of(
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
         _ => None,
     };
-    let place = (&address.url, &*address.query, vendor.dialect);
+    let head_of = |path: &str| {
+        head::write_one(&address.url, path, &address.query, &proof.credential, &proof.headers)
+    };
+    let dialect = vendor.dialect_of(name);
+    let place = (&address.url, &*address.query, dialect);
+    let mut heads = head::write(place, &proof.credential, &proof.headers);
+    let claude_version = vendor.claude_version.filter(|_| vendor.is_claude(name));
+    let stream_head = match (claude_version, dialect) {
+        (Some(_), _) => {
+            heads[Operation::Messages as usize] = head_of(":rawPredict");
+            Some(head_of(":streamRawPredict"))
+        }
+        (None, Dialect::Gemini) => Some(head_of(":streamGenerateContent?alt=sse")),
+        _ => None,
+    };
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
-        heads: head::write(place, &proof.credential, &proof.headers),
+        heads,
+        stream_head,
+        claude_version,
         model_json,
         rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
         fit,

@@ -31,7 +31,7 @@ use crate::{
         limits,
         people::{Draft, People},
         places::Places,
-        prices,
+        prices, routes,
         vault::Vault,
     },
 };
@@ -84,6 +84,8 @@ pub fn compile(
     let admins = admins(documents, &mut people, &mut findings);
     let rules = metadata_rules(documents, &mut people, &mut findings);
     let tags = tags(documents, &people, &mut findings);
+    routes::names(documents, &mut places, &mut findings);
+    let routes = routes::Draught::of(documents, &mut people, &places, &mut findings);
     let limits = limits::of(documents, &mut people, &places, &mut findings);
     let budgets = {
         let (people, places, findings) = (&mut people, &places, &mut findings);
@@ -111,6 +113,7 @@ pub fn compile(
     let has_strict = budgets.iter().any(|budget| budget.is_strict);
     let index = Index::new(conditions, &callers, models());
     let budgets = Budgets { index, budgets, refuses_as_payment, has_strict };
+    let routes = routes.finish(&callers, &places.models);
     let snapshot = Snapshot {
         version: options.version,
         tokens: doors.tokens,
@@ -121,6 +124,7 @@ pub fn compile(
         limits,
         budgets,
         teams,
+        routes,
     };
     problems.shrink_to_fit();
     Ok(Compiled { snapshot, warnings: problems, sources: places.sources })

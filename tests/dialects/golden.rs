@@ -84,6 +84,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
+        Dialect::Gemini => drop(serde_json::from_slice::<Value>(&out).expect("JSON")),
         Dialect::Cohere => panic!("no client speaks it"),
     }
     Told { out: pretty(&out), dropped: named(&dropped) }
@@ -98,6 +99,7 @@ fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
+        Dialect::Gemini => {}
         Dialect::Cohere => panic!("no client speaks it"),
     }
     let dropped = machine.dropped().map(named).unwrap_or_default();

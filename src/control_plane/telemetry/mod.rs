@@ -2,17 +2,21 @@
 //!
 //! Counters and histograms are made from receipts, as the journal stored them, so they agree with
 //! the store and lag by its look (20 ms); gauges are read from the cores' pulses when asked.
-//! `counts.rs` adds up, `exposition.rs` prints.
+//! `counts.rs` adds up, `exposition.rs` prints, `targets.rs` what rules may choose.
 //!
 //! **Invariants**: the number of series is bounded, whatever clients send; a name that no operator
 //! wrote (an unknown model) never becomes a label.
 
 mod counts;
 pub mod exposition;
+mod targets;
 
 use crate::{
     bridge::{pulse::Pulse, quota::node::Node},
-    control_plane::journal::{Health, Observer},
+    control_plane::{
+        journal::{Health, Observer},
+        targets::Row,
+    },
     lexicon::receipt::Receipt,
 };
 use counts::Counts;
@@ -40,6 +44,8 @@ pub struct Sources {
     pub config: Arc<dyn Fn() -> ConfigNumbers + Send + Sync>,
     /// The meters of limits and budgets, where there are some.
     pub quota: Option<Arc<Node>>,
+    /// How targets fare.
+    pub targets: Arc<dyn Fn() -> Vec<Row> + Send + Sync>,
 }
 
 /// What the publisher counts.
@@ -91,6 +97,7 @@ impl Telemetry {
         if let Some(quota) = &sources.quota {
             print_quota(&mut page, quota);
         }
+        targets::print(&mut page, &(sources.targets)());
         page.finish()
     }
 }

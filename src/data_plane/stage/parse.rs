@@ -25,12 +25,29 @@ pub enum Route {
     /// One model; where its name stands in the head, percent-encoded.
     Model(Span),
     Call(Operation),
+    /// A call whose model is named in the path.
+    Native(Native),
+}
+
+/// A call in a vendor's own paths.
+///
+/// **Shape**: `/gemini/ACCOUNT/proxy/v1beta/models/MODEL:generateContent`, with any version, and
+/// with Vertex's path in front of `models`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Native {
+    pub operation: Operation,
+    /// Percent-encoded, as the next.
+    pub account: Span,
+    pub model: Span,
+    pub is_streaming: bool,
+    /// The stream is one array, as Google's are where nobody says `alt=sse`.
+    pub is_array: bool,
 }
 
 impl Route {
     pub const fn operation(self) -> Option<Operation> {
         match self {
-            Self::Call(operation) => Some(operation),
+            Self::Call(operation) | Self::Native(Native { operation, .. }) => Some(operation),
             _ => None,
         }
     }
@@ -41,14 +58,14 @@ impl Route {
 
     const fn allows(self, method: Method) -> bool {
         match self {
-            Self::Call(_) => matches!(method, Method::Post),
+            Self::Call(_) | Self::Native(_) => matches!(method, Method::Post),
             _ => matches!(method, Method::Get | Method::Head),
         }
     }
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Call(_) => "POST",
+            Self::Call(_) | Self::Native(_) => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -75,22 +92,54 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/embeddings" => Route::Call(Operation::Embeddings),
         b"/messages" => Route::Call(Operation::Messages),
         b"/messages/count_tokens" => Route::Call(Operation::CountTokens),
-        _ => match rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
-            Some(name) => {
-                let end = head.target.start + u32::try_from(path.len()).unwrap_or_default();
-                let start = end - u32::try_from(name.len()).unwrap_or_default();
-                Route::Model(Span { start, end })
-            }
-            None => return Err(Refusal::RouteUnknown.into()),
-        },
+        _ => elsewhere(rest, target, head.target.start)?,
     };
     if !route.allows(head.method) {
         return Err(Refusal::MethodNotAllowed.about(route.methods(), ""));
     }
-    if matches!(route, Route::Call(_)) && head.framing == Framing::None {
+    if matches!(route, Route::Call(_) | Route::Native(_)) && head.framing == Framing::None {
         return Err(Refusal::LengthRequired.into());
     }
     Ok(route)
+}
+
+/// Paths with a name in them. `target` starts at `start` in the head, and `rest` is a part of it.
+fn elsewhere(rest: &[u8], target: &[u8], start: u32) -> Result<Route, Refused> {
+    let span = |part: &[u8]| {
+        let at = part.as_ptr().addr() - target.as_ptr().addr();
+        let at = start + u32::try_from(at).unwrap_or_default();
+        Span { start: at, end: at + u32::try_from(part.len()).unwrap_or_default() }
+    };
+    if let Some(name) = rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
+        return Ok(Route::Model(span(name)));
+    }
+    let unknown = || Refused::from(Refusal::RouteUnknown);
+    let rest = rest.strip_prefix(b"/gemini/").ok_or_else(unknown)?;
+    let slash = memchr::memchr(b'/', rest).ok_or_else(unknown)?;
+    let (account, rest) = rest.split_at(slash);
+    let rest = rest.strip_prefix(b"/proxy/").ok_or_else(unknown)?;
+    let models = memchr::memmem::find(rest, b"models/").ok_or_else(unknown)?;
+    let rest = &rest[models + b"models/".len()..];
+    let colon = memchr::memrchr(b':', rest).ok_or_else(unknown)?;
+    let (model, method) = rest.split_at(colon);
+    let (operation, is_streaming) = match method {
+        b":generateContent" => (Operation::GenerateContent, false),
+        b":streamGenerateContent" => (Operation::GenerateContent, true),
+        b":countTokens" => (Operation::CountContent, false),
+        _ => return Err(unknown()),
+    };
+    if account.is_empty() || model.is_empty() {
+        return Err(unknown());
+    }
+    let query = target.split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    let is_events = query.split(|byte| *byte == b'&').any(|pair| pair == b"alt=sse");
+    Ok(Route::Native(Native {
+        operation,
+        account: span(account),
+        model: span(model),
+        is_streaming,
+        is_array: is_streaming && !is_events,
+    }))
 }
 
 fn starts_anew(rest: &[u8]) -> bool {

@@ -1,7 +1,10 @@
 //! The Call: what we send to a target, head and body in one buffer.
 
 use crate::{
-    data_plane::{inbound::Request, stage::finish},
+    data_plane::{
+        inbound::Request,
+        stage::{alter, finish},
+    },
     dialect::{
         bound,
         openai_chat::request::{self, Ask},
@@ -14,9 +17,11 @@ use crate::{
     },
     lexicon::{
         fault::Fault,
+        operation::Operation,
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
+    policy::route::Changes,
     provider::target::Target,
     wire::{headers, http1, json::document::Document},
 };
@@ -73,8 +78,26 @@ impl From<Fault> for Unsaid {
 /// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
 /// cannot be signed.
 pub fn call(
+    out: Vec<u8>,
+    to: (&Target, Option<&Changes>),
+    ask: &Ask<'_>,
+    from: &Request<'_>,
+    told: (UnixMillis, Option<u32>, &mut Dropped),
+) -> Result<Call, Unsaid> {
+    match to.1.filter(|changes| !changes.params.is_empty()) {
+        None => write(out, to, ask, from, told),
+        Some(changes) => {
+            let mut body = Vec::with_capacity(from.body.len() + 256);
+            alter::params(&mut body, from.body, changes)?;
+            let ask = request::read(ask.operation, &body)?;
+            write(out, to, &ask, &Request { body: &body, ..*from }, told)
+        }
+    }
+}
+
+fn write(
     mut out: Vec<u8>,
-    target: &Target,
+    (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
     (now, most, dropped): (UnixMillis, Option<u32>, &mut Dropped),
@@ -88,13 +111,20 @@ pub fn call(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let operation = if is_translated { target.dialect.chat() } else { ask.operation };
+    if target.claude_version.is_some() && operation == Operation::CountTokens {
+        let detail = "That model's vendor is asked for chats only.";
+        return Err(Refusal::OperationUnsupported.about("model", detail).into());
+    }
     let says_max_tokens = target.abilities.says_max_tokens;
     let held = most.map(|most| bound::hold(from.body, ask.operation, most, says_max_tokens));
     let body = held.as_deref().unwrap_or(from.body);
-    let head = target.head(operation);
+    let head = target.head(operation, ask.is_streaming);
     out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);
+    if let Some(changes) = changes.filter(|it| it.touch_headers()) {
+        alter::headers(&mut out, changes);
+    }
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
@@ -105,7 +135,8 @@ pub fn call(
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
         let pair = (client, target.dialect);
-        translation::request(&mut out, body, pair, &to, &mut notes, dropped)?
+        let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
+        translation::request_told(&mut out, body, pair, told, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
         let held = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
@@ -114,6 +145,9 @@ pub fn call(
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);
+    if let Some(version) = target.claude_version {
+        finish::say_version(&mut out, body_at, version);
+    }
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.

@@ -32,11 +32,13 @@ pub struct Ask<'b> {
     pub operation: Operation,
     pub model: Cow<'b, str>,
     pub is_streaming: bool,
+    /// The stream is to be an array, not events.
+    pub is_array: bool,
     /// The client wants the usage of a stream told.
     pub wants_usage: bool,
     /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
     pub max_output_tokens: Option<u32>,
-    model_span: Span,
+    model_span: Option<Span>,
     usage_edit: UsageEdit,
 }
 
@@ -84,11 +86,29 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         operation,
         model,
         is_streaming,
+        is_array: false,
         wants_usage,
         max_output_tokens,
-        model_span,
+        model_span: Some(model_span),
         usage_edit,
     })
+}
+
+impl<'b> Ask<'b> {
+    /// The Ask of a request whose path names the model: nothing of its body is changed.
+    #[must_use]
+    pub fn of_path(operation: Operation, model: Cow<'b, str>, is_streaming: bool) -> Self {
+        Self {
+            operation,
+            model,
+            is_streaming,
+            is_array: false,
+            wants_usage: true,
+            max_output_tokens: None,
+            model_span: None,
+            usage_edit: UsageEdit::Nothing,
+        }
+    }
 }
 
 fn has_control(text: &str) -> bool {
@@ -109,7 +129,8 @@ pub fn splice(
     model_json: &[u8],
     rejects_stream_options: bool,
 ) {
-    let model = Edit { range: ask.model_span.range(), with: model_json };
+    let Some(model_span) = ask.model_span else { return out.extend_from_slice(body) };
+    let model = Edit { range: model_span.range(), with: model_json };
     let usage = match ask.usage_edit {
         _ if rejects_stream_options => None,
         UsageEdit::Nothing => None,

@@ -155,6 +155,7 @@ pub enum Dialect {
     Anthropic,
     /// Spoken by vendors alone.
     Cohere,
+    Gemini,
 }
 
 impl Dialect {
@@ -166,6 +167,7 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
 
@@ -175,6 +177,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::Gemini => Operation::GenerateContent,
         }
     }
 }

@@ -101,7 +101,7 @@ pub fn admit<'s>(
     let is_payment = snapshot.budgets.refuses_as_payment;
     let admitted = taken.map_err(|short| told::refuse(short, is_payment, quota.told(&pass)));
     drop(quota);
-    (trail.pass, trail.limit) = (Some(pass), limit.map(|(limit, _)| limit));
+    trail.pass = Some(pass);
     admitted
 }
 
@@ -114,7 +114,7 @@ fn reserve<'s>(
     let output_max = request.ask.max_output_tokens.map(u64::from);
     let model = case.matter.entities.model;
     let about = quota.estimate(model, request.body.len() as u64, output_max);
-    let need = Need::of(case.snapshot, &request.ask.model, about);
+    let need = Need::of(case.snapshot, &case.matter.facts, about);
     let is_strict = case.limit.is_some_and(|(limit, _)| limit.is_strict)
         || (case.snapshot.budgets.has_strict
             && case.snapshot.budgets(case.matter).any(|(budget, _)| budget.is_strict));
@@ -134,7 +134,8 @@ fn reserve_strictly<'s>(
 ) -> Result<(), Short<'s>> {
     let mut tries = TRIES;
     loop {
-        let mut strict = Strict::of(case.snapshot, request).map_err(Short::Unbounded)?;
+        let mut strict =
+            Strict::of(case.snapshot, &case.matter.facts, request).map_err(Short::Unbounded)?;
         fit(case, &mut strict, quota)?;
         let short = match take(case, &need.at_most(strict.most()), quota, pass) {
             Ok(()) => {
@@ -269,7 +270,12 @@ fn take_limit<'s>(
     if taken.is_err() {
         return Err(limit_short(limit, &spec, units, now, quota));
     }
-    quota.note_limit(pass, Charge { meter, counts, units, at: now.node });
+    let inside = limit.applied.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    quota.note_limit(
+        pass,
+        Charge { meter, counts, units, at: now.node },
+        inside.unwrap_or_default(),
+    );
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::{
     },
     dialect::bound::{self, Prompt},
     lexicon::refusal::{Refusal, Refused},
-    policy::{limit::Counts, price::Price},
+    policy::{condition::Facts, limit::Counts, price::Price},
     snapshot::Snapshot,
 };
 
@@ -30,8 +30,8 @@ pub struct Most {
 }
 
 impl Need {
-    pub fn of(snapshot: &Snapshot, model: &str, about: Tokens) -> Self {
-        let prices = snapshot.candidates(model).filter_map(|model| model.price.as_ref());
+    pub fn of(snapshot: &Snapshot, facts: &Facts<'_>, about: Tokens) -> Self {
+        let prices = snapshot.candidates(facts).filter_map(|model| model.price.as_ref());
         let cost = prices.filter_map(|price| price.estimate(about.input, about.output)).max();
         let tokens = about.input.saturating_add(about.output);
         Self { tokens, cost: cost.unwrap_or(0), most: Most::default() }
@@ -64,9 +64,13 @@ pub struct Strict<'s> {
 impl<'s> Strict<'s> {
     /// # Errors
     /// `Unbounded`, `InvalidJson`: see [`bound::read`].
-    pub fn of(snapshot: &'s Snapshot, request: &Request<'_>) -> Result<Self, Refused> {
+    pub fn of(
+        snapshot: &'s Snapshot,
+        facts: &Facts<'_>,
+        request: &Request<'_>,
+    ) -> Result<Self, Refused> {
         let prompt = bound::read(request.body, request.ask.operation)?;
-        let candidates = || snapshot.candidates(&request.ask.model);
+        let candidates = || snapshot.candidates(facts);
         // What every model of the plan can answer, where the client does not say.
         let usual = candidates().map(|model| model.target.abilities.max_tokens_default).min();
         let asked = request.ask.max_output_tokens.map(u64::from);

@@ -47,6 +47,9 @@ pub(super) async fn relay(
     let Some((status, told)) = tell_in(talk, &body, status, reply.trail.request_id) else {
         return Err(invalid(reply.trail));
     };
+    if reply.trail.fault.is_none() {
+        reply.give_up_on_error(status)?;
+    }
     reply.trail.fault = Some(Fault::Status(status));
     tell(reply, answer, status, &told).await
 }
@@ -61,7 +64,10 @@ pub(super) async fn tell_early(
 ) -> Result<(), Stop> {
     reply.trail.fault = Some(Fault::ErrorEvent);
     match tell_in(talk, data, None, reply.trail.request_id) {
-        Some((status, told)) => tell(reply, answer, status, &told).await,
+        Some((status, told)) => {
+            reply.give_up_on_error(status)?;
+            tell(reply, answer, status, &told).await
+        }
         None => Err(Refusal::UpstreamInvalid.into()),
     }
 }

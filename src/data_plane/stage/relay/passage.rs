@@ -7,7 +7,7 @@ use crate::{
         upstream::buffers::Buffers,
     },
     dialect::{
-        openai_chat::stream::{DONE_EVENT, Observer, Verdict},
+        openai_chat::stream::{DONE_EVENT, Observer, Verdict, has_content},
         pivot::{delta::Malformed, manner::Manner, part::Dialect},
         translation::{self, Stream},
     },
@@ -91,6 +91,17 @@ impl<'t> Passage<'t> {
         match self {
             Self::Watched(observer) => observer.events,
             Self::Told { stream, .. } => stream.facts.contents,
+        }
+    }
+
+    /// Is there something in it by now that a client waits for? `data` is the last event's.
+    pub(super) fn has_content(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Watched(_) => has_content(data),
+            Self::Told { stream, .. } => {
+                let facts = &stream.facts;
+                facts.contents > 0 || facts.has_finished || facts.is_done
+            }
         }
     }
 

@@ -19,15 +19,42 @@ use crate::{
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::pivot::delta::Malformed,
+    dialect::{openai_chat::reply::error_status, pivot::delta::Malformed},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    wire::{json, sse::Scanner},
+    wire::{
+        json,
+        sse::{Event, Scanner},
+    },
 };
 use std::borrow::Cow;
 
 /// How long a stream that has said its finish reason, or that it is done, may take to say the rest
 /// and end; some vendors send keep-alives for ever instead.
 const FINISH_GRACE_MS: u64 = 3_000;
+
+/// What is held back at most until the first content.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// What keeps a stream back until its first content, where another attempt may follow: until then,
+/// an error is none of the client's.
+#[derive(Default)]
+struct Hold {
+    has_content: bool,
+    /// The status that an error among the events says.
+    error: Option<u16>,
+}
+
+impl Hold {
+    /// Look at an event that is held back.
+    fn watch(&mut self, passage: &Passage<'_>, bytes: &[u8], event: &Event) {
+        let Some(data) = data_of(bytes, event).filter(|_| !self.has_content) else { return };
+        if passage.has_failed() {
+            self.error.get_or_insert_with(|| error_status(&data).unwrap_or(502));
+        } else {
+            self.has_content = passage.has_content(&data);
+        }
+    }
+}
 
 /// A stream on its way.
 struct Relay<'t> {
@@ -47,6 +74,7 @@ struct Relay<'t> {
     finished_at: Option<Moment>,
     /// Where a strict limit holds.
     cutter: Option<Box<Cutter<'t>>>,
+    hold: Option<Hold>,
 }
 
 /// Relay the stream.
@@ -67,6 +95,7 @@ pub(super) async fn relay<'t>(
         early_error: None,
         finished_at: None,
         cutter: Cutter::of(talk, reply.trail),
+        hold: reply.again.map(|_| Hold::default()),
     };
     let ended = loop {
         let pending = &mut relay.pending;
@@ -75,7 +104,9 @@ pub(super) async fn relay<'t>(
         if let Some(data) = relay.early_error.take() {
             return error::tell_early(reply, answer, talk, &data).await;
         }
-        relay.push(reply, answer);
+        if !relay.is_held(reply)? {
+            relay.push(reply, answer);
+        }
         if let Err(fault) = moved {
             break Err(Failure::Fault(fault));
         }
@@ -111,6 +142,9 @@ impl Relay<'_> {
             }
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
             let seen = self.passage.see(&self.pending, &event, &mut self.told);
+            if let Some(hold) = &mut self.hold {
+                hold.watch(&self.passage, &self.pending, &event);
+            }
             if self.passage.tokens() > tokens {
                 trail.content(now);
             }
@@ -137,6 +171,20 @@ impl Relay<'_> {
     /// Does what comes next cross a strict limit?
     fn is_cut(&self) -> bool {
         self.cutter.as_ref().is_some_and(|cutter| cutter.has_crossed)
+    }
+
+    /// Is nothing told yet, for another attempt may follow?
+    fn is_held(&mut self, reply: &mut Reply<'_, '_, '_>) -> Result<bool, Stop> {
+        let Some(hold) = &mut self.hold else { return Ok(false) };
+        if let Some(status) = hold.error.take() {
+            reply.give_up_on_error(status)?;
+            hold.has_content = true;
+        }
+        if !hold.has_content && self.pending.len() + self.told.len() < HELD_BYTES_MAX {
+            return Ok(true);
+        }
+        self.hold = None;
+        Ok(false)
     }
 
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
@@ -169,7 +217,7 @@ impl Relay<'_> {
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
-        let is_awaited = self.passage.is_awaited(self.length.is_some());
+        let is_awaited = self.passage.is_awaited(self.length.is_some()) || self.hold.is_some();
         if let Some(ttft) = limits.ttft.filter(|ttft| is_awaited && *ttft < deadline) {
             (deadline, fault) = (ttft, Fault::TtftTimeout);
         }
