@@ -6,6 +6,9 @@
 mod dialects {
     mod answer;
     mod anthropic;
+    mod gemini;
+    mod gemini_pains;
+    mod gemini_recordings;
     mod golden;
     mod openai;
     mod pains;

@@ -1,4 +1,5 @@
-//! The recipes of `tests/recipes`: each is obeyed without a warning, and does what its first line says.
+//! The recipes of `tests/recipes`: each is obeyed without a warning, and does what its first line
+//! says.
 
 mod harness;
 

@@ -208,8 +208,8 @@ fn a_client_without_patience_does_not_make_a_target_fail() {
     assert_eq!(attempts[0]["target"], "test/slow2000", "it is still asked first: {attempts}");
 }
 
-/// Fault 23: what a vendor says of when to come back is obeyed where it is asked to be, clamped, and
-/// told to the client.
+/// Fault 23: what a vendor says of when to come back is obeyed where it is asked to be, clamped,
+/// and told to the client.
 #[test]
 fn fault_23_retry_after_is_obeyed_clamped_and_passed() {
     let house = house(json!([in_order(
@@ -269,8 +269,8 @@ fn fault_25_what_is_the_clients_fault_is_not_asked_again() {
     assert_eq!(house.asked(), ["e400-ctxlen"]);
 }
 
-/// Fault 26: 500, 503 and 529 are retried with a delay, then the next; and the whole request ends by
-/// its deadline.
+/// Fault 26: 500, 503 and 529 are retried with a delay, then the next; and the whole request ends
+/// by its deadline.
 #[test]
 fn fault_26_retries_then_fallback_within_the_deadline() {
     let twice =
@@ -358,7 +358,8 @@ fn fault_34_no_retry_for_a_client_that_has_left() {
     assert_eq!(house.asked(), ["e503"]);
 }
 
-/// Retries never storm: of a target that only fails, a fifth more is asked, not three times as much.
+/// Retries never storm: of a target that only fails, a fifth more is asked, not three times as
+/// much.
 #[test]
 fn a_failing_target_gets_no_storm_of_retries() {
     let retried = json!({"target": "test/e503", "retry_config": {"attempts": 2, "delay": 0}});

@@ -1,8 +1,8 @@
 //! API languages.
 //!
 //! `openai_chat/` is OpenAI's: chat completions, completions and embeddings share its shapes of
-//! request, stream, reply and error. `anthropic/` is Anthropic's Messages, `cohere/` Cohere's chat,
-//! `gemini/` Google's `generateContent`. Where client and target speak different languages,
+//! request, stream, reply and error. `anthropic/` is Anthropic's Messages, `gemini/` Google's
+//! `generateContent`, `cohere/` Cohere's chat. Where client and target speak different languages,
 //! `pivot/` stands between them: each dialect's `decode/` reads its bytes into the pivot's values
 //! and its `encode/` writes them; `translation.rs` joins the two. `bound.rs` says
 //! what a request can use at most.

@@ -82,9 +82,9 @@ pub fn decode_request<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
-        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
     }
 }
 
@@ -101,8 +101,8 @@ pub fn encode_request(
             openai_chat::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
-        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
         Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
 
@@ -139,9 +139,9 @@ pub fn reply(
     match to {
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
-        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
     }
     Ok(reply.usage)
 }
@@ -152,8 +152,8 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
     match from {
         Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
         Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
-        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
         Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
+        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
 }
 
@@ -166,8 +166,8 @@ pub fn decode_reply<'b>(
     let reply = match from {
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
-        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
         Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
+        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
 }
@@ -182,8 +182,8 @@ pub fn decode_failure<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
-        Dialect::Cohere => cohere::error::decode(root, status),
         Dialect::Gemini => gemini::error::decode(root, status),
+        Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
 
@@ -231,8 +231,8 @@ const CHOICES_MAX: u32 = 1_024;
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
-    Cohere(cohere::decode::stream::Decoder),
     Gemini(gemini::decode::stream::Decoder),
+    Cohere(cohere::decode::stream::Decoder),
 }
 
 /// Writes events of one dialect.
@@ -308,8 +308,8 @@ impl Stream {
                 Dialect::Anthropic => {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
-                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
                 Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
+                Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: if to == from { Encoder::Nobody } else { Encoder::of(to) },
@@ -341,8 +341,8 @@ impl Stream {
         let read = match &mut self.decoder {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
-            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
             Decoder::Gemini(decoder) => decoder.read(data, &mut to),
+            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         match &self.encoder {

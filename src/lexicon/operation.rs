@@ -59,8 +59,11 @@ impl Operation {
     #[must_use]
     pub const fn model_type(self) -> ModelType {
         match self {
-            Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
-            Self::GenerateContent | Self::CountContent => ModelType::Chat,
+            Self::ChatCompletions
+            | Self::Messages
+            | Self::CountTokens
+            | Self::GenerateContent
+            | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
         }

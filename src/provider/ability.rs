@@ -62,18 +62,6 @@ const CLAUDE: [Row; 18] = [
 /// OpenAI's models that do not think: they answer 400 to `reasoning_effort`.
 const UNTHINKING: [&str; 5] = ["gpt-3.5", "gpt-4", "chatgpt-", "gpt-audio", "gpt-5-chat"];
 
-/// Cohere's models that do not think.
-/// **Source**: docs.cohere.com/v2/docs/models and …/reasoning, read 2026-11-21.
-const PLAIN_COMMANDS: [&str; 7] = [
-    "command-r",
-    "command-a-03",
-    "command-a-vision",
-    "command-a-translate",
-    "command-light",
-    "c4ai-",
-    "tiny-aya",
-];
-
 /// Google's models; what is newer than this table thinks by levels, as those since 3 do.
 ///
 /// **Source**: ai.google.dev/gemini-api/docs/thinking ("Set budget": the ranges of each model, and
@@ -86,6 +74,18 @@ const GEMINI: [(&str, Thinking); 7] = [
     ("gemini-pro-vision", Thinking::None),
     ("gemma", Thinking::None),
     ("learnlm", Thinking::None),
+];
+
+/// Cohere's models that do not think.
+/// **Source**: docs.cohere.com/v2/docs/models and …/reasoning, read 2026-11-21.
+const PLAIN_COMMANDS: [&str; 7] = [
+    "command-r",
+    "command-a-03",
+    "command-a-vision",
+    "command-a-translate",
+    "command-light",
+    "c4ai-",
+    "tiny-aya",
 ];
 
 /// What a model can do.

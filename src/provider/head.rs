@@ -82,6 +82,9 @@ pub fn check_value(value: &Secret) -> Result<(), BadHeader> {
     Ok(())
 }
 
+/// One head per operation, in the order of `Operation::ALL`.
+pub type Heads = [Box<[u8]>; Operation::ALL.len()];
+
 /// One head per operation; see `Target::head` for their shape. What is written here has passed
 /// `check` and `check_value`. `query` follows each path, with its question mark or empty.
 #[must_use]
@@ -89,9 +92,32 @@ pub fn write(
     (url, query, dialect): (&BaseUrl, &str, Dialect),
     credential: &Credential,
     headers: &[Header],
-) -> [Box<[u8]>; Operation::ALL.len()] {
+) -> Heads {
     Operation::ALL
         .map(|operation| write_one(url, path(operation, dialect), query, credential, headers))
+}
+
+/// The same, and the head of a chat that is streamed where it is another. `is_raw`: an Anthropic
+/// chat is a prediction of a cloud's.
+#[must_use]
+pub fn write_all(
+    place: (&BaseUrl, &str, Dialect),
+    is_raw: bool,
+    credential: &Credential,
+    headers: &[Header],
+) -> (Heads, Option<Box<[u8]>>) {
+    let mut heads = write(place, credential, headers);
+    let (url, query, dialect) = place;
+    let one = |path: &str| write_one(url, path, query, credential, headers);
+    let stream_head = match dialect {
+        Dialect::Anthropic if is_raw => {
+            heads[Operation::Messages as usize] = one(":rawPredict");
+            Some(one(":streamRawPredict"))
+        }
+        Dialect::Gemini => Some(one(":streamGenerateContent?alt=sse")),
+        _ => None,
+    };
+    (heads, stream_head)
 }
 
 /// The same for one path.

@@ -103,10 +103,16 @@ impl Target {
     ///
     /// **Shape**: `POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\n…`
     #[must_use]
-    pub fn head(&self, operation: Operation, is_streaming: bool) -> &[u8] {
+    pub fn head(&self, operation: Operation) -> &[u8] {
+        &self.heads[operation as usize]
+    }
+
+    /// The same for a call whose answer is streamed or not.
+    #[must_use]
+    pub fn head_of(&self, operation: Operation, is_streaming: bool) -> &[u8] {
         match &self.stream_head {
             Some(head) if is_streaming && operation == self.dialect.chat() => head,
-            _ => &self.heads[operation as usize],
+            _ => self.head(operation),
         }
     }
 }

@@ -128,11 +128,11 @@ fn compose(
     if path.contains("/messages") || claude_of_vertex(path).is_some() {
         return messages::answer(request, &ask);
     }
-    if path.ends_with("/chat") {
-        return cohere::answer(request, &ask);
-    }
     if gemini::model(path).is_some() {
         return gemini::answer(request, &ask);
+    }
+    if path.ends_with("/chat") {
+        return cohere::answer(request, &ask);
     }
     by_path(path, &ask)
 }

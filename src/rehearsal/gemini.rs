@@ -46,10 +46,10 @@ pub(super) fn answer(request: &Request, ask: &Ask) -> Vec<Step> {
         let feedback = json!({"blockReason": "SAFETY"});
         let reply = json!({"promptFeedback": feedback, "modelVersion": ask.model,
             "usageMetadata": {"promptTokenCount": prompt, "totalTokenCount": prompt}});
-        return match ask.is_streaming {
-            true => odd::stream(ask, vec![Event::Data(reply)]),
-            false => vec![frame::json(200, &[], &reply)],
-        };
+        let event = || vec![Event::Data(reply.clone())];
+        let is_event = ask.is_streaming;
+        let whole = || vec![frame::json(200, &[], &reply)];
+        return if is_event { odd::stream(ask, event()) } else { whole() };
     }
     let parts = parts(ask);
     if ask.is_streaming {

@@ -1,5 +1,5 @@
-//! The scripted vendor: a small server that answers as told, in the languages of OpenAI, Anthropic,
-//! Cohere and Google.
+//! The scripted vendor: a small server that answers as told, in the languages of OpenAI,
+//! Anthropic, Google and Cohere.
 //!
 //! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
 //! and load measurements use it as the far side of the wire. What it does is chosen by the model's

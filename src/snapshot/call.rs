@@ -1,7 +1,6 @@
 //! How one model is called: its address, our proof, the headers, as the target's heads.
 
 use crate::{
-    dialect::pivot::part::Dialect,
     lexicon::{operation::Operation, secret::Secret},
     manifest::{
         account::{HttpVersion, ModelIntegration, Publisher, TlsSettings},
@@ -91,21 +90,10 @@ pub(super) fn of(
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
         _ => None,
     };
-    let head_of = |path: &str| {
-        head::write_one(&address.url, path, &address.query, &proof.credential, &proof.headers)
-    };
-    let dialect = vendor.dialect_of(name);
-    let place = (&address.url, &*address.query, dialect);
-    let mut heads = head::write(place, &proof.credential, &proof.headers);
-    let claude_version = vendor.claude_version.filter(|_| vendor.is_claude(name));
-    let stream_head = match (claude_version, dialect) {
-        (Some(_), _) => {
-            heads[Operation::Messages as usize] = head_of(":rawPredict");
-            Some(head_of(":streamRawPredict"))
-        }
-        (None, Dialect::Gemini) => Some(head_of(":streamGenerateContent?alt=sse")),
-        _ => None,
-    };
+    let place = (&address.url, &*address.query, vendor.dialect_of(name));
+    let claude_version = vendor.claude_version_of(name);
+    let (heads, stream_head) =
+        head::write_all(place, claude_version.is_some(), &proof.credential, &proof.headers);
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
         heads,

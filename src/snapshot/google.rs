@@ -2,7 +2,7 @@
 
 use crate::provider::base_url::{BaseUrl, push_encoded};
 
-/// Where Vertex's API begins in a region: `global`, several countries' (`us`, `eu`), or one place's.
+/// Where Vertex's API begins in a region: `global`, that of several countries, or one place's.
 ///
 /// Gemini's newest fields are known to the beta alone; Claude is documented at `v1`.
 /// **Source**: docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/locations and

@@ -7,7 +7,7 @@
 //! `matrix.md` is made of them.
 
 use super::{
-    anthropic, openai,
+    anthropic, gemini, openai,
     stream::{MANNER, translate_with},
 };
 use serde_json::Value;
@@ -30,9 +30,10 @@ use weir::{
     wire::json::document::Document,
 };
 
-const DIALECTS: [(&str, Dialect, &str); 3] = [
+const DIALECTS: [(&str, Dialect, &str); 4] = [
     ("openai_chat", Dialect::OpenAiChat, "openai"),
     ("anthropic", Dialect::Anthropic, "anthropic"),
+    ("gemini", Dialect::Gemini, "google-gemini"),
     ("cohere", Dialect::Cohere, "cohere"),
 ];
 
@@ -84,7 +85,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
-        Dialect::Gemini => drop(serde_json::from_slice::<Value>(&out).expect("JSON")),
+        Dialect::Gemini => drop(gemini::whole(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }
     Told { out: pretty(&out), dropped: named(&dropped) }
@@ -99,7 +100,7 @@ fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
-        Dialect::Gemini => {}
+        Dialect::Gemini => drop(gemini::stream(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }
     let dropped = machine.dropped().map(named).unwrap_or_default();

@@ -33,7 +33,7 @@ pub const ROOMS: [(&str, u8, &[&str]); 14] = [
     ),
     ("rehearsal", 7, &["lexicon"]),
     ("bridge", 6, &["snapshot", "lexicon"]),
-    ("snapshot", 5, &["provider", "dialect::pivot::part", "policy", "manifest", "lexicon"]),
+    ("snapshot", 5, &["provider", "policy", "manifest", "lexicon"]),
     ("provider", 4, &["dialect", "wire", "manifest", "lexicon"]),
     ("policy", 3, &["manifest", "lexicon"]),
     ("dialect", 3, &["wire", "lexicon"]),

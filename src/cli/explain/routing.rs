@@ -1,7 +1,7 @@
 //! Which rule routes a request, to which targets, in which order; and which rules came too late.
 //!
-//! Health and chance are those of a gateway that has just started: everyone is well. What depends on
-//! chance is told as a share.
+//! Health and chance are those of a gateway that has just started: everyone is well. What depends
+//! on chance is told as a share.
 
 use crate::{
     cli::explain::{Part, Request, aligned},

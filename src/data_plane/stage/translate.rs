@@ -118,7 +118,7 @@ fn write(
     let says_max_tokens = target.abilities.says_max_tokens;
     let held = most.map(|most| bound::hold(from.body, ask.operation, most, says_max_tokens));
     let body = held.as_deref().unwrap_or(from.body);
-    let head = target.head(operation, ask.is_streaming);
+    let head = target.head_of(operation, ask.is_streaming);
     out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, is_translated, from);

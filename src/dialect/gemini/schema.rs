@@ -55,7 +55,8 @@ fn push_from_google(out: &mut Vec<u8>, schema: Value<'_, '_>) {
     let mut object = Object::open(out);
     for (key, value) in schema.members() {
         match &*key {
-            "nullable" => {}
+            // The order of members is Google's alone.
+            "nullable" | "propertyOrdering" | "property_ordering" => {}
             "type" if value.kind() == Kind::String => {
                 push_type(object.key("type"), value, is_nullable);
             }
@@ -66,8 +67,6 @@ fn push_from_google(out: &mut Vec<u8>, schema: Value<'_, '_>) {
                 let written = digits.unwrap_or(Cow::Borrowed(value.raw()));
                 push_key(&mut object, &key).extend_from_slice(written.as_bytes());
             }
-            // The order of members is Google's alone.
-            "propertyOrdering" | "property_ordering" => {}
             "anyOf" | "any_of" => {
                 let mut array = Array::open(object.key("anyOf"));
                 value.items().for_each(|one| push_from_google(array.item(), one));

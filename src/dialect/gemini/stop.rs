@@ -1,7 +1,7 @@
 //! Why an answer ends.
 //!
-//! **Source**: ai.google.dev/api/generate-content#FinishReason and #BlockReason, and Vertex's
-//! `Candidate.FinishReason`, read 2026-11-21.
+//! **Source**: ai.google.dev/api/generate-content(`FinishReason`, `BlockReason`) and
+//! Vertex's `Candidate.FinishReason`, read 2026-11-21.
 
 use crate::dialect::pivot::{dropped::Dropped, reply::Stop, text::Text};
 

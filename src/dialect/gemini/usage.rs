@@ -47,7 +47,8 @@ pub fn encode(out: &mut Vec<u8>, usage: &Usage) {
     if let Some(cached) = usage.cached {
         object.number("cachedContentTokenCount", cached);
     }
-    let reasoning = usage.reasoning.unwrap_or(0);
+    // Some vendors tell more thoughts than words, and count them nowhere.
+    let reasoning = usage.reasoning.unwrap_or(0).min(output);
     object.number("candidatesTokenCount", output.saturating_sub(reasoning));
     if reasoning > 0 {
         object.number("thoughtsTokenCount", reasoning);

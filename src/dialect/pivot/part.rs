@@ -153,9 +153,9 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    Gemini,
     /// Spoken by vendors alone.
     Cohere,
-    Gemini,
 }
 
 impl Dialect {

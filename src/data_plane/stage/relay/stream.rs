@@ -10,6 +10,7 @@ use crate::{
         exchange::Stop,
         stage::relay::{
             Reply, Talk,
+            array::Array,
             cut::Cutter,
             error,
             head::{self, Length},
@@ -69,6 +70,8 @@ struct Relay<'t> {
     from: usize,
     /// Where the whole events of `pending` end.
     end: usize,
+    /// The client wants elements of an array.
+    array: Option<Array>,
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
@@ -92,6 +95,7 @@ pub(super) async fn relay<'t>(
         told: reply.core.buffers.take(),
         from: 0,
         end: 0,
+        array: talk.ask.is_array.then(Array::default),
         early_error: None,
         finished_at: None,
         cutter: Cutter::of(talk, reply.trail),
@@ -190,6 +194,13 @@ impl Relay<'_> {
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
+        if self.array.is_some() {
+            head::push(reply, answer, self.status, b"application/json", length);
+            // A space, which may stand between elements.
+            let is_chunked = length == Length::Chunked;
+            reply.downlink.probe = if is_chunked { b"1\r\n \r\n" } else { b" " };
+            return length;
+        }
         head::push(reply, answer, self.status, b"text/event-stream", length);
         // A comment, which a client of events passes over.
         reply.downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
@@ -198,6 +209,11 @@ impl Relay<'_> {
 
     /// Move what the client gets of the whole events into what is sent next, as one chunk.
     fn push(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
+        if let Some(array) = &mut self.array {
+            self.told.extend_from_slice(&self.pending[self.from..self.end]);
+            self.from = self.end;
+            array.frame(&mut self.told);
+        }
         let bytes = self.told.len() + (self.end - self.from);
         if bytes > 0 {
             let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
@@ -262,6 +278,9 @@ impl Relay<'_> {
         self.push(reply, answer);
         let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
         let ending = self.close(fault, reply.trail);
+        if let Some(array) = &mut self.array {
+            array.close(&mut self.told);
+        }
         self.push(reply, answer);
         length.push_end(&mut reply.downlink.out);
         reply.trail.seal(ending, self.status);

@@ -24,7 +24,7 @@ use std::{borrow::Cow, ops::Range};
 
 /// Cut the texts of an answer where its supports begin and end; true where all that is told was
 /// said by it.
-pub fn cite<'b>(parts: &mut Vec<Part<'b>>, grounding: Value<'_, '_>) -> bool {
+pub fn cite(parts: &mut Vec<Part<'_>>, grounding: Value<'_, '_>) -> bool {
     let chunks: Vec<_> =
         grounding.get("groundingChunks").into_iter().flat_map(Value::items).collect();
     let supports = grounding.get("groundingSupports").into_iter().flat_map(Value::items);

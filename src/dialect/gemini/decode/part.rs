@@ -44,12 +44,9 @@ pub fn of_vendor<'b>(
     }
     let proof = proof.filter(|text| !text.is_empty());
     if let Some(text) = value.get("text").and_then(Text::of) {
-        let is_thought = is_thought(value);
         if !text.is_empty() {
-            parts.push(match is_thought {
-                true => Content::Thinking { text, signature: None }.into(),
-                false => Part::text(text),
-            });
+            let thought = |text| Content::Thinking { text, signature: None }.into();
+            parts.push(if is_thought(value) { thought(text) } else { Part::text(text) });
         }
     } else if let Some(content) = media(value, path)? {
         parts.push(content.into());

@@ -103,19 +103,24 @@ fn push_thinking(
         said.boolean("includeThoughts", true);
     }
     match thinking {
-        Thinking::Budget { min } => push_budget(&mut said, request.reasoning, min, dropped),
+        Thinking::Budget { min } => push_budget(&mut said, request, min, dropped),
         _ => push_level(&mut said, request, dropped),
     }
     said.close();
 }
 
-fn push_budget(said: &mut Object<'_>, reasoning: Reasoning, min: u64, dropped: &mut Dropped) {
-    let budget = match reasoning {
+fn push_budget(said: &mut Object<'_>, request: &Request<'_>, min: u64, dropped: &mut Dropped) {
+    // Thoughts are part of the answer's bound, and words need room.
+    let fit = |effort: Effort, budget: u64| match request.max_tokens {
+        Some(max_tokens) => budget.min(effort.budget(max_tokens, min).unwrap_or(min)),
+        None => budget,
+    };
+    let budget = match request.reasoning {
         Reasoning::Off => 0,
         Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => match effort {
-            Effort::Minimal | Effort::Low => 1_024,
-            Effort::Medium => 8_192,
-            Effort::High | Effort::XHigh | Effort::Max => 24_576,
+            Effort::Minimal | Effort::Low => fit(effort, 1_024),
+            Effort::Medium => fit(effort, 8_192),
+            Effort::High | Effort::XHigh | Effort::Max => fit(effort, 24_576),
         },
         Reasoning::Budget(budget) => budget,
         Reasoning::Adaptive(None) | Reasoning::Unsaid => {

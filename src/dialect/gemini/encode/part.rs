@@ -82,9 +82,8 @@ pub fn push_media(parts: &mut Array<'_>, source: &Source<'_>, kind: &str, droppe
         Source::Url(address) | Source::File(address) => {
             let mut object = parts.object();
             let mut file = object.object("fileData");
-            if let Some(media_type) = media_type(&address.read()) {
-                file.text("mimeType", media_type);
-            }
+            let known = media_type(&address.read());
+            file.text("mimeType", known.unwrap_or_else(|| usual(kind)));
             address.push(file.key("fileUri"));
             file.close();
             object.close();
@@ -96,6 +95,16 @@ pub fn push_media(parts: &mut Array<'_>, source: &Source<'_>, kind: &str, droppe
 fn is_address(id: &Text<'_>) -> bool {
     let id = id.read();
     id.contains("://") || id.starts_with("files/")
+}
+
+/// What such things mostly are, where an address does not say.
+fn usual(kind: &str) -> &'static str {
+    match kind {
+        "image" => "image/jpeg",
+        "audio" => "audio/mpeg",
+        "video" => "video/mp4",
+        _ => "application/pdf",
+    }
 }
 
 /// The media type that an address ends in; Vertex wants one.

@@ -47,13 +47,12 @@ pub fn push_all(
         tool.close();
     }
     for one in server_tools() {
-        match one.tool.dialect {
-            Dialect::Gemini => one.tool.json.push(tools.item()),
-            _ => {
-                let mut tool = tools.object();
-                tool.raw(own_name(one).unwrap_or_default(), "{}");
-                tool.close();
-            }
+        if one.tool.dialect == Dialect::Gemini {
+            one.tool.json.push(tools.item());
+        } else {
+            let mut tool = tools.object();
+            tool.raw(own_name(one).unwrap_or_default(), "{}");
+            tool.close();
         }
     }
     tools.close();
@@ -93,19 +92,16 @@ fn push_function(functions: &mut Array<'_>, tool: &Tool<'_>, dropped: &mut Dropp
 fn push_forced(functions: &mut Array<'_>, output: &Output<'_>, dropped: &mut Dropped) {
     let mut function = functions.object();
     function.text("name", FORCED_TOOL);
-    match output {
-        Output::JsonSchema { description, schema, .. } => {
-            match description {
-                Some(description) => description.push(function.key("description")),
-                None => function.text("description", "The answer."),
-            }
-            let out = function.key("parametersJsonSchema");
-            schema::push_for_google(out, schema, "response_format", dropped);
+    if let Output::JsonSchema { description, schema, .. } = output {
+        match description {
+            Some(description) => description.push(function.key("description")),
+            None => function.text("description", "The answer."),
         }
-        _ => {
-            function.text("description", "The answer, as a JSON object.");
-            function.raw("parametersJsonSchema", r#"{"type":"object"}"#);
-        }
+        let out = function.key("parametersJsonSchema");
+        schema::push_for_google(out, schema, "response_format", dropped);
+    } else {
+        function.text("description", "The answer, as a JSON object.");
+        function.raw("parametersJsonSchema", r#"{"type":"object"}"#);
     }
     function.close();
 }

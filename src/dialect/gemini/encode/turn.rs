@@ -88,10 +88,12 @@ impl Conversation<'_, '_> {
         let mut array = content.array("parts");
         let is_result = |part: &&Part<'_>| matches!(part.content, Content::ToolResult(_));
         let parts = || turns.iter().flat_map(|turn| &turn.parts).filter(|part| !is_empty(part));
+        let before = self.request.turns.iter().position(|turn| std::ptr::eq(turn, turns[0]));
+        let before = &self.request.turns[..before.unwrap_or_default()];
         let mut beyond: Vec<&Part<'_>> = Vec::new();
         for part in parts().filter(is_result) {
             let Content::ToolResult(result) = &part.content else { continue };
-            self.push_result(&mut array, result, dropped);
+            push_result(&mut array, result, before, dropped);
             if part.cache.is_some() {
                 dropped.name("messages[].cache_control");
             }
@@ -109,36 +111,40 @@ impl Conversation<'_, '_> {
         array.close();
         content.close();
     }
+}
 
-    fn push_result(&self, parts: &mut Array<'_>, result: &ToolResult<'_>, dropped: &mut Dropped) {
-        let mut object = parts.object();
-        let mut inner = object.object("functionResponse");
-        let (id, _) = signature::out_of_id(&result.id);
-        if !is_made(&id) {
-            inner.text("id", &id);
-        }
-        match result.name.as_ref().or_else(|| self.name_of(&result.id)) {
-            Some(name) => name.push(inner.key("name")),
-            // Whoever answers what nobody asked is told so by the vendor.
-            None => {
-                dropped.name("messages[].tool_call_id");
-                inner.text("name", "unknown");
-            }
-        }
-        push_response(inner.key("response"), result);
-        inner.close();
-        object.close();
+/// `before`: the turns in which the call stands, by whose name it is answered.
+fn push_result(
+    parts: &mut Array<'_>,
+    result: &ToolResult<'_>,
+    before: &[Turn<'_>],
+    dropped: &mut Dropped,
+) {
+    let mut object = parts.object();
+    let mut inner = object.object("functionResponse");
+    let (id, _) = signature::out_of_id(&result.id);
+    if !is_made(&id) {
+        inner.text("id", &id);
     }
+    if let Some(name) = result.name.as_ref().or_else(|| name_of(&result.id, before)) {
+        name.push(inner.key("name"));
+    } else {
+        // Whoever answers what nobody asked is told so by the vendor.
+        dropped.name("messages[].tool_call_id");
+        inner.text("name", "unknown");
+    }
+    push_response(inner.key("response"), result);
+    inner.close();
+    object.close();
+}
 
-    fn name_of(&self, id: &Text<'_>) -> Option<&Text<'_>> {
-        let parts = self.request.turns.iter().rev().flat_map(|turn| &turn.parts);
-        parts
-            .filter_map(|part| match &part.content {
-                Content::ToolCall(call) if call.id == *id => Some(&call.name),
-                _ => None,
-            })
-            .next()
-    }
+/// The nearest, for some vendors number the calls of each turn anew.
+fn name_of<'t>(id: &Text<'_>, before: &'t [Turn<'_>]) -> Option<&'t Text<'t>> {
+    let mut parts = before.iter().rev().flat_map(|turn| &turn.parts);
+    parts.find_map(|part| match &part.content {
+        Content::ToolCall(call) if call.id == *id => Some(&call.name),
+        _ => None,
+    })
 }
 
 /// Append what came of a call, which must be an object: where the text is one, that; else the text
