@@ -1,4 +1,5 @@
-//! What has been spent, for those who ask: on the admin port everything, on the data port one's own.
+//! What has been spent, for those who ask: on the admin port everything, on the data port one's
+//! own.
 
 mod harness;
 

@@ -158,8 +158,7 @@ async fn converse<'s>(
         let target = &attempt.model.target;
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let most = trail.bound().map(|bound| bound.answer);
-        let told = (trail.started_wall(), most, &mut downlink.dropped);
+        let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
         let to = (target, attempt.changes);
         let ended = match translate::call(core.buffers.take(), to, &ask, request, told) {
             _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),

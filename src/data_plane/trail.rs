@@ -205,6 +205,11 @@ impl<'a> Trail<'a> {
         out.push(b'}');
     }
 
+    /// How long each answer may be, in tokens, where a strict limit holds.
+    pub fn answer_max(&self) -> Option<u32> {
+        self.bound().map(|bound| bound.answer)
+    }
+
     /// How long the answers may be, where a strict limit holds.
     pub fn bound(&self) -> Option<Bound> {
         self.ledger.quota.borrow().bound(self.pass.as_ref()?)

@@ -85,6 +85,7 @@ struct Books {
     writers: Vec<Writer>,
     journal: Journal,
     telemetry: Arc<Telemetry>,
+    book: Arc<Book>,
     access_log_dropped: Option<Arc<AtomicU64>>,
 }
 
@@ -123,13 +124,12 @@ async fn live(
     let (admin_listener, admin_listen) = open_admin_door(options).await?;
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
-    let book = Book::new(dir.path(), publisher.subscribe().0);
-    let books = open_books(options, &dir, &book)?;
+    let books = open_books(options, &dir, &publisher)?;
 
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
-    let quota = open_quota(options, &dir, &publisher, &book)?;
+    let quota = open_quota(options, &dir, &publisher, &books.book)?;
     let board = Arc::new(Board::new(options.cores));
     let supply = cores::Supply {
         publisher: &publisher,
@@ -156,7 +156,7 @@ async fn live(
         callers: admin::Callers::new(publisher.subscribe().0, None),
         telemetry: books.telemetry,
         sources,
-        book,
+        book: books.book,
     };
     let watching = tokio::spawn(watch(publisher, certificates, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
@@ -194,7 +194,8 @@ async fn open_admin_door(
     Ok((listener, address))
 }
 
-fn open_books(options: &Options, dir: &DataDir, book: &Arc<Book>) -> anyhow::Result<Books> {
+fn open_books(options: &Options, dir: &DataDir, publisher: &Publisher) -> anyhow::Result<Books> {
+    let book = Book::new(dir.path(), publisher.subscribe().0);
     let keys = std::env::var("LLM_GATEWAY_METADATA_LOGGING_KEYS").ok();
     let keys = keys.map_or(Ok(Vec::new()), |keys| telemetry::metadata_keys(&keys));
     let telemetry = Telemetry::new(keys.map_err(|error| anyhow!(error))?);
@@ -208,7 +209,7 @@ fn open_books(options: &Options, dir: &DataDir, book: &Arc<Book>) -> anyhow::Res
     let ring = (options.ring_bytes, u16::try_from(options.cores).context("--cores")?);
     let (writers, journal) = journal::begin(dir, ring, options.store, observers)
         .with_context(|| format!("the receipts in {}", dir.path().display()))?;
-    Ok(Books { writers, journal, telemetry, access_log_dropped })
+    Ok(Books { writers, journal, telemetry, book, access_log_dropped })
 }
 
 /// The limits, with what the last process counted of them: the ring is in the store by now.

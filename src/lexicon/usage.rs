@@ -3,8 +3,8 @@
 /// Tokens of one exchange, as the vendor counted them.
 ///
 /// **Units**: tokens. What was read from a cache, what was written to one and what was heard are
-/// parts of `input_tokens`, reasoning and what was spoken parts of `output_tokens`; no such part has
-/// 2^32. **Source**: OpenAI API reference, "usage" of a chat completion
+/// parts of `input_tokens`, reasoning and what was spoken parts of `output_tokens`; no such part
+/// has 2^32. **Source**: OpenAI API reference, "usage" of a chat completion
 /// (platform.openai.com/docs/api-reference/chat/object, read 2026-11-21).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -178,20 +178,7 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[].when", keys_of::<When>()),
         ],
         Twin::PriceTable => vec![("", keys_of::<PriceTable>())],
-        Twin::JointBudget => vec![
-            ("", keys_of::<JointBudget>()),
-            ("when", keys_of::<JointWhen>()),
-            ("when.subjects", keys_of::<JointSubjects>()),
-            ("when.subjects.users", keys_of::<Filter>()),
-            ("when.subjects.teams", keys_of::<Filter>()),
-            ("when.subjects.virtual_accounts", keys_of::<Filter>()),
-            ("when.models", keys_of::<Filter>()),
-            ("when.provider_accounts", keys_of::<Filter>()),
-            ("limits", keys_of::<CostLimits>()),
-            ("applies_to", keys_of::<AppliesTo>()),
-            ("applies_to.overrides[]", keys_of::<Override>()),
-            ("applies_to.overrides[].limits", keys_of::<CostLimits>()),
-        ],
+        Twin::JointBudget => joint_fields(),
         Twin::LoadBalancingConfig => [
             ("", keys_of::<LoadBalancingConfig>()),
             ("rules[]", keys_of::<RoutingRule>()),
@@ -238,6 +225,24 @@ fn target_fields(places: [&'static str; 4]) -> [(&'static str, &'static [&'stati
         (retry, keys_of::<RetryConfig>()),
         (headers, keys_of::<HeadersOverride>()),
         (cutoff, keys_of::<SlaCutoff>()),
+    ]
+}
+
+/// The same of a budget that is a document of its own.
+fn joint_fields() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("", keys_of::<JointBudget>()),
+        ("when", keys_of::<JointWhen>()),
+        ("when.subjects", keys_of::<JointSubjects>()),
+        ("when.subjects.users", keys_of::<Filter>()),
+        ("when.subjects.teams", keys_of::<Filter>()),
+        ("when.subjects.virtual_accounts", keys_of::<Filter>()),
+        ("when.models", keys_of::<Filter>()),
+        ("when.provider_accounts", keys_of::<Filter>()),
+        ("limits", keys_of::<CostLimits>()),
+        ("applies_to", keys_of::<AppliesTo>()),
+        ("applies_to.overrides[]", keys_of::<Override>()),
+        ("applies_to.overrides[].limits", keys_of::<CostLimits>()),
     ]
 }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 /// A table of public prices; ours.
 ///
-/// **Shape**: `dollars_per_million: {VENDOR: {MODEL: {input: 2.5, "input@200000": 5, output: 10}}}`:
-/// vendors by the name behind `provider-account/`, dollars for a million units, and behind `@` the
-/// size of prompt from which a rate holds.
+/// **Shape**: `dollars_per_million: {VENDOR: {MODEL: {input: 2.5, "input@200000": 5}}}`: vendors by
+/// the name behind `provider-account/`, dollars for a million units, and behind `@` the size of
+/// prompt from which a rate holds.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PriceTable {
     pub name: String,
