@@ -150,7 +150,7 @@ async fn converse<'s>(
         let (target, to) = (&attempt.model.target, attempt.addressee());
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let told = (trail.started_wall(), &mut downlink.dropped);
+        let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
         let ended = match translate::call(core.buffers.take(), to, &ask, request, told) {
             _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
             Ok(call) => {

@@ -9,7 +9,7 @@ use crate::{
             failure::Failure,
             manner::Manner,
             part::Dialect,
-            reply::Reply,
+            reply::{Reply, Stop},
             request::Request,
             target::{Addressee, Written},
             unfold::{self, Unfold},
@@ -219,6 +219,9 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
     }
 }
 
+/// Answers that are ended one by one where a stream is cut; OpenAI's own bound is 128.
+const CHOICES_MAX: u32 = 1_024;
+
 /// Reads events of one dialect.
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
@@ -239,6 +242,21 @@ enum Encoder {
 }
 
 impl Encoder {
+    fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAiChat => {
+                Self::OpenAiChat(openai_chat::encode::stream::Encoder::default())
+            }
+            Dialect::Anthropic => Self::Anthropic(anthropic::encode::stream::Encoder::default()),
+            Dialect::Gemini => Self::Gemini(gemini::encode::stream::Encoder::default()),
+            Dialect::OpenAiResponses => {
+                Self::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
+            }
+            // No client speaks it.
+            Dialect::Cohere => Self::Nobody,
+        }
+    }
+
     fn push(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
         match self {
             Self::Nobody => {}
@@ -273,6 +291,8 @@ pub struct Facts {
     pub goes_on: bool,
     /// Words, thoughts and pieces of calls so far.
     pub contents: u32,
+    /// Answers that have begun, of those that were asked for.
+    pub choices: u32,
 }
 
 /// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
@@ -306,21 +326,7 @@ impl Stream {
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
-            encoder: match to {
-                to if to == from => Encoder::Nobody,
-                // No client speaks it.
-                Dialect::Cohere => Encoder::Nobody,
-                Dialect::OpenAiChat => {
-                    Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
-                }
-                Dialect::Anthropic => {
-                    Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
-                }
-                Dialect::OpenAiResponses => {
-                    Encoder::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
-                }
-                Dialect::Gemini => Encoder::Gemini(gemini::encode::stream::Encoder::default()),
-            },
+            encoder: if to == from { Encoder::Nobody } else { Encoder::of(to) },
             facts: Facts::default(),
             forwards_pings,
         }
@@ -408,6 +414,31 @@ impl Stream {
         }
     }
 
+    /// One that writes what it reads in the same dialect, as a stream of its own: for what must be
+    /// said in a vendor's name, such as an end that it did not come to.
+    #[must_use]
+    pub fn shadow(of: Dialect) -> Self {
+        let mut stream = Self::new((of, of), Written::default(), false);
+        stream.encoder = Encoder::of(of);
+        stream
+    }
+
+    /// End the client's stream here: every answer has reached its bound. What the vendor said of
+    /// its usage is told, as at any end.
+    pub fn cut(&mut self, out: &mut Vec<u8>, manner: &Manner<'_>) {
+        for choice in 0..self.facts.choices.clamp(1, CHOICES_MAX) {
+            let finish = Delta::Finish { choice, stop: Stop::Length };
+            self.encoder.push(out, &finish, manner);
+        }
+        let usage = &mut self.facts.usage;
+        if usage.input.is_some() {
+            usage.output = usage.output.max(Some(u64::from(self.facts.contents)));
+        }
+        self.encoder.push(out, &Delta::Usage(*usage), manner);
+        self.encoder.push(out, &Delta::End, manner);
+        (self.facts.has_finished, self.facts.is_done) = (true, true);
+    }
+
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
@@ -451,10 +482,13 @@ impl Take for Pen<'_> {
             Delta::End => facts.is_done = true,
             Delta::Failed(_) => facts.has_failed = true,
             Delta::Ping if !self.forwards_pings => return,
-            Delta::Text { .. }
-            | Delta::Thinking { .. }
-            | Delta::Refusal { .. }
-            | Delta::ToolArguments { .. } => facts.contents = facts.contents.saturating_add(1),
+            Delta::Text { choice, .. }
+            | Delta::Thinking { choice, .. }
+            | Delta::Refusal { choice, .. }
+            | Delta::ToolArguments { choice, .. } => {
+                facts.contents = facts.contents.saturating_add(1);
+                facts.choices = facts.choices.max(choice.saturating_add(1));
+            }
             _ => {}
         }
         self.encoder.push(self.out, &delta, self.manner);

@@ -318,9 +318,8 @@ impl<'s, 'd> Tries<'s, 'd> {
         &self,
         core: &Core,
         value: Cow<'static, [u8]>,
-        trail: &Trail<'s>,
-    ) -> Cow<'s, [u8]> {
-        let value = trail.applied(value);
+        trail: &Trail<'_>,
+    ) -> Cow<'static, [u8]> {
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();

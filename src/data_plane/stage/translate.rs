@@ -6,6 +6,7 @@ use crate::{
         stage::{alter, finish},
     },
     dialect::{
+        bound,
         openai_chat::request::{self, Ask},
         pivot::{
             dropped::Dropped,
@@ -73,7 +74,8 @@ impl From<Fault> for Unsaid {
 /// Write the call into `out`, which is empty; `dropped` then names what the target does not see.
 ///
 /// Where both sides speak the same language, the body is the client's own bytes, spliced; else it
-/// is parsed in full, and written anew. A target that is signed is signed as of `now`.
+/// is parsed in full, and written anew. Where the answer may have at most so many tokens, the body
+/// says so. A target that is signed is signed as of `now`.
 ///
 /// # Errors
 /// `OperationUnsupported` where the target's language has no word for it; of a translation,
@@ -84,10 +86,10 @@ pub fn call(
     to: (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
-    told: (UnixMillis, &mut Dropped),
+    told: (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
     if ask.operation == Operation::StoredResponse {
-        *told.1 = Dropped::default();
+        *told.2 = Dropped::default();
         return stored(out, to.0, from, told.0);
     }
     match to.1.filter(|changes| !changes.params.is_empty()) {
@@ -110,7 +112,7 @@ fn write(
     (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
-    (now, dropped): (UnixMillis, &mut Dropped),
+    (now, most, dropped): (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
@@ -126,8 +128,11 @@ fn write(
         let detail = "That model's vendor is asked for chats only.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
+    let says_max_tokens = target.abilities.says_max_tokens;
+    let held = most.map(|most| bound::hold(from.body, ask.operation, most, says_max_tokens));
+    let body = held.as_deref().unwrap_or(from.body);
     let head = target.head_of(operation, ask.is_streaming);
-    out.reserve(head.len() + from.body.len() + 512);
+    out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, dialect, is_translated, from);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
@@ -144,10 +149,12 @@ fn write(
         let mut notes = Document::default();
         let pair = (client, dialect);
         let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
-        translation::request_told(&mut out, from.body, pair, told, &to, &mut notes, dropped)?
+        translation::request_told(&mut out, body, pair, told, &to, &mut notes, dropped)?
     } else {
         let rejects_stream_options = target.rejects_stream_options;
-        request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
+        let held = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
+        let ask = held.as_ref().unwrap_or(ask);
+        request::splice(&mut out, body, ask, &target.model_json, rejects_stream_options);
         Written::default()
     };
     finish::fit(&mut out, body_at, &target.fit, dropped);

@@ -3,9 +3,11 @@
 //! `stream.rs` relays events, which `array.rs` turns into elements where the client wants an array,
 //! and `passage.rs` says what becomes of each; `whole.rs` relays one
 //! JSON document as it comes, `told.rs` one that must be read first; `error.rs` an answer that is
-//! none. All write their head, and frame what follows, by `head.rs`.
+//! none. All write their head, and frame what follows, by `head.rs`; `cut.rs` ends a stream at a
+//! strict limit.
 
 mod array;
+mod cut;
 mod error;
 mod head;
 mod passage;

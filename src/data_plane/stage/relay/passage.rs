@@ -1,7 +1,11 @@
 //! What becomes of each event of a stream: the seam between the relay and the languages.
 
 use crate::{
-    data_plane::{stage::relay::Talk, trail::Trail, upstream::buffers::Buffers},
+    data_plane::{
+        stage::relay::{Talk, cut::Cutter},
+        trail::Trail,
+        upstream::buffers::Buffers,
+    },
     dialect::{
         openai_chat::{
             error,
@@ -167,6 +171,15 @@ impl<'t> Passage<'t> {
             Self::Watched(_) => told.extend_from_slice(DONE_EVENT),
             Self::Told { stream, manner, .. } => stream.end(told, manner),
         }
+    }
+
+    /// Append the end of an answer that has reached its bound.
+    pub(super) fn cut(&mut self, cutter: &mut Cutter<'_>, told: &mut Vec<u8>) {
+        let written = match self {
+            Self::Told { stream, is_straight: false, .. } => Some(&mut **stream),
+            Self::Watched(_) | Self::Told { .. } => None,
+        };
+        cutter.cut(told, written);
     }
 
     /// Append what the client is told of an answer that broke off.

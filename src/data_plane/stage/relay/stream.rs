@@ -11,6 +11,7 @@ use crate::{
         stage::relay::{
             Reply, Talk,
             array::Array,
+            cut::Cutter,
             error,
             head::{self, Length},
             passage::{Passage, Share, data_of},
@@ -74,6 +75,8 @@ struct Relay<'t> {
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
+    /// Where a strict limit holds.
+    cutter: Option<Box<Cutter<'t>>>,
     hold: Option<Hold>,
 }
 
@@ -95,6 +98,7 @@ pub(super) async fn relay<'t>(
         array: talk.ask.is_array.then(Array::default),
         early_error: None,
         finished_at: None,
+        cutter: Cutter::of(talk, reply.trail),
         hold: reply.again.map(|_| Hold::default()),
     };
     let ended = loop {
@@ -110,7 +114,7 @@ pub(super) async fn relay<'t>(
         if let Err(fault) = moved {
             break Err(Failure::Fault(fault));
         }
-        if answer.body.is_done() || relay.passage.is_over() {
+        if answer.body.is_done() || relay.passage.is_over() || relay.is_cut() {
             break Ok(());
         }
         if reply.downlink.send().await.is_err() {
@@ -135,6 +139,11 @@ impl Relay<'_> {
     /// Look at every event that is whole.
     fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<(), Fault> {
         while let Some(event) = self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)? {
+            if let (Some(cutter), Some(data)) = (&mut self.cutter, data_of(&self.pending, &event))
+                && cutter.crosses(&data)
+            {
+                break;
+            }
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
             let seen = self.passage.see(&self.pending, &event, &mut self.told);
             if let Some(hold) = &mut self.hold {
@@ -161,6 +170,11 @@ impl Relay<'_> {
             seen.map_err(|Malformed| Fault::Invalid)?;
         }
         Ok(())
+    }
+
+    /// Does what comes next cross a strict limit?
+    fn is_cut(&self) -> bool {
+        self.cutter.as_ref().is_some_and(|cutter| cutter.has_crossed)
     }
 
     /// Is nothing told yet, for another attempt may follow?
@@ -250,6 +264,7 @@ impl Relay<'_> {
                 return Err(Stop::ClientGone);
             }
             Err(Failure::Fault(fault)) if !self.passage.outlives(fault) => Some(fault),
+            _ if self.is_cut() => None,
             _ => {
                 self.take_rest(reply);
                 let is_whole = self.passage.is_complete() || self.passage.has_failed();
@@ -299,7 +314,11 @@ impl Relay<'_> {
 
     /// Write what the client is told of the end.
     fn close(&mut self, fault: Option<Fault>, trail: &mut Trail<'_>) -> Ending {
-        if let Some(fault) = fault {
+        if let Some(cutter) = self.cutter.as_deref_mut().filter(|cutter| cutter.has_crossed) {
+            cutter.account(trail);
+            self.passage.cut(cutter, &mut self.told);
+            Ending::Complete
+        } else if let Some(fault) = fault {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
             trail.fault = Some(fault);
             trail.refusal = Some(refusal);
