@@ -129,19 +129,11 @@ async fn converse<'s>(
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'s>,
 ) -> Result<(), Stop> {
-    let (Some(operation), Some(subject)) = (received.route.operation(), received.subject) else {
-        return local::answer(
-            core,
-            snapshot,
-            request,
-            received.route,
-            received.subject,
-            downlink,
-            trail,
-        )
-        .await;
+    let Received { route, subject } = received;
+    let (Some(operation), Some(subject)) = (route.operation(), subject) else {
+        return local::answer(core, snapshot, request, route, subject, downlink, trail).await;
     };
-    let ask = ask::read(received.route, operation, request)?;
+    let ask = ask::read((snapshot, subject), route, operation, request)?;
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, cohere, gemini, openai_chat,
+        anthropic, cohere, gemini, openai_chat, openai_responses,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -82,6 +82,7 @@ pub fn decode_request<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+        Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
         Dialect::Gemini => gemini::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
@@ -101,6 +102,9 @@ pub fn encode_request(
             openai_chat::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
+        Dialect::OpenAiResponses => {
+            openai_responses::encode::request::encode(out, request, addressee, dropped)
+        }
         Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
         Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
@@ -139,6 +143,9 @@ pub fn reply(
     match to {
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+        Dialect::OpenAiResponses => {
+            openai_responses::encode::reply::encode(out, &reply, manner, dropped);
+        }
         Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
@@ -153,6 +160,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
         Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
         Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
         Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
+        Dialect::OpenAiResponses => openai_responses::usage::decode(root.get("usage")?).seen(),
         Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
 }
@@ -166,6 +174,7 @@ pub fn decode_reply<'b>(
     let reply = match from {
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
+        Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
         Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
@@ -182,6 +191,7 @@ pub fn decode_failure<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
+        Dialect::OpenAiResponses => openai_responses::error::decode(root, status),
         Dialect::Gemini => gemini::error::decode(root, status),
         Dialect::Cohere => cohere::error::decode(root, status),
     }
@@ -190,7 +200,7 @@ pub fn decode_failure<'b>(
 /// Append an error in this dialect.
 pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat | Dialect::Cohere => {
+        Dialect::OpenAiChat | Dialect::Cohere | Dialect::OpenAiResponses => {
             openai_chat::error::encode(out, failure, request_id);
         }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
@@ -201,7 +211,7 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
 /// Append a refusal of ours in this dialect.
 pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
     match to {
-        Dialect::OpenAiChat | Dialect::Cohere => {
+        Dialect::OpenAiChat | Dialect::Cohere | Dialect::OpenAiResponses => {
             openai_chat::error::push(out, refused, request_id);
         }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
@@ -209,25 +219,11 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
     }
 }
 
-/// The same as an event of a stream.
-pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat | Dialect::Cohere => {
-            openai_chat::error::push_event(out, refused, request_id);
-        }
-        Dialect::Anthropic => anthropic::error::push_event(out, |out| {
-            anthropic::error::push_refused(out, refused, request_id);
-        }),
-        Dialect::Gemini => gemini::error::push_event(out, |out| {
-            gemini::error::push_refused(out, refused, request_id);
-        }),
-    }
-}
-
 /// Reads events of one dialect.
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
+    OpenAiResponses(openai_responses::decode::stream::Decoder),
     Gemini(gemini::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
 }
@@ -238,6 +234,7 @@ enum Encoder {
     Nobody,
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
+    OpenAiResponses(openai_responses::encode::stream::Encoder),
     Gemini(gemini::encode::stream::Encoder),
 }
 
@@ -248,6 +245,17 @@ impl Encoder {
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
             Self::Gemini(encoder) => encoder.push(out, delta, manner),
+            Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
+        }
+    }
+
+    /// More must be remembered than there is room for.
+    const fn is_overfull(&self) -> bool {
+        match self {
+            Self::Nobody | Self::OpenAiChat(_) => false,
+            Self::Anthropic(encoder) => encoder.is_overfull,
+            Self::OpenAiResponses(encoder) => encoder.is_overfull,
+            Self::Gemini(encoder) => encoder.is_overfull,
         }
     }
 }
@@ -291,6 +299,9 @@ impl Stream {
                 Dialect::Anthropic => {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
+                Dialect::OpenAiResponses => {
+                    Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
+                }
                 Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
@@ -304,6 +315,9 @@ impl Stream {
                 }
                 Dialect::Anthropic => {
                     Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
+                }
+                Dialect::OpenAiResponses => {
+                    Encoder::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
                 }
                 Dialect::Gemini => Encoder::Gemini(gemini::encode::stream::Encoder::default()),
             },
@@ -335,15 +349,12 @@ impl Stream {
         let read = match &mut self.decoder {
             Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
             Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
+            Decoder::OpenAiResponses(decoder) => decoder.read(data, &mut to),
             Decoder::Gemini(decoder) => decoder.read(data, &mut to),
             Decoder::Cohere(decoder) => decoder.read(data, &mut to),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
-        match &self.encoder {
-            Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
-            Encoder::Gemini(encoder) if encoder.is_overfull => Err(Malformed),
-            _ => read,
-        }
+        if self.encoder.is_overfull() { Err(Malformed) } else { read }
     }
 
     /// Append what an event without data becomes, such as a comment: a sign of life.
@@ -366,6 +377,37 @@ impl Stream {
         }
     }
 
+    /// Append a refusal of ours as the event that ends the stream.
+    pub fn refuse(
+        &mut self,
+        out: &mut Vec<u8>,
+        refused: &Refused,
+        to: Dialect,
+        manner: &Manner<'_>,
+    ) {
+        match (to, &mut self.encoder, &self.decoder) {
+            (Dialect::OpenAiChat | Dialect::Cohere, ..) => {
+                openai_chat::error::push_event(out, refused, manner.id);
+            }
+            (Dialect::Anthropic, ..) => anthropic::error::push_event(out, |out| {
+                anthropic::error::push_refused(out, refused, manner.id);
+            }),
+            (Dialect::Gemini, ..) => gemini::error::push_event(out, |out| {
+                gemini::error::push_refused(out, refused, manner.id);
+            }),
+            (_, Encoder::OpenAiResponses(encoder), _) => encoder.push_refused(out, refused, manner),
+            (Dialect::OpenAiResponses, _, decoder) => {
+                let sequence = match decoder {
+                    Decoder::OpenAiResponses(decoder) => decoder.sequence,
+                    _ => 0,
+                };
+                openai_responses::error::push_event(out, sequence, |out| {
+                    openai_chat::error::push(out, refused, manner.id);
+                });
+            }
+        }
+    }
+
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
@@ -373,6 +415,7 @@ impl Stream {
             Encoder::Nobody => None,
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
+            Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
             Encoder::Gemini(encoder) => Some(&encoder.dropped),
         }
     }

@@ -10,6 +10,12 @@ pub enum Operation {
     Messages,
     /// How many tokens a request of `Messages` would have.
     CountTokens,
+    /// OpenAI's newer chat.
+    Responses,
+    /// A conversation of `Responses`, made shorter by its vendor.
+    CompactResponse,
+    /// What becomes of an answer of `Responses` that its vendor keeps.
+    StoredResponse,
     /// Gemini's chat, streamed or not.
     GenerateContent,
     /// How many tokens a request of `GenerateContent` would have.
@@ -17,12 +23,15 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::CountTokens,
+        Self::Responses,
+        Self::CompactResponse,
+        Self::StoredResponse,
         Self::GenerateContent,
         Self::CountContent,
     ];
@@ -36,6 +45,8 @@ impl Operation {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
+            Self::Responses | Self::StoredResponse => "/responses",
+            Self::CompactResponse => "/responses/compact",
             Self::GenerateContent => ":generateContent",
             Self::CountContent => ":countTokens",
         }
@@ -50,6 +61,9 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Responses => "responses",
+            Self::CompactResponse => "compact_response",
+            Self::StoredResponse => "stored_response",
             Self::GenerateContent => "generate_content",
             Self::CountContent => "count_content",
         }
@@ -66,6 +80,7 @@ impl Operation {
             | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
+            Self::Responses | Self::CompactResponse | Self::StoredResponse => ModelType::Responses,
         }
     }
 }
@@ -137,5 +152,16 @@ impl ModelTypes {
     #[must_use]
     pub const fn has(self, kind: ModelType) -> bool {
         self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Can a model of these types be asked this? A chat is one in whichever API it is held.
+    #[must_use]
+    pub const fn serves(self, operation: Operation) -> bool {
+        match operation.model_type() {
+            ModelType::Chat | ModelType::Responses => {
+                self.has(ModelType::Chat) || self.has(ModelType::Responses)
+            }
+            kind => self.has(kind),
+        }
     }
 }

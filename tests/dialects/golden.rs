@@ -7,7 +7,7 @@
 //! `matrix.md` is made of them.
 
 use super::{
-    anthropic, gemini, openai,
+    anthropic, gemini, openai, responses,
     stream::{MANNER, translate_with},
 };
 use serde_json::Value;
@@ -30,9 +30,10 @@ use weir::{
     wire::json::document::Document,
 };
 
-const DIALECTS: [(&str, Dialect, &str); 4] = [
+const DIALECTS: [(&str, Dialect, &str); 5] = [
     ("openai_chat", Dialect::OpenAiChat, "openai"),
     ("anthropic", Dialect::Anthropic, "anthropic"),
+    ("openai_responses", Dialect::OpenAiResponses, "openai"),
     ("gemini", Dialect::Gemini, "google-gemini"),
     ("cohere", Dialect::Cohere, "cohere"),
 ];
@@ -85,6 +86,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
+        Dialect::OpenAiResponses => drop(responses::whole(&out)),
         Dialect::Gemini => drop(gemini::whole(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }
@@ -100,6 +102,7 @@ fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
+        Dialect::OpenAiResponses => drop(responses::stream(&out)),
         Dialect::Gemini => drop(gemini::stream(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }

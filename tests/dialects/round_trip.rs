@@ -140,8 +140,17 @@ proptest! {
     #[test]
     fn a_request_that_both_can_say_comes_back_as_it_was(
         said in request(),
-        to in prop::sample::select(vec![Dialect::OpenAiChat, Dialect::Anthropic]),
+        to in prop::sample::select(vec![
+            Dialect::OpenAiChat,
+            Dialect::Anthropic,
+            Dialect::OpenAiResponses,
+        ]),
     ) {
+        let mut said = said;
+        if to == Dialect::OpenAiResponses {
+            // It has no word for them.
+            said.stop.clear();
+        }
         let abilities = Abilities { thinking: Thinking::None, ..Abilities::UNKNOWN };
         let addressee = Addressee { model_json: b"\"m\"", abilities: &abilities };
         let (mut out, mut dropped) = (Vec::new(), Dropped::default());

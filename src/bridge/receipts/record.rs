@@ -289,6 +289,9 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::Embeddings => 3,
         Operation::Messages => 4,
         Operation::CountTokens => 5,
+        Operation::Responses => 12,
+        Operation::CompactResponse => 13,
+        Operation::StoredResponse => 14,
         // Room is left for others of their kind.
         Operation::GenerateContent => 16,
         Operation::CountContent => 17,

@@ -22,7 +22,11 @@ use crate::{
     },
     policy::route::Changes,
     provider::target::Target,
-    wire::{headers, http1, json::document::Document},
+    wire::{
+        headers,
+        http1::{self, request::Method},
+        json::document::Document,
+    },
 };
 
 /// Room for the length, which is known only when the body is there.
@@ -82,6 +86,10 @@ pub fn call(
     from: &Request<'_>,
     told: (UnixMillis, &mut Dropped),
 ) -> Result<Call, Unsaid> {
+    if ask.operation == Operation::StoredResponse {
+        *told.1 = Dropped::default();
+        return stored(out, to.0, from, told.0);
+    }
     match to.1.filter(|changes| !changes.params.is_empty()) {
         None => write(out, to, ask, from, told),
         Some(_) if Dialect::of(ask.operation) == Dialect::Gemini => {
@@ -107,12 +115,13 @@ fn write(
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
     let client = Dialect::of(ask.operation);
-    let is_translated = client != target.dialect;
+    let dialect = target.dialect_for(client);
+    let is_translated = client != dialect;
     if is_translated && ask.operation != client.chat() {
         let detail = "Only chats are translated for that model's vendor.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
-    let operation = if is_translated { target.dialect.chat() } else { ask.operation };
+    let operation = if is_translated { dialect.chat() } else { ask.operation };
     if target.claude_version.is_some() && operation == Operation::CountTokens {
         let detail = "That model's vendor is asked for chats only.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
@@ -120,7 +129,7 @@ fn write(
     let head = target.head_of(operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, target.dialect, is_translated, from);
+    push_headers(&mut out, dialect, is_translated, from);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
         alter::headers(&mut out, changes);
     }
@@ -133,7 +142,7 @@ fn write(
     let written = if is_translated {
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
-        let pair = (client, target.dialect);
+        let pair = (client, dialect);
         let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
         translation::request_told(&mut out, from.body, pair, told, &to, &mut notes, dropped)?
     } else {
@@ -156,17 +165,68 @@ fn write(
     if let Some(signer) = &target.signer {
         finish::sign(&mut out, body_at, signer, now)?;
     }
-    Ok(Call { bytes: out, said: Said { dialect: target.dialect, written } })
+    Ok(Call { bytes: out, said: Said { dialect, written } })
+}
+
+/// The call for an answer that its vendor keeps: the client's method, and what its path says behind
+/// `/responses`.
+fn stored(
+    mut out: Vec<u8>,
+    target: &Target,
+    from: &Request<'_>,
+    now: UnixMillis,
+) -> Result<Call, Unsaid> {
+    let head = target.head(Operation::StoredResponse);
+    let line_end = memchr::memchr(b'\r', head).unwrap_or_default();
+    let (line, rest) = head.split_at(line_end);
+    let address = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let (path, query) = cut(address);
+    let asked = from.head.target.of(from.bytes);
+    let at = memchr::memmem::find(asked, b"/responses/").unwrap_or_default();
+    let (behind, wanted) = cut(asked.get(at + b"/responses".len()..).unwrap_or_default());
+    let method: &[u8] = match from.head.method {
+        Method::Delete => b"DELETE ",
+        Method::Post => b"POST ",
+        _ => b"GET ",
+    };
+    for piece in [method, path, behind] {
+        out.extend_from_slice(piece);
+    }
+    for (index, query) in [query, wanted].into_iter().filter(|it| !it.is_empty()).enumerate() {
+        out.push(if index == 0 { b'?' } else { b'&' });
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1");
+    out.extend_from_slice(rest);
+    let dialect = Dialect::OpenAiResponses;
+    push_headers(&mut out, dialect, false, from);
+    if from.head.method == Method::Post {
+        out.extend_from_slice(b"content-length: 0\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    let body_at = out.len();
+    if let Some(signer) = &target.signer {
+        finish::sign(&mut out, body_at, signer, now)?;
+    }
+    Ok(Call { bytes: out, said: Said { dialect, written: Written::default() } })
+}
+
+/// A path, and its query without the question mark.
+fn cut(target: &[u8]) -> (&[u8], &[u8]) {
+    let at = memchr::memchr(b'?', target).unwrap_or(target.len());
+    (&target[..at], target.get(at + 1..).unwrap_or_default())
 }
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
+    // Both of OpenAI's languages are one vendor's.
+    let family = if to == Dialect::OpenAiResponses { Dialect::OpenAiChat } else { to };
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
     let is_anothers = |name: &[u8]| {
         let begins = |prefix: &[u8]| {
             name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))
         };
-        vendors.iter().any(|(prefix, dialect)| *dialect != to && begins(prefix))
+        vendors.iter().any(|(prefix, dialect)| *dialect != family && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
         let is_foreign = is_translated && is_anothers(name);

@@ -153,6 +153,7 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    OpenAiResponses,
     Gemini,
     /// Spoken by vendors alone.
     Cohere,
@@ -167,6 +168,9 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
+                Self::OpenAiResponses
+            }
             Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
@@ -177,6 +181,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::OpenAiResponses => Operation::Responses,
             Self::Gemini => Operation::GenerateContent,
         }
     }
