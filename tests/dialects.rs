@@ -6,6 +6,8 @@
 mod dialects {
     mod answer;
     mod anthropic;
+    mod bedrock;
+    mod frames;
     mod golden;
     mod openai;
     mod pains;

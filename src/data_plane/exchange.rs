@@ -137,7 +137,13 @@ async fn converse<'s>(
         )
         .await;
     };
-    let ask = openai_chat::request::read(operation, request.body)?;
+    let ask = match received.route.model() {
+        Some(name) => {
+            let name = local::read_name(name.of(request.bytes));
+            openai_chat::request::read_of(operation, name, request.body)?
+        }
+        None => openai_chat::request::read(operation, request.body)?,
+    };
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;

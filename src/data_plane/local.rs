@@ -47,6 +47,11 @@ pub async fn answer(
     downlink.send().await
 }
 
+/// The model that a path names.
+pub fn read_name(name: &[u8]) -> String {
+    String::from_utf8_lossy(&percent_decode(name)).into_owned()
+}
+
 fn list(snapshot: &Snapshot, subject: SubjectId) -> Vec<u8> {
     let mut out = br#"{"object":"list","data":["#.to_vec();
     for (index, model) in allowed(snapshot, subject).enumerate() {

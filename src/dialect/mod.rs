@@ -1,8 +1,8 @@
 //! API languages.
 //!
 //! `openai_chat/` is OpenAI's: chat completions, completions and embeddings share its shapes of
-//! request, stream, reply and error. `anthropic/` is Anthropic's Messages, `cohere/` Cohere's chat.
-//! Where client and target speak different languages, `pivot/` stands between them: each dialect's
+//! request, stream, reply and error. `anthropic/` is Anthropic's Messages, `bedrock/` AWS Bedrock's
+//! Converse, `cohere/` Cohere's chat. Where client and target speak different languages, `pivot/` stands between them: each dialect's
 //! `decode/` reads its bytes into the pivot's values and its `encode/` writes them;
 //! `translation.rs` joins the two.
 //!
@@ -11,6 +11,7 @@
 //! No vendor's name appears here.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod cohere;
 mod field;
 pub mod openai_chat;

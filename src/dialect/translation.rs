@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, cohere, openai_chat,
+        anthropic, bedrock, cohere, openai_chat,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -20,9 +20,12 @@ use crate::{
         self,
         refusal::{Refusal, Refused},
     },
-    wire::json::{
-        JsonError,
-        document::{Document, Kind, Value},
+    wire::{
+        eventstream::Message,
+        json::{
+            JsonError,
+            document::{Document, Kind, Value},
+        },
     },
 };
 
@@ -39,9 +42,22 @@ pub fn request(
     document: &mut Document,
     dropped: &mut Dropped,
 ) -> Result<Written, Refused> {
-    let root = document.parse(body).map_err(|error| refuse(&error))?;
-    let request = decode_request(root, from, dropped)?;
+    let request = read_request(document, body, from, dropped)?;
     Ok(encode_request(out, &request, to, addressee, dropped))
+}
+
+/// Read a body that is a request of this dialect.
+///
+/// # Errors
+/// As [`request`].
+pub fn read_request<'b>(
+    document: &mut Document,
+    body: &'b [u8],
+    from: Dialect,
+    dropped: &mut Dropped,
+) -> Result<Request<'b>, Refused> {
+    let root = document.parse(body).map_err(|error| refuse(&error))?;
+    decode_request(root, from, dropped)
 }
 
 /// Read a request of this dialect.
@@ -56,6 +72,7 @@ pub fn decode_request<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+        Dialect::Bedrock => bedrock::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
     }
@@ -74,6 +91,7 @@ pub fn encode_request(
             openai_chat::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Bedrock => bedrock::encode::request::encode(out, request, addressee, dropped),
         Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
@@ -111,6 +129,7 @@ pub fn reply(
     match to {
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+        Dialect::Bedrock => bedrock::encode::reply::encode(out, &reply, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
     }
@@ -124,6 +143,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
     match from {
         Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
         Dialect::Anthropic => anthropic::usage::decode(told).seen(),
+        Dialect::Bedrock => bedrock::usage::decode(told).seen(),
         Dialect::Cohere => cohere::usage::decode(told).seen(),
     }
 }
@@ -137,6 +157,7 @@ pub fn decode_reply<'b>(
     let reply = match from {
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
+        Dialect::Bedrock => bedrock::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
@@ -152,6 +173,7 @@ pub fn decode_failure<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
+        Dialect::Bedrock => bedrock::error::decode(root, status),
         Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
@@ -163,6 +185,7 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
             openai_chat::error::encode(out, failure, request_id);
         }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
+        Dialect::Bedrock => bedrock::error::encode(out, failure),
     }
 }
 
@@ -173,6 +196,7 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
             openai_chat::error::push(out, refused, request_id);
         }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
+        Dialect::Bedrock => bedrock::error::push_refused(out, refused),
     }
 }
 
@@ -185,6 +209,7 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
         Dialect::Anthropic => anthropic::error::push_event(out, |out| {
             anthropic::error::push_refused(out, refused, request_id);
         }),
+        Dialect::Bedrock => bedrock::error::push_refused_frame(out, refused),
     }
 }
 
@@ -192,7 +217,16 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
+    Bedrock(bedrock::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
+}
+
+/// One step of a stream as it came.
+enum Heard<'h> {
+    /// The data of an event.
+    Event(&'h [u8]),
+    /// A frame of AWS's, and its payload.
+    Frame(&'h Message<'h>, &'h [u8]),
 }
 
 /// Writes events of one dialect.
@@ -201,6 +235,7 @@ enum Encoder {
     Nobody,
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
+    Bedrock(bedrock::encode::stream::Encoder),
 }
 
 impl Encoder {
@@ -209,6 +244,7 @@ impl Encoder {
             Self::Nobody => {}
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
+            Self::Bedrock(encoder) => encoder.push(out, delta),
         }
     }
 }
@@ -252,11 +288,13 @@ impl Stream {
                 Dialect::Anthropic => {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
+                Dialect::Bedrock => Decoder::Bedrock(bedrock::decode::stream::Decoder::default()),
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
             encoder: match to {
                 to if to == from => Encoder::Nobody,
+                Dialect::Bedrock => Encoder::Bedrock(bedrock::encode::stream::Encoder::default()),
                 // No client speaks it.
                 Dialect::Cohere => Encoder::Nobody,
                 Dialect::OpenAiChat => {
@@ -281,6 +319,28 @@ impl Stream {
         out: &mut Vec<u8>,
         manner: &Manner<'_>,
     ) -> Result<(), Malformed> {
+        self.hear(&Heard::Event(data), out, manner)
+    }
+
+    /// Append what one frame of AWS's becomes.
+    ///
+    /// # Errors
+    /// `Malformed`; what was appended before stands.
+    pub fn frame(
+        &mut self,
+        (message, payload): (&Message<'_>, &[u8]),
+        out: &mut Vec<u8>,
+        manner: &Manner<'_>,
+    ) -> Result<(), Malformed> {
+        self.hear(&Heard::Frame(message, payload), out, manner)
+    }
+
+    fn hear(
+        &mut self,
+        heard: &Heard<'_>,
+        out: &mut Vec<u8>,
+        manner: &Manner<'_>,
+    ) -> Result<(), Malformed> {
         let was_finished = self.facts.has_finished;
         let contents = self.facts.contents;
         let mut pen = Pen {
@@ -291,14 +351,19 @@ impl Stream {
             manner,
         };
         let mut to = Unfolded { unfold: &mut self.unfold, pen: &mut pen };
-        let read = match &mut self.decoder {
-            Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
-            Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
-            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
+        let read = match (&mut self.decoder, heard) {
+            (Decoder::OpenAiChat(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Anthropic(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Cohere(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Bedrock(decoder), Heard::Frame(message, payload)) => {
+                decoder.read(message, payload, &mut to)
+            }
+            (Decoder::Bedrock(_), Heard::Event(_)) | (_, Heard::Frame(..)) => Err(Malformed),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         match &self.encoder {
             Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
+            Encoder::Bedrock(encoder) if encoder.is_overfull => Err(Malformed),
             _ => read,
         }
     }
@@ -330,6 +395,7 @@ impl Stream {
             Encoder::Nobody => None,
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
+            Encoder::Bedrock(encoder) => Some(&encoder.dropped),
         }
     }
 }

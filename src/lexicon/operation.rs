@@ -10,18 +10,24 @@ pub enum Operation {
     Messages,
     /// How many tokens a request of `Messages` would have.
     CountTokens,
+    /// Bedrock's chat; the model stands in the path.
+    Converse,
+    ConverseStream,
 }
 
 impl Operation {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::CountTokens,
+        Self::Converse,
+        Self::ConverseStream,
     ];
 
-    /// The path behind the base URL, on both sides.
+    /// The path behind the base URL, on both sides; of those whose model stands in the path, what
+    /// follows it.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -30,6 +36,8 @@ impl Operation {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
+            Self::Converse => "/converse",
+            Self::ConverseStream => "/converse-stream",
         }
     }
 
@@ -42,6 +50,8 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Converse => "converse",
+            Self::ConverseStream => "converse_stream",
         }
     }
 
@@ -50,6 +60,7 @@ impl Operation {
     pub const fn model_type(self) -> ModelType {
         match self {
             Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
+            Self::Converse | Self::ConverseStream => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
         }

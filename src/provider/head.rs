@@ -3,7 +3,10 @@
 use crate::{
     dialect::pivot::part::Dialect,
     lexicon::{operation::Operation, secret::Secret},
-    provider::{auth::sigv4::AwsKeys, base_url::BaseUrl},
+    provider::{
+        auth::sigv4::AwsKeys,
+        base_url::{BaseUrl, push_encoded},
+    },
     wire::headers,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -83,10 +86,11 @@ pub fn check_value(value: &Secret) -> Result<(), BadHeader> {
 }
 
 /// One head per operation; see `Target::head` for their shape. What is written here has passed
-/// `check` and `check_value`. `query` follows each path, with its question mark or empty.
+/// `check` and `check_value`.
 #[must_use]
 pub fn write(
-    (url, query, dialect): (&BaseUrl, &str, Dialect),
+    url: &BaseUrl,
+    paths: &Paths<'_>,
     credential: &Credential,
     headers: &[Header],
 ) -> [Box<[u8]>; Operation::ALL.len()] {
@@ -119,35 +123,56 @@ pub fn write(
         rest.push_str("\r\n");
     }
     Operation::ALL.map(|operation| {
-        let line = format!("POST {}{}{query} HTTP/1.1\r\n", url.path, path(operation, dialect));
+        let line = format!("POST {}{} HTTP/1.1\r\n", url.path, paths.path(operation));
         [line.as_bytes(), rest.as_bytes()].concat().into()
     })
 }
 
-/// Where a vendor of this dialect answers an operation, behind the base URL.
-const fn path(operation: Operation, dialect: Dialect) -> &'static str {
-    match (operation, dialect) {
-        (Operation::ChatCompletions, Dialect::Cohere) => "/chat",
-        _ => operation.path(),
+/// Where a vendor answers, behind its base URL.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<'p> {
+    pub dialect: Dialect,
+    /// What the vendor calls the model.
+    pub model: &'p str,
+    /// Follows each path, with its question mark; or empty.
+    pub query: &'p str,
+}
+
+impl Paths<'_> {
+    fn path(&self, operation: Operation) -> String {
+        let mut path = match operation {
+            Operation::Converse | Operation::ConverseStream => {
+                let mut path = "/model/".to_owned();
+                push_encoded(&mut path, self.model);
+                path
+            }
+            _ => String::new(),
+        };
+        path.push_str(match (operation, self.dialect) {
+            (Operation::ChatCompletions, Dialect::Cohere) => "/chat",
+            _ => operation.path(),
+        });
+        path.push_str(self.query);
+        path
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BadHeader, Credential, Header, check, check_value, write};
+    use super::{BadHeader, Credential, Header, Paths, check, check_value, write};
     use crate::{
         dialect::pivot::part::Dialect,
         lexicon::{operation::Operation, secret::Secret},
     };
 
-    const CHAT: Dialect = Dialect::OpenAiChat;
+    const PLAIN: Paths<'_> = Paths { dialect: Dialect::OpenAiChat, model: "m", query: "" };
 
     #[test]
     fn a_head_is_written_as_documented() {
         let url = "http://vllm.local:8000".parse().expect("a URL");
         let header = Header { name: "X-Region".into(), value: Secret::new(" eu ") };
 
-        let heads = write((&url, "", CHAT), &Credential::Bearer(Secret::new("sk-1")), &[header]);
+        let heads = write(&url, &PLAIN, &Credential::Bearer(Secret::new("sk-1")), &[header]);
 
         assert_eq!(
             std::str::from_utf8(&heads[Operation::Embeddings as usize]),
@@ -166,7 +191,7 @@ mod tests {
         let username = Secret::new("ada");
         let credential = Credential::Basic { username, password: Secret::new("p:w") };
 
-        let head = write((&url, "", CHAT), &credential, &[])[0].clone();
+        let head = write(&url, &PLAIN, &credential, &[])[0].clone();
 
         assert!(String::from_utf8_lossy(&head).contains("authorization: Basic YWRhOnA6dw==\r\n"));
     }
@@ -176,12 +201,28 @@ mod tests {
         let url = "https://x.openai.azure.com/openai/deployments/d".parse().expect("a URL");
         let credential = Credential::Key { header: "api-key", key: Secret::new("k") };
 
-        let head = write((&url, "?api-version=2024-10-21", CHAT), &credential, &[])[0].clone();
+        let head =
+            write(&url, &Paths { query: "?api-version=2024-10-21", ..PLAIN }, &credential, &[])[0]
+                .clone();
 
         let head = String::from_utf8_lossy(&head);
         let line =
             "POST /openai/deployments/d/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n";
         assert!(head.starts_with(line) && head.contains("\r\napi-key: k\r\n"), "{head}");
+    }
+
+    #[test]
+    fn a_model_may_stand_in_the_path_and_is_encoded_once() {
+        let url = "https://bedrock-runtime.us-east-1.amazonaws.com/.".parse().expect("a URL");
+        let model = "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.amazon.nova-micro-v1:0";
+        let paths = Paths { dialect: Dialect::Bedrock, model, query: "" };
+
+        let heads = write(&url, &paths, &Credential::None, &[]);
+
+        let head = String::from_utf8_lossy(&heads[Operation::ConverseStream as usize]);
+        let line = "POST /model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2F\
+            eu.amazon.nova-micro-v1%3A0/converse-stream HTTP/1.1\r\n";
+        assert!(head.starts_with(line), "{head}");
     }
 
     #[test]

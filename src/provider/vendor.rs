@@ -135,7 +135,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 21] = [
+pub const VENDORS: [Vendor; 22] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
@@ -176,6 +176,23 @@ pub const VENDORS: [Vendor; 21] = [
             "publisher",
         ],
     ),
+    // Source: docs.aws.amazon.com/general/latest/gr/bedrock.html, read 2026-11-21.
+    Vendor {
+        model_type: "bedrock",
+        home: Home::Regional("https://bedrock-runtime.{region}.amazonaws.com/."),
+        dialect: Dialect::Bedrock,
+        proofs: &[
+            AuthKind::ApiKey,
+            AuthKind::AccessKeyBased,
+            AuthKind::AssumedRoleBased,
+            AuthKind::AwsIrsaAuth,
+        ],
+        // Without auth_data the machine's own identity counts.
+        wants_proof: false,
+        own_keys: &["region"],
+        aws_service: "bedrock",
+        ..plain("aws-bedrock", "")
+    },
     Vendor {
         model_type: "bedrock-mantle",
         home: Home::Regional("https://bedrock-mantle.{region}.api.aws/v1"),

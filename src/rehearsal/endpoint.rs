@@ -1,7 +1,7 @@
 //! Which answer a request gets: the paths, and the order in which scripts are asked.
 
 use super::{
-    Shared, chat, cohere, completion, embedding,
+    Shared, bedrock, chat, cohere, completion, embedding,
     frame::{error, json},
     incoming::{Request, STREAM_ASKED},
     messages, odd,
@@ -105,7 +105,10 @@ fn compose(
         let wrong = error("invalid_request_error", None, "We could not parse your JSON body.");
         return vec![json(400, &[], &wrong)];
     };
-    let model = body["model"].as_str().unwrap_or_default();
+    let in_path = bedrock::asked(path);
+    let model = in_path
+        .as_ref()
+        .map_or_else(|| body["model"].as_str().unwrap_or_default(), |(model, _)| model.as_str());
     if let Some(name) = model.strip_prefix("raw:") {
         return raw(name, shared);
     }
@@ -115,12 +118,18 @@ fn compose(
         model,
         body: &body,
         tricks: Tricks::of(model),
-        is_streaming: body["stream"].as_bool().unwrap_or_default(),
+        is_streaming: in_path.as_ref().map_or_else(
+            || body["stream"].as_bool().unwrap_or_default(),
+            |(_, is_streaming)| *is_streaming,
+        ),
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
         seed: words::seed_of(&body["messages"].to_string()),
     };
+    if in_path.is_some() {
+        return bedrock::answer(request, &ask);
+    }
     if path.contains("/messages") {
         return messages::answer(request, &ask);
     }
@@ -148,6 +157,7 @@ fn is_known(path: &str) -> bool {
     ["/completions", "/embeddings", "/messages", "/messages/count_tokens", "/chat"]
         .iter()
         .any(|known| path.ends_with(known))
+        || bedrock::asked(path).is_some()
 }
 
 fn raw(name: &str, shared: &Shared) -> Vec<Step> {

@@ -10,7 +10,7 @@ use crate::{
     provider::{
         auth::{TokenSource, entra, sigv4::Signer},
         base_url::BaseUrl,
-        head::{self, BadHeader, Credential, Header},
+        head::{self, BadHeader, Credential, Header, Paths},
         target::{Endpoint, TlsTrust},
         vendor::fit::{Fit, of_openai_model},
     },
@@ -88,10 +88,10 @@ pub(super) fn of(
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
         _ => None,
     };
-    let place = (&address.url, &*address.query, vendor.dialect);
+    let paths = Paths { dialect: vendor.dialect, model: name, query: &address.query };
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
-        heads: head::write(place, &proof.credential, &proof.headers),
+        heads: head::write(&address.url, &paths, &proof.credential, &proof.headers),
         model_json,
         rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
         fit,

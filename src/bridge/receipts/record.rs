@@ -260,6 +260,8 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::Embeddings => 3,
         Operation::Messages => 4,
         Operation::CountTokens => 5,
+        Operation::Converse => 20,
+        Operation::ConverseStream => 21,
     }
 }
 

@@ -23,12 +23,22 @@ pub enum Route {
     /// One model; where its name stands in the head, percent-encoded.
     Model(Span),
     Call(Operation),
+    /// A call whose path names the model; where, percent-encoded.
+    CallOf(Operation, Span),
 }
 
 impl Route {
     pub const fn operation(self) -> Option<Operation> {
         match self {
-            Self::Call(operation) => Some(operation),
+            Self::Call(operation) | Self::CallOf(operation, _) => Some(operation),
+            _ => None,
+        }
+    }
+
+    /// Where the path of a call names the model.
+    pub const fn model(self) -> Option<Span> {
+        match self {
+            Self::CallOf(_, name) => Some(name),
             _ => None,
         }
     }
@@ -39,14 +49,14 @@ impl Route {
 
     const fn allows(self, method: Method) -> bool {
         match self {
-            Self::Call(_) => matches!(method, Method::Post),
+            Self::Call(_) | Self::CallOf(..) => matches!(method, Method::Post),
             _ => matches!(method, Method::Get | Method::Head),
         }
     }
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Call(_) => "POST",
+            Self::Call(_) | Self::CallOf(..) => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -72,22 +82,34 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/embeddings" => Route::Call(Operation::Embeddings),
         b"/messages" => Route::Call(Operation::Messages),
         b"/messages/count_tokens" => Route::Call(Operation::CountTokens),
-        _ => match rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
-            Some(name) => {
-                let end = head.target.start + u32::try_from(path.len()).unwrap_or_default();
-                let start = end - u32::try_from(name.len()).unwrap_or_default();
-                Route::Model(Span { start, end })
-            }
-            None => return Err(Refusal::RouteUnknown.into()),
-        },
+        _ => named(rest, head.target.start, path.len()).ok_or(Refusal::RouteUnknown)?,
     };
     if !route.allows(head.method) {
         return Err(Refusal::MethodNotAllowed.about(route.methods(), ""));
     }
-    if matches!(route, Route::Call(_)) && head.framing == Framing::None {
+    if route.operation().is_some() && head.framing == Framing::None {
         return Err(Refusal::LengthRequired.into());
     }
     Ok(route)
+}
+
+/// A path that names a model; `rest` is the end of a path of `length` that starts at `start`.
+fn named(rest: &[u8], start: u32, length: usize) -> Option<Route> {
+    let span = |name: &[u8], behind: usize| {
+        let end = start + u32::try_from(length - behind).unwrap_or_default();
+        let start = end - u32::try_from(name.len()).unwrap_or_default();
+        (!name.is_empty()).then_some(Span { start, end })
+    };
+    if let Some(name) = rest.strip_prefix(b"/models/") {
+        return span(name, 0).map(Route::Model);
+    }
+    // As AWS's SDKs call it, where this is their endpoint.
+    let rest = rest.strip_prefix(b"/bedrock/proxy/model/")?;
+    [Operation::Converse, Operation::ConverseStream].into_iter().find_map(|operation| {
+        let end = operation.path().as_bytes();
+        let name = rest.strip_suffix(end)?;
+        span(name, end.len()).map(|name| Route::CallOf(operation, name))
+    })
 }
 
 fn starts_anew(rest: &[u8]) -> bool {

@@ -3,11 +3,14 @@
 use crate::{
     data_plane::{inbound::Request, stage::finish},
     dialect::{
+        bedrock::encode::request::BETAS,
         openai_chat::request::{self, Ask},
         pivot::{
             dropped::Dropped,
             part::Dialect,
+            request::Other,
             target::{Addressee, Written},
+            text::Json,
         },
         translation,
     },
@@ -17,8 +20,12 @@ use crate::{
         time::UnixMillis,
     },
     provider::target::Target,
-    wire::{headers, http1, json::document::Document},
+    wire::{
+        headers, http1,
+        json::{document::Document, value::push_json_string, write::Array},
+    },
 };
+use std::borrow::Cow;
 
 /// Room for the length, which is known only when the body is there.
 const LENGTH_DIGITS: usize = 10;
@@ -81,11 +88,12 @@ pub fn call(
     *dropped = Dropped::default();
     let client = Dialect::of(ask.operation);
     let is_translated = client != target.dialect;
-    if is_translated && ask.operation != client.chat() {
+    if is_translated && ask.operation != client.chat(ask.is_streaming) {
         let detail = "Only chats are translated for that model's vendor.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
-    let operation = if is_translated { target.dialect.chat() } else { ask.operation };
+    let operation =
+        if is_translated { target.dialect.chat(ask.is_streaming) } else { ask.operation };
     let head = target.head(operation);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
@@ -99,8 +107,12 @@ pub fn call(
     let written = if is_translated {
         let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
         let mut notes = Document::default();
-        let pair = (client, target.dialect);
-        translation::request(&mut out, from.body, pair, &to, &mut notes, dropped)?
+        let mut request = translation::read_request(&mut notes, from.body, client, dropped)?;
+        request.is_streaming = ask.is_streaming;
+        if let (Dialect::Bedrock, Some(betas)) = (target.dialect, from.header("anthropic-beta")) {
+            request.others.push(betas_field(betas));
+        }
+        translation::encode_request(&mut out, &request, target.dialect, &to, dropped)
     } else {
         let rejects_stream_options = target.rejects_stream_options;
         request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
@@ -121,9 +133,22 @@ pub fn call(
     Ok(Call { bytes: out, said: Said { dialect: target.dialect, written } })
 }
 
+/// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
+fn betas_field(header: &[u8]) -> Other<'static> {
+    let header = String::from_utf8_lossy(header);
+    let names: Vec<&str> = header.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+    let mut json = Vec::new();
+    let mut array = Array::open(&mut json);
+    names.iter().for_each(|name| push_json_string(array.item(), name));
+    array.close();
+    let json = String::from_utf8(json).unwrap_or_default();
+    Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
+}
+
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
+    // A version is a header's to Anthropic, and the body's to others that speak its words.
     let is_anothers = |name: &[u8]| {
         let begins = |prefix: &[u8]| {
             name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))

@@ -36,7 +36,8 @@ pub struct Ask<'b> {
     pub wants_usage: bool,
     /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
     pub max_output_tokens: Option<u32>,
-    model_span: Span,
+    /// Where the body names it; some APIs name it in the path.
+    model_span: Option<Span>,
     usage_edit: UsageEdit,
 }
 
@@ -86,8 +87,34 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         is_streaming,
         wants_usage,
         max_output_tokens,
-        model_span,
+        model_span: Some(model_span),
         usage_edit,
+    })
+}
+
+/// Read the Ask of a body whose API names the model in the path.
+///
+/// # Errors
+/// `InvalidJson`, `DuplicateField`, `InvalidField`: each says which field.
+pub fn read_of(operation: Operation, model: String, body: &[u8]) -> Result<Ask<'_>, Refused> {
+    let keys = ["inferenceConfig"];
+    let object = json::object::scan_object(body, &keys).map_err(|error| refuse_json(&error))?;
+    if model.is_empty() || has_control(&model) {
+        return Err(Refusal::InvalidField.about("model", "The path must name a model."));
+    }
+    let max_tokens = object.values[0].and_then(|config| {
+        let config = config.of(body);
+        let found = json::object::scan_nested(config, &["maxTokens"]).ok()?;
+        json::value::read_u64(found.values[0]?.of(config))
+    });
+    Ok(Ask {
+        operation,
+        model: Cow::Owned(model),
+        is_streaming: operation == Operation::ConverseStream,
+        wants_usage: true,
+        max_output_tokens: max_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
+        model_span: None,
+        usage_edit: UsageEdit::Nothing,
     })
 }
 
@@ -109,7 +136,8 @@ pub fn splice(
     model_json: &[u8],
     rejects_stream_options: bool,
 ) {
-    let model = Edit { range: ask.model_span.range(), with: model_json };
+    let Some(model_span) = ask.model_span else { return out.extend_from_slice(body) };
+    let model = Edit { range: model_span.range(), with: model_json };
     let usage = match ask.usage_edit {
         _ if rejects_stream_options => None,
         UsageEdit::Nothing => None,

@@ -153,6 +153,7 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    Bedrock,
     /// Spoken by vendors alone.
     Cohere,
 }
@@ -166,15 +167,18 @@ impl Dialect {
                 Self::OpenAiChat
             }
             Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::Converse | Operation::ConverseStream => Self::Bedrock,
         }
     }
 
-    /// Its word for a chat.
+    /// Its word for a chat, streamed or not.
     #[must_use]
-    pub const fn chat(self) -> Operation {
+    pub const fn chat(self, is_streaming: bool) -> Operation {
         match self {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::Bedrock if is_streaming => Operation::ConverseStream,
+            Self::Bedrock => Operation::Converse,
         }
     }
 }

@@ -24,12 +24,15 @@ use crate::{
         pivot::part::Dialect,
     },
     lexicon::{fault::Fault, refusal::Refusal},
+    wire::eventstream,
 };
 
 /// What an answer's body claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Events,
+    /// AWS's frames.
+    Frames,
     Json,
     Other,
 }
@@ -82,7 +85,8 @@ impl Reply<'_, '_, '_> {
             // No event was sent yet: an error that came as 200 can still be told as what it is.
             (true, Kind::Json) => Box::pin(failed::relay_disguised(&mut self, answer)).await,
             (false, Kind::Json) => whole::relay(&mut self, answer).await,
-            (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(self.trail)),
+            (true, Kind::Frames | Kind::Other)
+            | (false, Kind::Events | Kind::Frames | Kind::Other) => Err(invalid(self.trail)),
         }
     }
 
@@ -107,6 +111,8 @@ fn kind(answer: &Answer) -> Kind {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"text/event-stream") || looks_like_events {
         Kind::Events
+    } else if essence.eq_ignore_ascii_case(eventstream::CONTENT_TYPE.as_bytes()) {
+        Kind::Frames
     } else if essence.is_empty() || essence.eq_ignore_ascii_case(b"text/plain") {
         if body.trim_ascii_start().starts_with(b"{") { Kind::Json } else { Kind::Other }
     } else {

@@ -1,6 +1,6 @@
 //! From the pivot's words to Anthropic's.
 
-mod block;
+pub mod block;
 mod message;
 pub mod reply;
 pub mod request;

@@ -14,7 +14,10 @@ use crate::{
         trail::Trail,
         upstream::call::Answer,
     },
-    dialect::{openai_chat::reply::fault_of, pivot},
+    dialect::{
+        openai_chat::reply::fault_of,
+        pivot::{self, part::Dialect},
+    },
 };
 
 /// Relay an answer.
@@ -34,11 +37,19 @@ pub(super) async fn relay(
         return Err(invalid(reply.trail));
     }
     match (talk.ask.is_streaming, kind(answer)) {
-        (true, Kind::Events) => stream::relay(reply, answer, talk).await,
+        (true, kind @ (Kind::Events | Kind::Frames)) => {
+            let is_framed = kind == Kind::Frames;
+            if is_framed != (talk.call.dialect == Dialect::Bedrock) {
+                return Err(invalid(reply.trail));
+            }
+            stream::relay(reply, answer, talk).await
+        }
         // No event was sent yet: an error that came as 200 can still be told as what it is.
         (true, Kind::Json) => error::relay(reply, answer, talk).await,
         (false, Kind::Json) => whole::relay(reply, answer, talk).await,
-        (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(reply.trail)),
+        (true, Kind::Other) | (false, Kind::Events | Kind::Frames | Kind::Other) => {
+            Err(invalid(reply.trail))
+        }
     }
 }
 

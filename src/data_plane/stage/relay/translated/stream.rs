@@ -18,14 +18,16 @@ use crate::{
         upstream::call::{Answer, Failure},
     },
     dialect::{
-        pivot::{delta::Malformed, manner::Manner},
+        bedrock,
+        pivot::{delta::Malformed, manner::Manner, part::Dialect},
         translation::{self, Stream},
     },
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
     wire::{
+        eventstream::{self, Frame},
         http1::chunked::{LAST_CHUNK, push_chunk_head},
         json,
-        sse::{self, Data, Event, Scanner},
+        sse::{self, Data, Event},
     },
 };
 use std::borrow::Cow;
@@ -43,7 +45,7 @@ struct Relay<'r> {
     stream: Stream,
     /// Both sides speak the same language: what came passes.
     is_straight: bool,
-    scanner: Scanner,
+    cutter: Cutter,
     /// What came and is not yet a whole event.
     pending: Vec<u8>,
     /// What the client gets next.
@@ -51,6 +53,49 @@ struct Relay<'r> {
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
+}
+
+/// Cuts what comes into what is told at once.
+enum Cutter {
+    Events(sse::Scanner),
+    Frames(eventstream::Scanner),
+}
+
+/// What is told at once.
+enum Piece {
+    Event(Event),
+    Frame(Frame),
+}
+
+impl Cutter {
+    fn next(&mut self, bytes: &[u8]) -> Result<Option<Piece>, Fault> {
+        match self {
+            Self::Events(scanner) => {
+                let found = scanner.next(bytes).map_err(|_| Fault::Invalid)?;
+                Ok(found.map(Piece::Event))
+            }
+            Self::Frames(scanner) => {
+                let found = scanner.next(bytes).map_err(|_| Fault::Invalid)?;
+                Ok(found.map(Piece::Frame))
+            }
+        }
+    }
+
+    fn consumed(&mut self, length: usize) {
+        match self {
+            Self::Events(scanner) => scanner.consumed(length),
+            Self::Frames(scanner) => scanner.consumed(length),
+        }
+    }
+}
+
+impl Piece {
+    const fn end(&self) -> usize {
+        match self {
+            Self::Event(event) => event.whole.end,
+            Self::Frame(frame) => frame.whole.end,
+        }
+    }
 }
 
 /// Relay the stream.
@@ -66,7 +111,10 @@ pub async fn relay(
         length: None,
         stream: Stream::new(pair, talk.call.written, talk.manner.forwards_pings),
         is_straight: pair.0 == pair.1,
-        scanner: Scanner::default(),
+        cutter: match pair.0 {
+            Dialect::Bedrock => Cutter::Frames(eventstream::Scanner::default()),
+            _ => Cutter::Events(sse::Scanner::default()),
+        },
         pending: reply.core.buffers.take(),
         payload: reply.core.buffers.take(),
         early_error: None,
@@ -109,12 +157,13 @@ impl Relay<'_> {
         let manner = manner(self.talk, trail);
         let mut end = 0;
         let mut read = Ok(());
-        while let (Ok(()), Some(event)) =
-            (read, self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)?)
-        {
-            end = event.whole.end;
+        while let (Ok(()), Some(piece)) = (read, self.cutter.next(&self.pending)?) {
+            end = piece.end();
             let before = self.stream.facts;
-            read = self.see(&event, &manner);
+            read = match &piece {
+                Piece::Event(event) => self.see(event, &manner),
+                Piece::Frame(frame) => self.see_frame(frame, &manner),
+            };
             let facts = self.stream.facts;
             if facts.contents > before.contents {
                 trail.content(now);
@@ -128,7 +177,7 @@ impl Relay<'_> {
             }
         }
         self.pending.drain(..end);
-        self.scanner.consumed(end);
+        self.cutter.consumed(end);
         read.map_err(|Malformed| Fault::Invalid)
     }
 
@@ -156,6 +205,21 @@ impl Relay<'_> {
         if self.is_straight { Ok(()) } else { read }
     }
 
+    fn see_frame(&mut self, frame: &Frame, manner: &Manner<'_>) -> Result<(), Malformed> {
+        if self.is_straight {
+            self.payload.extend_from_slice(&self.pending[frame.whole.clone()]);
+        }
+        let message = frame.message(&self.pending);
+        let payload = &self.pending[frame.payload.clone()];
+        let read = self.stream.frame((&message, payload), &mut self.payload, manner);
+        if self.stream.facts.has_failed && self.length.is_none() && self.stream.facts.contents == 0
+        {
+            self.early_error = bedrock::error::document_of(&message, payload);
+        }
+        // What passes as it came is not ours to judge.
+        if self.is_straight { Ok(()) } else { read }
+    }
+
     /// Nothing was sent yet: an error can be told by its status.
     async fn tell_early(
         &mut self,
@@ -173,6 +237,10 @@ impl Relay<'_> {
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
+        if self.talk.client() == Dialect::Bedrock {
+            let content_type = eventstream::CONTENT_TYPE.as_bytes();
+            return head::push(reply, answer, self.status, content_type, length);
+        }
         let content_type = b"text/event-stream";
         head::push(reply, answer, self.status, content_type, length);
         // A comment, which a client of events passes over.
@@ -267,6 +335,9 @@ impl Relay<'_> {
     /// What stands behind the last blank line is an event too, if it is whole in itself; else it
     /// was cut off.
     fn rest_is_whole(&self) -> bool {
+        if matches!(self.cutter, Cutter::Frames(_)) {
+            return false;
+        }
         let rest = self.pending.trim_ascii_end();
         let data = rest.split(|byte| *byte == b'\n' || *byte == b'\r').next_back();
         let data = data.and_then(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii);
