@@ -213,6 +213,16 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
     }
 }
 
+/// Append an error that AWS tells, as its document, as an event of this dialect's streams.
+pub fn push_failure_event(out: &mut Vec<u8>, document: &[u8], to: Dialect, request_id: &str) {
+    let mut notes = Document::default();
+    let root = notes.parse(document).ok();
+    let Some(failure) = root.and_then(|root| bedrock::error::decode(root, None)) else { return };
+    if to == Dialect::Anthropic {
+        anthropic::error::push_event(out, |out| push_failure(out, &failure, to, request_id));
+    }
+}
+
 /// Reads events of one dialect.
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
@@ -358,7 +368,14 @@ impl Stream {
             (Decoder::Bedrock(decoder), Heard::Frame(message, payload)) => {
                 decoder.read(message, payload, &mut to)
             }
-            (Decoder::Bedrock(_), Heard::Event(_)) | (_, Heard::Frame(..)) => Err(Malformed),
+            // An exception in a stream of another API's words.
+            (_, Heard::Frame(message, payload)) => {
+                let mut document = Document::default();
+                let payload = document.parse(payload).ok();
+                let failure = bedrock::error::decode_frame(message, payload);
+                failure.map(|failure| to.take(Delta::Failed(failure))).ok_or(Malformed)
+            }
+            (Decoder::Bedrock(_), Heard::Event(_)) => Err(Malformed),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         match &self.encoder {

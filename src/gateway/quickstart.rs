@@ -10,7 +10,10 @@ use crate::{
         listen::Listen,
         settings::{Driver, Settings},
     },
-    provider::vendor::quick::{QUICK, Quick},
+    provider::vendor::{
+        self, Home,
+        quick::{QUICK, Quick},
+    },
     rehearsal::{Vendor, script::Script},
 };
 use anyhow::Context;
@@ -130,15 +133,30 @@ collaborators:
     if let Some(url) = quick.base_url {
         let _ = writeln!(out, "base_url: {url}");
     }
+    let vendor = vendor::of(quick.account_type);
+    if vendor.is_some_and(|vendor| matches!(vendor.home, Home::Regional(_))) {
+        let _ = writeln!(out, "region: {}", region());
+    }
     out.push_str("integrations:\n");
     for (model, kind) in models {
         let _ = writeln!(
             out,
             "  - {{name: \"{model}\", type: integration/model/{}, model_id: \"{model}\", \
              model_types: [{kind}]}}",
-            quick.account_type
+            vendor.map_or(quick.account_type, |vendor| vendor.model_type)
         );
     }
+}
+
+/// Where AWS's own tools would call, and else where everything is there first.
+fn region() -> String {
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter();
+    let mut named = named.filter_map(|name| std::env::var(name).ok());
+    let is_region = |text: &String| {
+        let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !text.is_empty() && text.bytes().all(is_fit)
+    };
+    named.find(is_region).unwrap_or_else(|| "us-east-1".to_owned())
 }
 
 fn introduction(

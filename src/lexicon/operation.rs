@@ -13,10 +13,13 @@ pub enum Operation {
     /// Bedrock's chat; the model stands in the path.
     Converse,
     ConverseStream,
+    /// Bedrock's older chat, in the words of the model's maker: here Anthropic's.
+    InvokeModel,
+    InvokeModelStream,
 }
 
 impl Operation {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -24,6 +27,8 @@ impl Operation {
         Self::CountTokens,
         Self::Converse,
         Self::ConverseStream,
+        Self::InvokeModel,
+        Self::InvokeModelStream,
     ];
 
     /// The path behind the base URL, on both sides; of those whose model stands in the path, what
@@ -38,7 +43,24 @@ impl Operation {
             Self::CountTokens => "/messages/count_tokens",
             Self::Converse => "/converse",
             Self::ConverseStream => "/converse-stream",
+            Self::InvokeModel => "/invoke",
+            Self::InvokeModelStream => "/invoke-with-response-stream",
         }
+    }
+
+    /// Does its model stand in the path?
+    #[must_use]
+    pub const fn names_model_in_path(self) -> bool {
+        matches!(
+            self,
+            Self::Converse | Self::ConverseStream | Self::InvokeModel | Self::InvokeModelStream
+        )
+    }
+
+    /// Are its streams frames of AWS's?
+    #[must_use]
+    pub const fn is_framed(self) -> bool {
+        matches!(self, Self::ConverseStream | Self::InvokeModelStream)
     }
 
     /// The label in receipts and metrics.
@@ -52,6 +74,8 @@ impl Operation {
             Self::CountTokens => "count_tokens",
             Self::Converse => "converse",
             Self::ConverseStream => "converse_stream",
+            Self::InvokeModel => "invoke_model",
+            Self::InvokeModelStream => "invoke_model_stream",
         }
     }
 
@@ -59,8 +83,13 @@ impl Operation {
     #[must_use]
     pub const fn model_type(self) -> ModelType {
         match self {
-            Self::ChatCompletions | Self::Messages | Self::CountTokens => ModelType::Chat,
-            Self::Converse | Self::ConverseStream => ModelType::Chat,
+            Self::ChatCompletions
+            | Self::Messages
+            | Self::CountTokens
+            | Self::Converse
+            | Self::ConverseStream
+            | Self::InvokeModel
+            | Self::InvokeModelStream => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
         }

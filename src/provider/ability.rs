@@ -135,12 +135,8 @@ fn of_bedrock(model_id: &str, unknown: Abilities) -> Abilities {
     let has = |name: &&str| model_id.contains(*name);
     let common = Abilities {
         has_late_instructions: false,
-        has_json_schema: BOUND_BY_SCHEMA.iter().any(|name| has(&name)),
-        thinking: if TRYING.iter().any(|name| has(&name)) {
-            Thinking::Effort
-        } else {
-            Thinking::None
-        },
+        has_json_schema: BOUND_BY_SCHEMA.iter().any(has),
+        thinking: if TRYING.iter().any(has) { Thinking::Effort } else { Thinking::None },
         // Source: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html, read
         // 2026-11-21.
         keeps_cache_marks: has(&"anthropic.") || has(&"amazon.nova"),

@@ -140,14 +140,11 @@ pub struct Paths<'p> {
 
 impl Paths<'_> {
     fn path(&self, operation: Operation) -> String {
-        let mut path = match operation {
-            Operation::Converse | Operation::ConverseStream => {
-                let mut path = "/model/".to_owned();
-                push_encoded(&mut path, self.model);
-                path
-            }
-            _ => String::new(),
-        };
+        let mut path = String::new();
+        if operation.names_model_in_path() {
+            path.push_str("/model/");
+            push_encoded(&mut path, self.model);
+        }
         path.push_str(match (operation, self.dialect) {
             (Operation::ChatCompletions, Dialect::Cohere) => "/chat",
             _ => operation.path(),

@@ -1,5 +1,6 @@
 //! `/model/ID/converse` and `/model/ID/converse-stream`: the vendor speaks Bedrock's language too,
-//! and is as particular as Bedrock is.
+//! and is as particular as Bedrock is. At `/model/ID/invoke` and
+//! `/model/ID/invoke-with-response-stream` it speaks Anthropic's in Bedrock's frames.
 //!
 //! What it insists on is what the API documents: a key or a signature, known fields, turns that
 //! alternate and begin with the user's, no blank words, results for every call, the tools of every
@@ -13,24 +14,31 @@ use super::{
     endpoint::Ask,
     frame::{self, Event},
     incoming::Request,
-    odd,
+    messages, odd,
     script::Step,
     tool,
     words::{self, Dice},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 /// What proves the thinking; it is not to be lost on a round trip.
 const SIGNATURE: &str = "c2lnbmVkIGJ5IHRoZSByZWhlYXJzYWw=";
 
+/// The paths behind a model, and whether an answer is streamed there.
+const ENDS: [(&str, bool); 4] = [
+    ("/converse", false),
+    ("/converse-stream", true),
+    ("/invoke", false),
+    ("/invoke-with-response-stream", true),
+];
+
 /// The model in the middle of a path, and whether its answer is streamed.
 pub(super) fn asked(path: &str) -> Option<(String, bool)> {
     let (_, rest) = path.split_once("/model/")?;
-    let (name, is_streaming) = match rest.strip_suffix("/converse") {
-        Some(name) => (name, false),
-        None => (rest.strip_suffix("/converse-stream")?, true),
-    };
-    Some((decode(name), is_streaming))
+    let mut found =
+        ENDS.iter().filter_map(|(end, streams)| Some((rest.strip_suffix(end)?, *streams)));
+    found.next().map(|(name, is_streaming)| (decode(name), is_streaming))
 }
 
 fn decode(name: &str) -> String {
@@ -51,6 +59,10 @@ pub(super) fn answer(request: &Request, ask: &Ask) -> Vec<Step> {
     if !is_proven(request) {
         return vec![refuse(403, "Missing Authentication Token")];
     }
+    let path = request.path.split('?').next().unwrap_or_default();
+    if path.contains("/invoke") {
+        return invoke(ask);
+    }
     if let Err(why) = insist(ask.body) {
         return vec![refuse(400, &why)];
     }
@@ -66,6 +78,44 @@ pub(super) fn answer(request: &Request, ask: &Ask) -> Vec<Step> {
         "usage": usage(ask, &blocks),
     });
     vec![frame::json(200, &[("x-amzn-requestid", &chat::request_id(ask))], &reply)]
+}
+
+/// Anthropic's words, as Bedrock takes and frames them.
+fn invoke(ask: &Ask) -> Vec<Step> {
+    if ask.body["anthropic_version"] != "bedrock-2023-05-31" {
+        return vec![refuse(400, "anthropic_version: Field required")];
+    }
+    let has = |name: &&&str| !ask.body[**name].is_null();
+    if let Some(name) = ["model", "stream"].iter().find(has) {
+        return vec![refuse(400, &format!("{name}: Extra inputs are not permitted"))];
+    }
+    if ask.body["max_tokens"].as_u64().is_none() {
+        return vec![refuse(400, "max_tokens: Field required")];
+    }
+    if !ask.is_streaming {
+        return vec![frame::json(200, &[], &messages::reply(ask))];
+    }
+    let names = [
+        (":event-type", "chunk"),
+        (":content-type", "application/json"),
+        (":message-type", "event"),
+    ];
+    let mut events = Vec::new();
+    for event in messages::events(ask) {
+        let Event::Named(name, data) = event else { continue };
+        if name == "error" {
+            events.push(failure("Too many tokens, please wait before trying again."));
+            break;
+        }
+        let bytes = STANDARD.encode(data.to_string());
+        events.push(Event::Frame(framed(&names, &json!({"bytes": bytes, "p": "abc"}))));
+    }
+    odd::stream(ask, events)
+}
+
+fn failure(message: &str) -> Event {
+    let names = [(":exception-type", "throttlingException"), (":message-type", "exception")];
+    Event::Frame(framed(&names, &json!({"message": message})))
 }
 
 fn is_proven(request: &Request) -> bool {
@@ -243,12 +293,8 @@ fn usage(ask: &Ask, blocks: &[Block]) -> Value {
 
 fn stream(ask: &Ask, blocks: &[Block]) -> Vec<Event> {
     let mut events = Vec::new();
-    let fail = |message: &str| {
-        let names = [(":exception-type", "throttlingException"), (":message-type", "exception")];
-        Event::Frame(framed(&names, &json!({"message": message})))
-    };
     if ask.tricks.has("early") {
-        return vec![fail("Too many requests, please wait before trying again.")];
+        return vec![failure("Too many requests, please wait before trying again.")];
     }
     let event = |name: &str, data: Value| {
         let names = [
@@ -270,7 +316,7 @@ fn stream(ask: &Ask, blocks: &[Block]) -> Vec<Event> {
         }
         for (at, delta) in told(ask, block).into_iter().enumerate() {
             if at == 2 && ask.tricks.has("throttled") {
-                events.push(fail("Too many tokens, please wait before trying again."));
+                events.push(failure("Too many tokens, please wait before trying again."));
                 return events;
             }
             let data = json!({"contentBlockIndex": index, "delta": delta, "p": "abcd"});

@@ -1,7 +1,6 @@
 //! Where one model is called: a base URL, and what follows its paths.
 
 use crate::{
-    dialect::pivot::part::Dialect,
     lexicon::operation::Operation,
     manifest::{
         account::{ModelIntegration, Publisher},
@@ -66,10 +65,11 @@ pub(super) fn of(
     if let Some((at, url)) = written {
         // What stands for the region's own endpoint has its paths at the root too.
         let is_bare = url.split_once("://").is_none_or(|(_, rest)| !rest.contains('/'));
-        let is_at_root = context.vendor.dialect == Dialect::Bedrock && is_bare;
-        let url = if is_at_root { &format!("{url}/.") } else { url };
+        let home = context.vendor.home;
+        let is_at_root = matches!(home, Home::Regional(own) if own.ends_with("/."));
+        let url = if is_at_root && is_bare { &format!("{url}/.") } else { url };
         address.url = parse(&place, &at, url, findings);
-        if context.vendor.dialect == Dialect::Bedrock && address.region.is_none() {
+        if is_at_root && address.region.is_none() {
             lack(&place, &Path::top().key("region"), "e.g. eu-central-1", findings);
         }
         return address;

@@ -125,15 +125,45 @@ fn request() -> impl Strategy<Value = Request<'static>> {
     )
 }
 
+/// The same without what only the path says, has no word there, or is refused: blank texts, and
+/// images that somebody would have to fetch.
+fn as_bedrock_says(mut said: Request<'static>) -> Request<'static> {
+    said.model = Text::default();
+    said.is_streaming = false;
+    said.user = None;
+    said.tool_choice = said.tool_choice.filter(|choice| *choice != ToolChoice::None);
+    let mend = |part: &mut Part<'static>| match &mut part.content {
+        Content::Text(text) if text.read().trim().is_empty() => *text = Text::plain("said"),
+        Content::Image { source: source @ Source::Url(_), .. } => {
+            let data = Text::plain("AAAA");
+            *source = Source::Base64 { media_type: Text::plain("image/webp"), data };
+        }
+        _ => {}
+    };
+    for part in said.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+        mend(part);
+        if let Content::ToolResult(result) = &mut part.content {
+            result.content.iter_mut().for_each(mend);
+        }
+    }
+    said
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_request_that_both_can_say_comes_back_as_it_was(
         said in request(),
-        to in prop::sample::select(vec![Dialect::OpenAiChat, Dialect::Anthropic]),
+        to in prop::sample::select(vec![
+            Dialect::OpenAiChat,
+            Dialect::Anthropic,
+            Dialect::Bedrock,
+        ]),
     ) {
-        let abilities = Abilities { thinking: Thinking::None, ..Abilities::UNKNOWN };
+        let said = if to == Dialect::Bedrock { as_bedrock_says(said) } else { said };
+        let abilities =
+            Abilities { thinking: Thinking::None, keeps_cache_marks: true, ..Abilities::UNKNOWN };
         let addressee = Addressee { model_json: b"\"m\"", abilities: &abilities };
         let (mut out, mut dropped) = (Vec::new(), Dropped::default());
 

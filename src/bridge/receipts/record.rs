@@ -262,6 +262,8 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::CountTokens => 5,
         Operation::Converse => 20,
         Operation::ConverseStream => 21,
+        Operation::InvokeModel => 22,
+        Operation::InvokeModelStream => 23,
     }
 }
 

@@ -105,7 +105,8 @@ fn named(rest: &[u8], start: u32, length: usize) -> Option<Route> {
     }
     // As AWS's SDKs call it, where this is their endpoint.
     let rest = rest.strip_prefix(b"/bedrock/proxy/model/")?;
-    [Operation::Converse, Operation::ConverseStream].into_iter().find_map(|operation| {
+    let operations = Operation::ALL.into_iter().filter(|it| it.names_model_in_path());
+    operations.into_iter().find_map(|operation| {
         let end = operation.path().as_bytes();
         let name = rest.strip_suffix(end)?;
         span(name, end.len()).map(|name| Route::CallOf(operation, name))

@@ -3,7 +3,7 @@
 use crate::{
     data_plane::{inbound::Request, stage::finish},
     dialect::{
-        bedrock::encode::request::BETAS,
+        bedrock::{chunk, encode::request::BETAS},
         openai_chat::request::{self, Ask},
         pivot::{
             dropped::Dropped,
@@ -16,14 +16,12 @@ use crate::{
     },
     lexicon::{
         fault::Fault,
+        operation::Operation,
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
     provider::target::Target,
-    wire::{
-        headers, http1,
-        json::{document::Document, value::push_json_string, write::Array},
-    },
+    wire::{headers, http1, json::document::Document},
 };
 use std::borrow::Cow;
 
@@ -45,6 +43,57 @@ pub struct Call {
 pub struct Said {
     pub dialect: Dialect,
     pub written: Written,
+    /// In which it tells errors.
+    pub errors: Dialect,
+    /// Its stream is frames of AWS's.
+    pub is_framed: bool,
+}
+
+/// How a target is spoken to.
+struct Speech {
+    dialect: Dialect,
+    operation: Operation,
+    mend: Mend,
+}
+
+/// What becomes of the client's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mend {
+    /// It passes, spliced.
+    Splice,
+    /// It is written anew.
+    Translate,
+    /// It is Anthropic's, for Anthropic's models at Bedrock.
+    ToInvoke,
+    /// The other way round.
+    FromInvoke,
+}
+
+impl Speech {
+    /// How this target is asked for that.
+    fn of(ask: &Ask<'_>, target: &Target) -> Result<Self, Refused> {
+        let (client, streams) = (Dialect::of(ask.operation), ask.is_streaming);
+        let is_invoking =
+            matches!(ask.operation, Operation::InvokeModel | Operation::InvokeModelStream);
+        let is_claude = || memchr::memmem::find(&target.model_json, b"anthropic.").is_some();
+        let (dialect, operation, mend) = match target.dialect {
+            Dialect::Bedrock if is_invoking => (client, ask.operation, Mend::Splice),
+            Dialect::Bedrock if ask.operation == Operation::Messages && is_claude() => {
+                let stream = [Operation::InvokeModel, Operation::InvokeModelStream];
+                (client, stream[usize::from(streams)], Mend::ToInvoke)
+            }
+            Dialect::Anthropic if is_invoking => (client, Operation::Messages, Mend::FromInvoke),
+            to if to == client => (client, ask.operation, Mend::Splice),
+            to if is_invoking || ask.operation == client.chat(streams) => {
+                (to, to.chat(streams), Mend::Translate)
+            }
+            _ => {
+                let detail = "Only chats are translated for that model's vendor.";
+                return Err(Refusal::OperationUnsupported.about("model", detail));
+            }
+        };
+        Ok(Self { dialect, operation, mend })
+    }
 }
 
 /// Why there is no call.
@@ -86,38 +135,18 @@ pub fn call(
 ) -> Result<Call, Unsaid> {
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
-    let client = Dialect::of(ask.operation);
-    let is_translated = client != target.dialect;
-    if is_translated && ask.operation != client.chat(ask.is_streaming) {
-        let detail = "Only chats are translated for that model's vendor.";
-        return Err(Refusal::OperationUnsupported.about("model", detail).into());
-    }
-    let operation =
-        if is_translated { target.dialect.chat(ask.is_streaming) } else { ask.operation };
-    let head = target.head(operation);
+    let speech = Speech::of(ask, target)?;
+    let head = target.head(speech.operation);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, target.dialect, is_translated, from);
+    push_headers(&mut out, target.dialect, speech.mend, from);
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
     out.extend_from_slice(b"\r\n\r\n");
 
     let body_at = out.len();
-    let written = if is_translated {
-        let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
-        let mut notes = Document::default();
-        let mut request = translation::read_request(&mut notes, from.body, client, dropped)?;
-        request.is_streaming = ask.is_streaming;
-        if let (Dialect::Bedrock, Some(betas)) = (target.dialect, from.header("anthropic-beta")) {
-            request.others.push(betas_field(betas));
-        }
-        translation::encode_request(&mut out, &request, target.dialect, &to, dropped)
-    } else {
-        let rejects_stream_options = target.rejects_stream_options;
-        request::splice(&mut out, from.body, ask, &target.model_json, rejects_stream_options);
-        Written::default()
-    };
+    let written = push_body(&mut out, speech.mend, target, (ask, from), dropped)?;
     finish::fit(&mut out, body_at, &target.fit, dropped);
     let length = out.len() - body_at;
 
@@ -130,23 +159,62 @@ pub fn call(
     if let Some(signer) = &target.signer {
         finish::sign(&mut out, body_at, signer, now)?;
     }
-    Ok(Call { bytes: out, said: Said { dialect: target.dialect, written } })
+    let said = Said {
+        dialect: speech.dialect,
+        written,
+        errors: target.dialect,
+        is_framed: speech.operation.is_framed(),
+    };
+    Ok(Call { bytes: out, said })
+}
+
+/// Write the body at the end of `out`.
+fn push_body(
+    out: &mut Vec<u8>,
+    mend: Mend,
+    target: &Target,
+    (ask, from): (&Ask<'_>, &Request<'_>),
+    dropped: &mut Dropped,
+) -> Result<Written, Refused> {
+    let at = out.len();
+    let betas = from.header("anthropic-beta");
+    match mend {
+        Mend::Splice => {
+            let rejects_stream_options = target.rejects_stream_options;
+            request::splice(out, from.body, ask, &target.model_json, rejects_stream_options);
+        }
+        Mend::ToInvoke => {
+            out.extend_from_slice(from.body);
+            chunk::to_invoke(out, at, betas);
+        }
+        Mend::FromInvoke => {
+            out.extend_from_slice(from.body);
+            chunk::from_invoke(out, at, &target.model_json, ask.is_streaming);
+        }
+        Mend::Translate => {
+            let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
+            let (mut notes, client) = (Document::default(), Dialect::of(ask.operation));
+            let mut request = translation::read_request(&mut notes, from.body, client, dropped)?;
+            request.is_streaming = ask.is_streaming;
+            if let (Dialect::Bedrock, Some(betas)) = (target.dialect, betas) {
+                request.others.push(betas_field(betas));
+            }
+            return Ok(translation::encode_request(out, &request, target.dialect, &to, dropped));
+        }
+    }
+    Ok(Written::default())
 }
 
 /// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
 fn betas_field(header: &[u8]) -> Other<'static> {
-    let header = String::from_utf8_lossy(header);
-    let names: Vec<&str> = header.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
     let mut json = Vec::new();
-    let mut array = Array::open(&mut json);
-    names.iter().for_each(|name| push_json_string(array.item(), name));
-    array.close();
+    chunk::push_betas(&mut json, header);
     let json = String::from_utf8(json).unwrap_or_default();
     Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
 }
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
-fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
+fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) {
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
     // A version is a header's to Anthropic, and the body's to others that speak its words.
     let is_anothers = |name: &[u8]| {
@@ -156,7 +224,7 @@ fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Requ
         vendors.iter().any(|(prefix, dialect)| *dialect != to && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
-        let is_foreign = is_translated && is_anothers(name);
+        let is_foreign = mend != Mend::Splice && is_anothers(name);
         if headers::passes_upstream(name) && !is_foreign {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
@@ -166,5 +234,13 @@ fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Requ
     }
     if to == Dialect::Anthropic && from.header("anthropic-version").is_none() {
         out.extend_from_slice(ANTHROPIC_VERSION);
+    }
+    if mend == Mend::FromInvoke {
+        let betas = chunk::betas_of(from.body);
+        if !betas.is_empty() {
+            out.extend_from_slice(b"anthropic-beta: ");
+            out.extend_from_slice(betas.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! {"message":"…"}                              x-amzn-errortype: ThrottlingException (or __type)
 //! :message-type exception, :exception-type throttlingException, {"message":"…"}     in a stream
 //! ```
-//! **Source**: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html and
+//! **Source**: docs.aws.amazon.com/bedrock/latest/APIReference, `API_runtime_ConverseStream`, and
 //! smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html, read 2026-11-21: where the header is
 //! absent, clients read `__type`.
 

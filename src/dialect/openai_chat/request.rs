@@ -97,20 +97,22 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
 /// # Errors
 /// `InvalidJson`, `DuplicateField`, `InvalidField`: each says which field.
 pub fn read_of(operation: Operation, model: String, body: &[u8]) -> Result<Ask<'_>, Refused> {
-    let keys = ["inferenceConfig"];
+    let keys = ["inferenceConfig", "max_tokens"];
     let object = json::object::scan_object(body, &keys).map_err(|error| refuse_json(&error))?;
     if model.is_empty() || has_control(&model) {
         return Err(Refusal::InvalidField.about("model", "The path must name a model."));
     }
-    let max_tokens = object.values[0].and_then(|config| {
-        let config = config.of(body);
+    let [config, max_tokens] = object.values;
+    let max_tokens = max_tokens.and_then(|max| json::value::read_u64(max.of(body)));
+    let max_tokens = max_tokens.or_else(|| {
+        let config = config?.of(body);
         let found = json::object::scan_nested(config, &["maxTokens"]).ok()?;
         json::value::read_u64(found.values[0]?.of(config))
     });
     Ok(Ask {
         operation,
         model: Cow::Owned(model),
-        is_streaming: operation == Operation::ConverseStream,
+        is_streaming: operation.is_framed(),
         wants_usage: true,
         max_output_tokens: max_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
         model_span: None,

@@ -166,8 +166,20 @@ impl Dialect {
             Operation::ChatCompletions | Operation::Completions | Operation::Embeddings => {
                 Self::OpenAiChat
             }
-            Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::Messages
+            | Operation::CountTokens
+            | Operation::InvokeModel
+            | Operation::InvokeModelStream => Self::Anthropic,
             Operation::Converse | Operation::ConverseStream => Self::Bedrock,
+        }
+    }
+
+    /// In which whoever asks for an operation is told errors.
+    #[must_use]
+    pub const fn of_errors(operation: Operation) -> Self {
+        match operation {
+            Operation::InvokeModel | Operation::InvokeModelStream => Self::Bedrock,
+            operation => Self::of(operation),
         }
     }
 

@@ -50,6 +50,11 @@ impl Talk<'_> {
     const fn client(&self) -> Dialect {
         Dialect::of(self.ask.operation)
     }
+
+    /// In which the client is told errors.
+    const fn client_errors(&self) -> Dialect {
+        Dialect::of_errors(self.ask.operation)
+    }
 }
 
 /// What every way of relaying needs.

@@ -29,6 +29,7 @@ use crate::{
 const BLOCKS_MAX: usize = 4_096;
 
 /// Reads one stream.
+#[expect(clippy::struct_excessive_bools, reason = "facts of one stream, independent of each other")]
 #[derive(Debug, Default)]
 pub struct Decoder {
     document: Document,
@@ -105,10 +106,8 @@ impl Decoder {
                 Block::Said => to.take(Delta::PartEnd { choice: 0 }),
                 Block::Foreign => {}
             },
-            "messageStart" => {
-                if !std::mem::replace(&mut self.has_started, true) {
-                    to.take(Delta::Start { id: None, model: None, created: None });
-                }
+            "messageStart" if !std::mem::replace(&mut self.has_started, true) => {
+                to.take(Delta::Start { id: None, model: None, created: None });
             }
             "messageStop" => {
                 let fields = event.get("additionalModelResponseFields");

@@ -366,9 +366,8 @@ fn push_effort(fields: &mut Object<'_>, effort: Effort, family: Family) {
     let word = match effort {
         Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
-        Effort::High => "high",
         Effort::XHigh | Effort::Max if family == Family::Claude => "max",
-        Effort::XHigh | Effort::Max => "high",
+        Effort::High | Effort::XHigh | Effort::Max => "high",
     };
     match family {
         Family::Claude => fields.raw("output_config", &format!("{{\"effort\":\"{word}\"}}")),

@@ -19,6 +19,7 @@ use crate::{
 use std::borrow::Cow;
 
 /// Writes one stream.
+#[expect(clippy::struct_excessive_bools, reason = "facts of one stream, independent of each other")]
 #[derive(Debug, Default)]
 pub struct Encoder {
     pub dropped: Dropped,

@@ -60,14 +60,14 @@ pub(super) fn tell_in<'b>(
     let mut document = Document::default();
     let parsed = document.parse(body).ok();
     let failure = parsed
-        .and_then(|root| translation::decode_failure(root, talk.call.dialect, status))
+        .and_then(|root| translation::decode_failure(root, talk.call.errors, status))
         .or_else(|| status.and_then(|status| odd(body, status)))?;
     let status = status.unwrap_or(failure.kind.status());
-    if talk.call.dialect == talk.client() && judge_error(body) == ErrorBody::AsIs {
+    if talk.call.errors == talk.client_errors() && judge_error(body) == ErrorBody::AsIs {
         return Some((status, Cow::Borrowed(body)));
     }
     let mut out = Vec::new();
-    translation::push_failure(&mut out, &failure, talk.client(), request_id);
+    translation::push_failure(&mut out, &failure, talk.client_errors(), request_id);
     Some((status, Cow::Owned(out)))
 }
 

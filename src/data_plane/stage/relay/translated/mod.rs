@@ -3,6 +3,7 @@
 //!
 //! `whole.rs` is one JSON document, `stream.rs` events, `error.rs` what is neither.
 
+mod cut;
 mod error;
 mod stream;
 mod whole;
@@ -14,10 +15,7 @@ use crate::{
         trail::Trail,
         upstream::call::Answer,
     },
-    dialect::{
-        openai_chat::reply::fault_of,
-        pivot::{self, part::Dialect},
-    },
+    dialect::{openai_chat::reply::fault_of, pivot},
 };
 
 /// Relay an answer.
@@ -39,7 +37,7 @@ pub(super) async fn relay(
     match (talk.ask.is_streaming, kind(answer)) {
         (true, kind @ (Kind::Events | Kind::Frames)) => {
             let is_framed = kind == Kind::Frames;
-            if is_framed != (talk.call.dialect == Dialect::Bedrock) {
+            if is_framed != talk.call.is_framed {
                 return Err(invalid(reply.trail));
             }
             stream::relay(reply, answer, talk).await

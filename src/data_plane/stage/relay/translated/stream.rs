@@ -12,19 +12,25 @@ use crate::{
             failed::tell,
             head::{self, Length},
             refuse,
-            translated::{error::tell_in, manner},
+            translated::{
+                cut::{Cutter, Piece},
+                error::tell_in,
+                manner,
+            },
         },
         trail::Trail,
         upstream::call::{Answer, Failure},
     },
     dialect::{
-        bedrock,
+        bedrock::{self, chunk},
         pivot::{delta::Malformed, manner::Manner, part::Dialect},
         translation::{self, Stream},
     },
-    lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
+    lexicon::{
+        fault::Fault, operation::Operation, receipt::Ending, refusal::Refusal, time::Moment,
+    },
     wire::{
-        eventstream::{self, Frame},
+        eventstream::{self, Frame, Message},
         http1::chunked::{LAST_CHUNK, push_chunk_head},
         json,
         sse::{self, Data, Event},
@@ -45,6 +51,12 @@ struct Relay<'r> {
     stream: Stream,
     /// Both sides speak the same language: what came passes.
     is_straight: bool,
+    /// They do, but one of them in frames: what came is framed anew.
+    is_reframed: bool,
+    /// The client gets chunks: what it is told goes here first.
+    told: Option<Vec<u8>>,
+    /// The data of the chunk in work.
+    data: Vec<u8>,
     cutter: Cutter,
     /// What came and is not yet a whole event.
     pending: Vec<u8>,
@@ -55,71 +67,31 @@ struct Relay<'r> {
     finished_at: Option<Moment>,
 }
 
-/// Cuts what comes into what is told at once.
-enum Cutter {
-    Events(sse::Scanner),
-    Frames(eventstream::Scanner),
-}
-
-/// What is told at once.
-enum Piece {
-    Event(Event),
-    Frame(Frame),
-}
-
-impl Cutter {
-    fn next(&mut self, bytes: &[u8]) -> Result<Option<Piece>, Fault> {
-        match self {
-            Self::Events(scanner) => {
-                let found = scanner.next(bytes).map_err(|_| Fault::Invalid)?;
-                Ok(found.map(Piece::Event))
-            }
-            Self::Frames(scanner) => {
-                let found = scanner.next(bytes).map_err(|_| Fault::Invalid)?;
-                Ok(found.map(Piece::Frame))
-            }
-        }
-    }
-
-    fn consumed(&mut self, length: usize) {
-        match self {
-            Self::Events(scanner) => scanner.consumed(length),
-            Self::Frames(scanner) => scanner.consumed(length),
-        }
-    }
-}
-
-impl Piece {
-    const fn end(&self) -> usize {
-        match self {
-            Self::Event(event) => event.whole.end,
-            Self::Frame(frame) => frame.whole.end,
-        }
-    }
-}
-
 /// Relay the stream.
 pub async fn relay(
     reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
     talk: &Talk<'_>,
 ) -> Result<(), Stop> {
-    let pair = (talk.call.dialect, talk.client());
+    let (pair, operation) = ((talk.call.dialect, talk.client()), talk.ask.operation);
     let mut relay = Relay {
         talk,
         status: answer.head.status,
         length: None,
         stream: Stream::new(pair, talk.call.written, talk.manner.forwards_pings),
-        is_straight: pair.0 == pair.1,
-        cutter: match pair.0 {
-            Dialect::Bedrock => Cutter::Frames(eventstream::Scanner::default()),
-            _ => Cutter::Events(sse::Scanner::default()),
-        },
+        is_straight: pair.0 == pair.1 && talk.call.is_framed == operation.is_framed(),
+        is_reframed: pair.0 == pair.1 && talk.call.is_framed != operation.is_framed(),
+        told: None,
+        data: Vec::new(),
+        cutter: Cutter::new(talk.call.is_framed),
         pending: reply.core.buffers.take(),
         payload: reply.core.buffers.take(),
         early_error: None,
         finished_at: None,
     };
+    if operation == Operation::InvokeModelStream && !relay.is_straight {
+        relay.told = Some(Vec::new());
+    }
     let ended = loop {
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
@@ -188,7 +160,8 @@ impl Relay<'_> {
         }
         let data = match &event.data {
             Data::None => {
-                if !self.is_straight {
+                // Frames have no sign of life.
+                if !self.is_straight && self.told.is_none() {
                     self.stream.alive(&mut self.payload, manner);
                 }
                 return Ok(());
@@ -196,11 +169,15 @@ impl Relay<'_> {
             Data::One(range) => Cow::Borrowed(&self.pending[range.clone()]),
             Data::Many => sse::join_data(&self.pending, event.whole.clone()),
         };
-        let read = self.stream.event(&data, &mut self.payload, manner);
-        if self.stream.facts.has_failed && self.length.is_none() && self.stream.facts.contents == 0
-        {
+        let out = self.told.as_mut().unwrap_or(&mut self.payload);
+        let framed = if self.is_reframed { chunk::push_event(out, &data) } else { Ok(()) };
+        let read = framed.and_then(|()| self.stream.event(&data, out, manner));
+        if self.has_failed_early() {
             self.early_error = Some(data.into_owned());
+        } else {
+            drop(data);
         }
+        let read = read.and_then(|()| self.wrap());
         // What passes as it came is not ours to judge.
         if self.is_straight { Ok(()) } else { read }
     }
@@ -211,13 +188,39 @@ impl Relay<'_> {
         }
         let message = frame.message(&self.pending);
         let payload = &self.pending[frame.payload.clone()];
-        let read = self.stream.frame((&message, payload), &mut self.payload, manner);
-        if self.stream.facts.has_failed && self.length.is_none() && self.stream.facts.contents == 0
-        {
+        let is_chunk = message == Message::Event("chunk");
+        let read = if is_chunk && self.talk.call.dialect == Dialect::Anthropic {
+            chunk::unwrap(payload, &mut self.data).and_then(|()| {
+                if self.is_reframed {
+                    chunk::push_event(&mut self.payload, &self.data)?;
+                }
+                self.stream.event(&self.data, &mut self.payload, manner)
+            })
+        } else {
+            self.stream.frame((&message, payload), &mut self.payload, manner)
+        };
+        if self.has_failed_early() {
             self.early_error = bedrock::error::document_of(&message, payload);
+        } else if self.is_reframed && self.stream.facts.has_failed && !is_chunk {
+            let (client, id) = (self.talk.client(), manner.id);
+            let document = bedrock::error::document_of(&message, payload).unwrap_or_default();
+            translation::push_failure_event(&mut self.payload, &document, client, id);
         }
         // What passes as it came is not ours to judge.
         if self.is_straight { Ok(()) } else { read }
+    }
+
+    /// Move what the client is told into chunks.
+    fn wrap(&mut self) -> Result<(), Malformed> {
+        let Some(told) = &mut self.told else { return Ok(()) };
+        let wrapped = chunk::wrap(&mut self.payload, told);
+        told.clear();
+        wrapped
+    }
+
+    const fn has_failed_early(&self) -> bool {
+        let facts = &self.stream.facts;
+        facts.has_failed && self.length.is_none() && facts.contents == 0
     }
 
     /// Nothing was sent yet: an error can be told by its status.
@@ -237,7 +240,7 @@ impl Relay<'_> {
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
-        if self.talk.client() == Dialect::Bedrock {
+        if self.talk.ask.operation.is_framed() {
             let content_type = eventstream::CONTENT_TYPE.as_bytes();
             return head::push(reply, answer, self.status, content_type, length);
         }
@@ -314,14 +317,14 @@ impl Relay<'_> {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
             reply.trail.fault = Some(fault);
             reply.trail.refusal = Some(refusal);
-            let (client, id) = (self.talk.client(), reply.trail.request_id);
+            let (client, id) = (self.talk.client_errors(), reply.trail.request_id);
             translation::push_refused_event(&mut self.payload, &refusal.into(), client, id);
             Ending::Broken
         } else if facts.has_failed {
             reply.trail.fault = Some(Fault::ErrorEvent);
             Ending::Broken
         } else {
-            self.stream.end(&mut self.payload, &manner);
+            self.end_stream(&manner);
             Ending::Complete
         };
         self.push(reply, answer);
@@ -330,6 +333,16 @@ impl Relay<'_> {
         }
         reply.trail.seal(ending, self.status);
         reply.downlink.send().await
+    }
+
+    fn end_stream(&mut self, manner: &Manner<'_>) {
+        // Frames that passed have told their end, or nobody can.
+        if self.is_straight && self.talk.call.is_framed {
+            return;
+        }
+        self.stream.end(self.told.as_mut().unwrap_or(&mut self.payload), manner);
+        let wrapped = self.wrap();
+        debug_assert!(wrapped.is_ok(), "the end of a stream is short");
     }
 
     /// What stands behind the last blank line is an event too, if it is whole in itself; else it
