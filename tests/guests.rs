@@ -18,7 +18,7 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Row 33: who leaves in mid stream is noticed at once, and billed for what was used.
 #[test]
-fn fault_33_a_client_that_leaves_mid_stream_ends_the_call() {
+fn fault_33_t031_a_client_that_leaves_mid_stream_ends_the_call() {
     let house = House::open(&["paced1000x20"]);
     let mut client = house.client();
     client.send(&Ask::stream("paced1000x20").bytes());
@@ -111,29 +111,73 @@ fn fault_38_a_chunked_body_over_the_limit_is_refused_when_it_is_reached() {
     assert!(house.vendor.log().is_empty());
 }
 
-/// Row 46: a small body that unpacks to one over the limit; and one that does not is served.
+/// Row 46: a small body that unpacks to one over the limit; and one that does not is served. For
+/// each coding that clients use (T013).
 #[test]
 fn fault_46_a_packed_body_is_bounded_by_what_it_unpacks_to() {
     let house = House::open(&["plain"]);
-    let bomb = [chat_body("plain", "").as_bytes(), &vec![b' '; 80 << 20]].concat();
-    let packed = |body: &[u8]| {
-        let ask = Ask::post("/v1/chat/completions", zip(body));
-        house.ask(&ask.header("content-encoding", "gzip"))
-    };
+    let chat = chat_body("plain", "");
+    let blanks = vec![b' '; 80 << 20];
+    let cases = [
+        ("gzip", gzip(&[chat.as_bytes(), &blanks].concat()), gzip(chat.as_bytes())),
+        ("deflate", zlib(&blanks), zlib(chat.as_bytes())),
+        ("br", BROTLI_BLANKS.to_vec(), brotli_stored(chat.as_bytes())),
+        ("zstd", zstd(&[&blanks_of_zstd(640)]), zstd(&[&zstd_stored(chat.as_bytes())])),
+    ];
 
-    let refused = packed(&bomb);
-    let served = packed(chat_body("plain", "").as_bytes());
+    for (coding, bomb, body) in cases {
+        let packed = |body: Vec<u8>| {
+            let ask = Ask::post("/v1/chat/completions", body);
+            house.ask(&ask.header("content-encoding", coding))
+        };
+        let refused = packed(bomb);
+        let broken = packed(body[..body.len() / 2].to_vec());
+        let served = packed(body);
 
-    assert_eq!((refused.status, refused.refusal().as_str()), (413, "body_too_large"));
-    assert_eq!(served.status, 200, "{}", served.text());
-    assert_eq!(house.vendor_bodies(), [chat_body("plain", "").replace("test/plain", "plain")]);
-    let seen = house.vendor.log().remove(0);
-    assert_eq!(seen.header("content-encoding"), None, "it is spliced, so it is sent unpacked");
+        assert_eq!((refused.status, refused.refusal().as_str()), (413, "body_too_large"));
+        assert_eq!((broken.status, broken.refusal().as_str()), (400, "invalid_json"), "{coding}");
+        assert_eq!(served.status, 200, "{coding}: {}", served.text());
+        let seen = house.vendor.log().pop().expect("it was asked");
+        assert_eq!(seen.body, chat.replace("test/plain", "plain").as_bytes());
+        assert_eq!(seen.header("content-encoding"), None, "it is spliced, so it is sent unpacked");
+    }
+    assert_eq!(house.vendor.log().len(), 4);
 }
 
-fn zip(bytes: &[u8]) -> Vec<u8> {
+fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes every byte")
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes every byte")
+}
+
+/// 80 MiB of blanks.
+const BROTLI_BLANKS: [u8; 132] = *b"\xcb\xff\xff\x3f\xf8\x25\x40\xe2\xb1\x40\x20\xf7\xfe\x8f\xff\xff\x7f\xf0\x4b\x00\xc4\x61\x11\x80\xee\xfd\x1f\xff\xff\xff\xe0\x97\x00\x88\xc3\x02\x00\xdd\xfb\x3f\xfe\xff\xff\xc1\x2f\x01\x10\x87\x05\x00\xba\xf7\x7f\xfc\xff\xff\x83\x5f\x02\x20\x0e\x0b\x00\x74\xef\xff\xf8\xff\xff\x07\xbf\x04\x40\x1c\x16\x00\xe8\xde\xff\xf1\xff\xff\x0f\x7e\x09\x80\x38\x2c\x00\xd0\xbd\xff\xe3\xff\xff\x1f\xfc\x12\x00\x71\x58\x00\xa0\x7b\xff\xc7\xff\xff\x3f\xf8\x25\x00\xe2\xb0\x00\x40\xf7\xfe\x8f\xff\xff\x7f\xf0\x4b\x00\xc4\x61\x01\x80\xee\xfd\xdf";
+
+/// One stored meta-block. **Source**: RFC 7932 §9.
+fn brotli_stored(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len() - 1).expect("short");
+    let head = (length << 4 | 1 << 20).to_le_bytes();
+    [&head[..3], bytes, &[3]].concat()
+}
+
+/// A frame with a window of 128 KiB, and its end. **Source**: RFC 8878 §3.1.1.
+fn zstd(blocks: &[&[u8]]) -> Vec<u8> {
+    [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x38], &blocks.concat()[..], &[1, 0, 0]].concat()
+}
+
+fn zstd_stored(bytes: &[u8]) -> Vec<u8> {
+    let head = (u32::try_from(bytes.len()).expect("short") << 3).to_le_bytes();
+    [&head[..3], bytes].concat()
+}
+
+/// Blocks of 128 KiB of one byte.
+fn blanks_of_zstd(blocks: usize) -> Vec<u8> {
+    let head = ((128_u32 << 10) << 3 | 1 << 1).to_le_bytes();
+    [head[0], head[1], head[2], b' '].repeat(blocks)
 }
 
 /// Row 39.

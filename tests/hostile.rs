@@ -113,7 +113,7 @@ impl Drop for Ended {
 
 /// Row 62: a bug of ours in one request is one 500 and one receipt with the same id.
 #[test]
-fn fault_62_a_panic_costs_one_request_and_no_core() {
+fn fault_62_t027_a_panic_costs_one_request_and_no_core() {
     let house = House::open_with(&["plain", "boom"], &["--panic-on-model", "test/boom"]);
     let mut bystander = house.client();
     bystander.send(&Ask::chat("plain").bytes());
@@ -132,20 +132,25 @@ fn fault_62_a_panic_costs_one_request_and_no_core() {
     assert_eq!(reply.header("x-request-id"), Some(panicked[0].text("request_id").as_str()));
 }
 
-/// A refusal of HEAD has no body, or the next reply on the connection is read wrongly.
+/// An answer to HEAD has no body, or the next reply on the connection is read wrongly.
 #[test]
-fn a_refused_head_has_no_body_and_the_next_reply_is_read_right() {
+fn the_answer_to_a_head_has_no_body_and_the_next_reply_is_read_right() {
     let house = House::open(&["plain"]);
-    let mut client = house.client();
-    let mut head = Ask::get("/v1/nowhere");
-    head.method = "HEAD".into();
+    for (path, status) in [("/v1/nowhere", 404), ("/v1/models", 200), ("/ready", 200)] {
+        let mut client = house.client();
+        let known = house.ask(&Ask::get(path));
+        let mut head = Ask::get(path);
+        head.method = "HEAD".into();
 
-    client.send(&[head.bytes(), Ask::chat("plain").bytes()].concat());
+        client.send(&[head.bytes(), Ask::chat("plain").bytes()].concat());
 
-    let refused = client.head();
-    assert_eq!(refused.status, 404);
-    assert!(refused.header("content-length").is_some());
-    assert_eq!(client.reply().status, 200);
+        let answer = client.head();
+        assert_eq!((answer.status, known.status), (status, status));
+        for name in ["content-length", "content-type"] {
+            assert_eq!(answer.header(name), known.header(name), "{name} of {path}");
+        }
+        assert_eq!(client.reply().status, 200);
+    }
 }
 
 /// What is refused leaves the connection usable, or ends it: never half a body for the next one.

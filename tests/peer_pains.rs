@@ -330,9 +330,9 @@ fn t118_memory_of_a_burst_is_given_back() {
     }
 }
 
-/// T119, T120: a picture of 28 MB passes, at a small multiple of its size.
+/// T109, T110, T112, T119, T120: a picture of 28 MB passes, at a small multiple of its size.
 #[test]
-fn t119_t120_a_large_body_passes_at_a_small_multiple_of_its_size() {
+fn t109_t110_t112_t119_t120_a_large_body_passes_at_a_small_multiple_of_its_size() {
     let house = House::open(&["plain"]);
     assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
     let before = house.gateway.anonymous_bytes();

@@ -137,6 +137,21 @@ fn fault_03_done_is_added_when_the_finish_was_seen() {
     assert!(house.receipts(3).iter().all(|one| one.text("ending") == "complete"));
 }
 
+/// Rows 1 and 3: a vendor that ends right behind its finish, without a line end. What was added
+/// then stood on the same line, so that clients read neither.
+#[test]
+fn fault_01_03_a_finish_without_its_blank_line_is_an_event_of_its_own() {
+    let house = House::open(&["raw-x"]);
+
+    for ending in ["", "\n", "\r\n"] {
+        let body = format!("data: {CHUNK}\n\ndata: {FINISH}{ending}");
+        house.teach("x", stream(body.as_bytes(), body.len(), usize::MAX));
+        let reply = house.ask(&Ask::stream("raw-x"));
+        assert_eq!(reply.events(), [CHUNK, FINISH, "[DONE]"], "{ending:?}");
+    }
+    assert!(house.receipts(3).iter().all(|one| one.text("ending") == "complete"));
+}
+
 /// Row 4: `[DONE]` without a finish: passed as it is, no finish invented.
 #[test]
 fn fault_04_a_finish_is_never_invented() {

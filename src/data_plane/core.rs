@@ -208,6 +208,8 @@ async fn live(setup: Setup) -> io::Result<()> {
     let (core, phase) = Core::new(setup)?;
     let core = Rc::new(core);
 
+    // Others see it from now on, not from its first tick.
+    core.sharing.turn();
     monoio::spawn(tick(Rc::clone(&core)));
     monoio::spawn(Rc::clone(&core.departures).run());
     monoio::spawn(handover::run(Rc::clone(&core)));

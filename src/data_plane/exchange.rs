@@ -22,10 +22,14 @@ use crate::{
         trail::Trail,
         upstream::call,
     },
-    dialect::{openai_chat, pivot::part::Dialect},
+    dialect::{
+        openai_chat::{self, request::Ask},
+        pivot::part::Dialect,
+    },
     lexicon::{
         fault::Fault,
         ids::SubjectId,
+        operation::Operation,
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
@@ -137,13 +141,7 @@ async fn converse<'s>(
         )
         .await;
     };
-    let ask = match received.route.model() {
-        Some(name) => {
-            let name = local::read_name(name.of(request.bytes));
-            openai_chat::request::read_of(operation, name, request.body)?
-        }
-        None => openai_chat::request::read(operation, request.body)?,
-    };
+    let ask = read_ask(operation, received.route, request)?;
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
@@ -187,6 +185,21 @@ async fn converse<'s>(
     }
     trail.fault = Some(last);
     Err(last.refusal().unwrap_or(Refusal::UpstreamInvalid).into())
+}
+
+/// The model stands in the body, or in the path.
+fn read_ask<'b>(
+    operation: Operation,
+    route: parse::Route,
+    request: &Request<'b>,
+) -> Result<Ask<'b>, Refused> {
+    match route.model() {
+        Some(name) => {
+            let name = local::read_name(name.of(request.bytes));
+            openai_chat::request::read_of(operation, name, request.body)
+        }
+        None => openai_chat::request::read(operation, request.body),
+    }
 }
 
 /// Say no where nothing was said, and decide what becomes of the connection.

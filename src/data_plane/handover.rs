@@ -126,6 +126,8 @@ impl Sharing {
             usize::try_from(pulse.connections.get()).unwrap_or_default() + self.desk.waiting(core)
         })?;
         let is_rescue = own > connections_max && least < connections_max;
+        // What others gave to this core is its own already.
+        let own = own + self.desk.waiting(self.desk.index());
         (is_better_elsewhere(own, least) || is_rescue).then_some(core)
     }
 
@@ -220,6 +222,7 @@ pub async fn run(core: Rc<Core>) -> io::Result<()> {
     loop {
         given.readable(false).await?;
         desk.hush();
+        core.sharing.turn();
         take_own(&core);
     }
 }

@@ -73,7 +73,7 @@ pub fn to_lines(mut bytes: &[u8]) -> String {
         }
         let payload = std::str::from_utf8(payload).expect("UTF-8");
         assert!(serde_json::from_str::<Value>(payload).is_ok(), "{payload}");
-        text.push_str(&format!("{kind} {name} {payload}\n"));
+        text.extend([&*kind, " ", &*name, " ", payload, "\n"]);
         bytes = rest;
     }
     text

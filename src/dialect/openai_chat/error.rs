@@ -39,17 +39,6 @@ pub fn push_event(out: &mut Vec<u8>, refused: &Refused, request_id: &str) {
     out.extend_from_slice(b"\n\n");
 }
 
-/// Append a vendor's error in OpenAI's shape, from the one text in it.
-pub fn push_foreign(out: &mut Vec<u8>, message: &str, status: u16, request_id: &str) {
-    let (kind, code) = match status {
-        404 => ("not_found_error", "upstream_not_found"),
-        429 => ("rate_limit_error", "upstream_rate_limited"),
-        400..=499 => ("invalid_request_error", "upstream_rejected"),
-        _ => ("upstream_error", "upstream_failed"),
-    };
-    push_error(out, message, kind, code, None, request_id);
-}
-
 /// The type and the code of each class of error.
 const CLASSES: [(FailureKind, &str, &str); 9] = [
     (FailureKind::Invalid, "invalid_request_error", "upstream_rejected"),
@@ -66,7 +55,7 @@ const CLASSES: [(FailureKind, &str, &str); 9] = [
 /// Read a document with an error; `None` where there is none. `status` is what it came with.
 #[must_use]
 pub fn decode<'b>(root: Value<'_, 'b>, status: Option<u16>) -> Option<Failure<'b>> {
-    let error = root.get("error")?;
+    let error = root.get("error").filter(|error| !error.is_null())?;
     let text = |name: &str| error.get(name).and_then(Text::of);
     // Some say only a text, and of those that say more some call it otherwise.
     let message = Text::of(error).or_else(|| text("message")).or_else(|| text("detail"));

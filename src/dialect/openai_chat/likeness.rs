@@ -19,28 +19,41 @@ const CHANGES: [&str; 5] = ["content\"", "reasoning\"", "arguments\"", "text\"",
 const KEPT_BYTES_MAX: usize = 1 << 10;
 /// A stream whose events are of so many kinds is not worth learning.
 const LESSONS_MAX: u8 = 64;
+/// Parts of one event: one more than the words that change in it. Further words must stay.
+const PARTS_MAX: usize = 6;
 
 /// What stays from event to event, in its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Likeness {
     bytes: Vec<u8>,
     /// Where each part ends; the last one's end is the event's.
-    ends: Vec<usize>,
+    ends: [u16; PARTS_MAX],
+    parts: u8,
     lessons: u8,
 }
 
 impl Likeness {
+    /// What is learned is kept in this memory.
+    pub(super) fn new(memory: Vec<u8>) -> Self {
+        Self { bytes: memory, ..Self::default() }
+    }
+
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Does `data` differ from what was learned by nothing but changing words?
     pub(super) fn is_like(&self, data: &[u8]) -> bool {
         let mut rest = data;
         let mut start = 0;
-        for (index, end) in self.ends.iter().enumerate() {
+        for (index, end) in self.ends.iter().take(usize::from(self.parts)).enumerate() {
             if index > 0 {
                 let Some(quote) = memchr::memchr(b'"', rest) else { return false };
                 rest = &rest[quote..];
             }
-            let Some(behind) = rest.strip_prefix(&self.bytes[start..*end]) else { return false };
-            (rest, start) = (behind, *end);
+            let end = usize::from(*end);
+            let Some(behind) = rest.strip_prefix(&self.bytes[start..end]) else { return false };
+            (rest, start) = (behind, end);
         }
         rest.is_empty() && start > 0
     }
@@ -52,12 +65,15 @@ impl Likeness {
         }
         self.lessons += 1;
         self.bytes.clear();
-        self.ends.clear();
+        self.parts = 0;
         let mut from = 0;
         for open in memchr::memchr_iter(b'"', data) {
             let word = open + 1;
             if open < from || !is_change(&data[..open]) {
                 continue;
+            }
+            if usize::from(self.parts) == PARTS_MAX - 1 {
+                break;
             }
             let Some(quote) = memchr::memchr(b'"', &data[word..]).map(|at| word + at) else {
                 break;
@@ -66,13 +82,18 @@ impl Likeness {
             let is_end = data[quote - 1] != b'\\'
                 && data[quote + 1..].trim_ascii_start().first() != Some(&b':');
             if is_end {
-                self.bytes.extend_from_slice(&data[from..word]);
-                self.ends.push(self.bytes.len());
+                self.push(&data[from..word]);
                 from = quote;
             }
         }
-        self.bytes.extend_from_slice(&data[from..]);
-        self.ends.push(self.bytes.len());
+        self.push(&data[from..]);
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        self.bytes.extend_from_slice(part);
+        // What is kept is far shorter than 2^16.
+        self.ends[usize::from(self.parts)] = u16::try_from(self.bytes.len()).unwrap_or(u16::MAX);
+        self.parts += 1;
     }
 }
 
@@ -107,6 +128,9 @@ mod tests {
         check(r#"{"content": "a","n":null}"#, r#"{"content": "b","n":null}"#, true);
         check(r#"{"content": "a","n":null}"#, r#"{"content":"b","n":null}"#, false);
         check(r#"{"n":1}"#, r#"{"n":2}"#, false);
+        let texts = |last: &str| format!(r#"{{{}"text":"{last}"}}"#, r#""text":"a","#.repeat(5));
+        check(&texts("a"), &texts("a").replacen(":\"a", ":\"b", 5), true);
+        check(&texts("a"), &texts("b"), false);
     }
 
     #[test]

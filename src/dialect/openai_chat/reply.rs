@@ -100,22 +100,19 @@ fn seen_in_full(document: &[u8]) -> Seen {
     }
 }
 
-/// The status of an error that came with 200: what the error's own `code` or `status` says where
-/// that is an error status, else 502.
+/// The status that an error says of itself, which came with 200: its own `code` or `status` where
+/// that is an error status.
 #[must_use]
-pub fn error_status(body: &[u8]) -> u16 {
-    let status = || {
-        let outer = json::object::scan_object(body, &["error"]).ok()?;
-        let error = outer.values[0]?.of(body);
-        let inner = json::object::scan_object(error, &["code", "status"]).ok()?;
-        inner.values.into_iter().flatten().find_map(|span| {
-            let raw = span.of(error);
-            let text = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\""));
-            let code = json::value::read_u64(text.unwrap_or(raw))?;
-            u16::try_from(code).ok().filter(|code| (400..600).contains(code))
-        })
-    };
-    status().unwrap_or(502)
+pub fn error_status(body: &[u8]) -> Option<u16> {
+    let outer = json::object::scan_object(body, &["error"]).ok()?;
+    let error = outer.values[0]?.of(body);
+    let inner = json::object::scan_object(error, &["code", "status"]).ok()?;
+    inner.values.into_iter().flatten().find_map(|span| {
+        let raw = span.of(error);
+        let text = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\""));
+        let code = json::value::read_u64(text.unwrap_or(raw))?;
+        u16::try_from(code).ok().filter(|code| (400..600).contains(code))
+    })
 }
 
 /// What a vendor's error body becomes in the client's shape.
@@ -202,9 +199,9 @@ mod tests {
 
     #[test]
     fn an_error_that_came_with_200_says_its_own_status() {
-        assert_eq!(error_status(br#"{"error":{"code":429}}"#), 429);
-        assert_eq!(error_status(br#"{"error":{"code":"503"}}"#), 503);
-        assert_eq!(error_status(br#"{"error":{"code":"model_gone"}}"#), 502);
-        assert_eq!(error_status(br#"{"error":"no"}"#), 502);
+        assert_eq!(error_status(br#"{"error":{"code":429}}"#), Some(429));
+        assert_eq!(error_status(br#"{"error":{"code":"503"}}"#), Some(503));
+        assert_eq!(error_status(br#"{"error":{"code":"model_gone"}}"#), None);
+        assert_eq!(error_status(br#"{"error":"no"}"#), None);
     }
 }

@@ -63,9 +63,16 @@ pub enum Verdict {
 }
 
 impl Observer {
+    /// What it remembers is kept in `memory`, so that a stream costs no allocation.
     #[must_use]
-    pub fn new(wants_usage: bool) -> Self {
-        Self { wants_usage, ..Self::default() }
+    pub fn new(wants_usage: bool, memory: Vec<u8>) -> Self {
+        Self { wants_usage, plain: Likeness::new(memory), ..Self::default() }
+    }
+
+    /// The memory, for another stream.
+    #[must_use]
+    pub fn into_memory(self) -> Vec<u8> {
+        self.plain.into_memory()
     }
 
     /// See the data of one event.
@@ -170,7 +177,7 @@ mod tests {
     fn the_usage_chunk_is_taken_out_only_where_it_was_not_asked_for() {
         let chunk = br#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
         for (wants_usage, expected) in [(false, Verdict::TakeOut), (true, Verdict::Pass)] {
-            let mut observer = Observer::new(wants_usage);
+            let mut observer = Observer::new(wants_usage, Vec::new());
             assert_eq!(observer.see(chunk), expected);
             assert_eq!(observer.usage.map(|usage| usage.input_tokens), Some(9));
         }
@@ -178,7 +185,7 @@ mod tests {
 
     #[test]
     fn usage_in_a_chunk_with_content_is_counted_and_stays() {
-        let mut observer = Observer::new(false);
+        let mut observer = Observer::new(false, Vec::new());
         let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#);
         assert_eq!(verdict, Verdict::Pass);
         assert!(observer.usage.is_some());
@@ -186,17 +193,17 @@ mod tests {
 
     #[test]
     fn words_about_usage_and_finish_reason_in_a_text_are_not_usage_nor_a_finish() {
-        let mut observer = Observer::new(false);
+        let mut observer = Observer::new(false, Vec::new());
         let verdict = observer.see(
             br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#);
         assert_eq!(verdict, Verdict::Pass);
         let plain = observer.plain.clone();
-        assert_eq!(observer, Observer { events: 1, plain, ..Observer::new(false) });
+        assert_eq!(observer, Observer { events: 1, plain, ..Observer::new(false, Vec::new()) });
     }
 
     #[test]
     fn an_empty_finish_reason_is_none() {
-        let mut observer = Observer::new(false);
+        let mut observer = Observer::new(false, Vec::new());
         observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#);
         assert!(!observer.has_finished);
     }
@@ -211,7 +218,8 @@ mod tests {
             r#"{"id":"c","choices":[{"delta":{"content":"b\"},\"error\":{"},"finish_reason":null}],"usage":null}"#,
             r#"{"id":"c","error":{},"choices":[{"delta":{"content":"b"},"finish_reason":null}],"usage":null}"#,
         ] {
-            let (mut fresh, mut used) = (Observer::new(false), Observer::new(false));
+            let (mut fresh, mut used) =
+                (Observer::new(false, Vec::new()), Observer::new(false, Vec::new()));
             used.see(plain);
 
             assert_eq!(fresh.see(next.as_bytes()), used.see(next.as_bytes()), "{next}");
@@ -224,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_finish_an_error_and_the_end_are_seen() {
-        let mut observer = Observer::new(false);
+        let mut observer = Observer::new(false, Vec::new());
         observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#);
         assert!(observer.has_finished && !observer.is_done);
         assert!(!observer.goes_on);

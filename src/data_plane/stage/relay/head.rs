@@ -1,4 +1,4 @@
-//! The head of a relayed reply.
+//! The head of a relayed reply, and the framing of its body.
 
 use crate::{
     data_plane::{
@@ -8,7 +8,10 @@ use crate::{
         trail::Trail,
         upstream::call::Answer,
     },
-    wire::headers,
+    wire::{
+        headers,
+        http1::chunked::{LAST_CHUNK, push_chunk_head},
+    },
 };
 
 /// How the reply's body ends.
@@ -28,6 +31,31 @@ impl Length {
             Self::UntilClose
         } else {
             Self::Chunked
+        }
+    }
+
+    /// Append a piece of the body, which is these parts, in its framing.
+    #[inline]
+    pub fn push_piece<const N: usize>(self, out: &mut Vec<u8>, parts: [&[u8]; N]) {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        if bytes == 0 {
+            return;
+        }
+        if self == Self::Chunked {
+            push_chunk_head(out, bytes);
+        }
+        for part in parts {
+            out.extend_from_slice(part);
+        }
+        if self == Self::Chunked {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Append what says that the body has ended.
+    pub fn push_end(self, out: &mut Vec<u8>) {
+        if self == Self::Chunked {
+            out.extend_from_slice(LAST_CHUNK);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The Reply: what came back, relayed as it comes.
 //!
-//! `stream.rs` relays events, `whole.rs` one JSON document, `failed.rs` an answer that is none, all
-//! where both sides speak OpenAI's language; `translated/` does the same where one side does not.
-//! All write their head by `head.rs`.
+//! `stream.rs` relays events, and `passage.rs` says what becomes of each; `whole.rs` relays one
+//! JSON document as it comes, `told.rs` one that must be read first; `error.rs` an answer that is
+//! none; `frames.rs` knows AWS's frames. All write their head, and frame what follows, by
+//! `head.rs`.
 
-mod failed;
+mod error;
+mod frames;
 mod head;
+mod passage;
 mod stream;
-mod translated;
+mod told;
 mod whole;
 
 use crate::{
@@ -21,7 +24,7 @@ use crate::{
     },
     dialect::{
         openai_chat::{reply, request::Ask},
-        pivot::part::Dialect,
+        pivot::{self, part::Dialect},
     },
     lexicon::{fault::Fault, refusal::Refusal},
     wire::eventstream,
@@ -55,6 +58,17 @@ impl Talk<'_> {
     const fn client_errors(&self) -> Dialect {
         Dialect::of_errors(self.ask.operation)
     }
+
+    /// How this client is told.
+    fn manner_of<'m>(&self, trail: &Trail<'m>) -> pivot::manner::Manner<'m> {
+        pivot::manner::Manner {
+            now_seconds: trail.started_wall().0 / 1_000,
+            id: trail.request_id,
+            model: trail.resolved_model(),
+            is_strict_openai: self.manner.is_strict_openai,
+            wants_usage: self.ask.wants_usage,
+        }
+    }
 }
 
 /// What every way of relaying needs.
@@ -70,14 +84,9 @@ pub struct Reply<'r, 'd, 't> {
 impl Reply<'_, '_, '_> {
     /// Relay an answer to the client.
     pub async fn relay(mut self, answer: &mut Answer, talk: Talk<'_>) -> Result<(), Stop> {
-        if talk.call.dialect != Dialect::OpenAiChat || talk.client() != Dialect::OpenAiChat {
-            // Boxed, as each way but the two that nearly all answers take.
-            return Box::pin(translated::relay(&mut self, answer, &talk)).await;
-        }
-        let ask = talk.ask;
         if let Some(fault) = reply::fault_of(answer.head.status) {
             self.trail.fault = Some(fault);
-            return Box::pin(failed::relay(&mut self, answer)).await;
+            return Box::pin(error::relay(&mut self, answer, &talk)).await;
         }
         let is_encoded = answer
             .header("content-encoding")
@@ -85,13 +94,22 @@ impl Reply<'_, '_, '_> {
         if is_encoded || answer.head.status == 204 {
             return Err(invalid(self.trail));
         }
-        match (ask.is_streaming, kind(answer)) {
-            (true, Kind::Events) => stream::relay(&mut self, answer, ask).await,
+        let is_openai =
+            (talk.call.dialect, talk.client()) == (Dialect::OpenAiChat, Dialect::OpenAiChat);
+        // Boxed but for the one that most answers take, for an exchange has room for its largest
+        // part.
+        match (talk.ask.is_streaming, kind(answer)) {
+            (true, Kind::Events) if !talk.call.is_framed => {
+                Box::pin(stream::relay(&mut self, answer, &talk)).await
+            }
+            (true, Kind::Frames) if talk.call.is_framed => {
+                Box::pin(stream::relay(&mut self, answer, &talk)).await
+            }
             // No event was sent yet: an error that came as 200 can still be told as what it is.
-            (true, Kind::Json) => Box::pin(failed::relay_disguised(&mut self, answer)).await,
-            (false, Kind::Json) => whole::relay(&mut self, answer).await,
-            (true, Kind::Frames | Kind::Other)
-            | (false, Kind::Events | Kind::Frames | Kind::Other) => Err(invalid(self.trail)),
+            (true, Kind::Json) => Box::pin(error::relay(&mut self, answer, &talk)).await,
+            (false, Kind::Json) if is_openai => whole::relay(&mut self, answer).await,
+            (false, Kind::Json) => Box::pin(told::relay(&mut self, answer, &talk)).await,
+            _ => Err(invalid(self.trail)),
         }
     }
 

@@ -1,79 +1,83 @@
 //! Events, relayed as they come: whole ones only, those that came together in one write.
 //!
 //! The head leaves with the first bytes, so that what goes wrong before is told by a status. An
-//! event that was cut off is dropped; how the stream ended is said in its own language, never in
-//! silence.
+//! event that was cut off is dropped; how the stream ended is said in the client's own language,
+//! never in silence. What becomes of an event is `passage.rs`'s to say.
 
 use crate::{
     data_plane::{
         core::Core,
         exchange::Stop,
         stage::relay::{
-            Reply,
+            Reply, Talk, error,
+            frames::Cutter,
             head::{self, Length},
+            passage::{Passage, Share, error_of},
             refuse,
         },
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::openai_chat::{
-        error,
-        request::Ask,
-        stream::{DONE_EVENT, Observer, Verdict},
-    },
+    dialect::pivot::delta::Malformed,
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    wire::{
-        http1::chunked::{LAST_CHUNK, push_chunk_head},
-        json,
-        sse::{self, Data, Event, Scanner},
-    },
+    wire::{eventstream, json},
 };
-use std::ops::Range;
 
-/// How long a stream that has said its finish reason or `[DONE]` may take to say the rest and end;
-/// some vendors send keep-alives for ever instead.
+/// How long a stream that has said its finish reason, or that it is done, may take to say the rest
+/// and end; some vendors send keep-alives for ever instead.
 const FINISH_GRACE_MS: u64 = 3_000;
 
 /// A stream on its way.
-struct Relay {
+struct Relay<'t> {
     status: u16,
     length: Option<Length>,
-    observer: Observer,
-    scanner: Scanner,
-    /// Payload that is not yet a whole event.
+    passage: Passage<'t>,
+    cutter: Cutter,
+    /// The client gets frames.
+    is_framed: bool,
+    /// What came and was not sent yet.
     pending: Vec<u8>,
-    /// Events of `pending` that the client does not get; nearly always none.
-    taken_out: Vec<Range<usize>>,
+    /// What the client gets instead of `pending[..from]`.
+    told: Vec<u8>,
+    from: usize,
+    /// Where the whole events of `pending` end.
+    end: usize,
+    /// The data of an error that came before anything else.
+    early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
 }
 
 /// Relay the stream.
-pub(super) async fn relay(
-    reply: &mut Reply<'_, '_, '_>,
+pub(super) async fn relay<'t>(
+    reply: &mut Reply<'_, '_, 't>,
     answer: &mut Answer,
-    ask: &Ask<'_>,
+    talk: &Talk<'_>,
 ) -> Result<(), Stop> {
     let mut relay = Relay {
         status: answer.head.status,
         length: None,
-        observer: Observer::new(ask.wants_usage),
-        scanner: Scanner::default(),
+        passage: Passage::<'t>::new(talk, reply.trail, &reply.core.buffers),
+        cutter: Cutter::new(talk.call.is_framed),
+        is_framed: talk.ask.operation.is_framed(),
         pending: reply.core.buffers.take(),
-        taken_out: Vec::new(),
+        told: reply.core.buffers.take(),
+        from: 0,
+        end: 0,
+        early_error: None,
         finished_at: None,
     };
     let ended = loop {
         let pending = &mut relay.pending;
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
-        let moved = taken.and_then(|()| relay.scan(reply.core.clock.recent(), reply.trail));
-        if relay.length.is_none() && moved.as_ref().is_ok_and(|end| *end > 0) {
-            relay.begin(reply, answer);
+        let moved = relay.scan(reply.core.clock.recent(), reply.trail).and(taken);
+        if let Some(data) = relay.early_error.take() {
+            return error::tell_early(reply, answer, talk, &data).await;
         }
-        match moved {
-            Ok(end) => relay.push(end, reply),
-            Err(fault) => break Err(Failure::Fault(fault)),
+        relay.push(reply, answer);
+        if let Err(fault) = moved {
+            break Err(Failure::Fault(fault));
         }
-        if answer.body.is_done() {
+        if answer.body.is_done() || relay.passage.is_over() {
             break Ok(());
         }
         if reply.downlink.send().await.is_err() {
@@ -88,73 +92,69 @@ pub(super) async fn relay(
         }
     };
     relay.end(ended, reply, answer).await?;
-    reply.core.buffers.give(std::mem::take(&mut relay.pending));
+    relay.passage.give_back(&reply.core.buffers);
+    reply.core.buffers.give(relay.pending);
+    reply.core.buffers.give(relay.told);
     Ok(())
 }
 
-impl Relay {
-    /// Look at every event that is whole; up to where they reach.
-    fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<usize, Fault> {
-        let mut end = 0;
-        while let Some(event) = self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)? {
-            end = event.whole.end;
-            let was_complete = self.observer.is_complete();
-            if self.see(&event) == Verdict::TakeOut {
-                self.taken_out.push(event.whole);
-            }
-            if event.data != Data::None {
+impl Relay<'_> {
+    /// Look at every event that is whole.
+    fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<(), Fault> {
+        while let Some(piece) = self.cutter.next(&self.pending)? {
+            let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
+            let seen = self.passage.see(&self.pending, &piece, &mut self.told);
+            if self.passage.tokens() > tokens {
                 trail.content(now);
             }
             // One choice of several may finish long before the others.
-            if self.observer.is_complete() && (!was_complete || self.observer.goes_on) {
+            if self.passage.is_complete() && (!was_complete || self.passage.goes_on()) {
                 self.finished_at = Some(now);
             }
-        }
-        Ok(end)
-    }
-
-    fn see(&mut self, event: &Event) -> Verdict {
-        match &event.data {
-            Data::None => Verdict::Pass,
-            Data::One(range) => self.observer.see(&self.pending[range.clone()]),
-            Data::Many => {
-                let joined = sse::join_data(&self.pending, event.whole.clone());
-                self.observer.see(&joined)
+            self.end = piece.end();
+            if seen != Ok(Share::Whole) {
+                self.told.extend_from_slice(&self.pending[self.from..piece.start()]);
+                self.from = piece.end();
             }
+            if self.passage.is_over() {
+                let is_early = self.length.is_none() && self.passage.tokens() == 0;
+                self.early_error = error_of(&self.pending, &piece).filter(|_| is_early);
+                break;
+            }
+            seen.map_err(|Malformed| Fault::Invalid)?;
         }
+        Ok(())
     }
 
-    fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
+    fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
+        if self.is_framed {
+            // Frames have no sign of life.
+            let content_type = eventstream::CONTENT_TYPE.as_bytes();
+            head::push(reply, answer, self.status, content_type, length);
+            return length;
+        }
         head::push(reply, answer, self.status, b"text/event-stream", length);
         // A comment, which a client of events passes over.
         reply.downlink.probe = if length == Length::Chunked { b"3\r\n:\n\n\r\n" } else { b":\n\n" };
+        length
     }
 
-    /// Move the events up to `end` into what is sent next, as one chunk.
-    fn push(&mut self, end: usize, reply: &mut Reply<'_, '_, '_>) {
-        let dropped: usize = self.taken_out.iter().map(Range::len).sum();
-        reply.trail.bytes_out += (end - dropped) as u64;
-        let out = &mut reply.downlink.out;
-        if end > dropped {
-            if self.length == Some(Length::Chunked) {
-                push_chunk_head(out, end - dropped);
-            }
-            let mut at = 0;
-            for range in &self.taken_out {
-                out.extend_from_slice(&self.pending[at..range.start]);
-                at = range.end;
-            }
-            out.extend_from_slice(&self.pending[at..end]);
-            if self.length == Some(Length::Chunked) {
-                out.extend_from_slice(b"\r\n");
-            }
+    /// Move what the client gets of the whole events into what is sent next, as one chunk.
+    fn push(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
+        let bytes = self.told.len() + (self.end - self.from);
+        if bytes > 0 {
+            let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
+            reply.trail.bytes_out += bytes as u64;
+            let passed = &self.pending[self.from..self.end];
+            length.push_piece(&mut reply.downlink.out, [&self.told, passed]);
+            self.told.clear();
         }
-        self.taken_out.clear();
-        if end > 0 {
-            self.pending.drain(..end);
-            self.scanner.consumed(end);
+        if self.end > 0 {
+            self.pending.drain(..self.end);
+            self.cutter.consumed(self.end);
+            (self.from, self.end) = (0, 0);
         }
     }
 
@@ -162,8 +162,8 @@ impl Relay {
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
-        if let Some(ttft) = limits.ttft.filter(|ttft| self.observer.events == 0 && *ttft < deadline)
-        {
+        let is_awaited = self.passage.is_awaited(self.length.is_some());
+        if let Some(ttft) = limits.ttft.filter(|ttft| is_awaited && *ttft < deadline) {
             (deadline, fault) = (ttft, Fault::TtftTimeout);
         }
         if let Some(finished) = self.finished_at {
@@ -179,7 +179,7 @@ impl Relay {
     }
 }
 
-impl Relay {
+impl Relay<'_> {
     /// Say how it ended, and seal the receipt before the last bytes leave.
     async fn end(
         &mut self,
@@ -187,82 +187,73 @@ impl Relay {
         reply: &mut Reply<'_, '_, '_>,
         answer: &Answer,
     ) -> Result<(), Stop> {
-        self.account(reply.trail);
         let fault = match ended {
-            Err(Failure::ClientGone) => return Err(Stop::ClientGone),
-            Err(Failure::Fault(fault)) if !self.observer.is_complete() => Some(fault),
+            Err(Failure::ClientGone) => {
+                self.account(reply.trail);
+                return Err(Stop::ClientGone);
+            }
+            Err(Failure::Fault(fault)) if !self.passage.outlives(fault) => Some(fault),
             _ => {
-                self.take_rest();
-                let is_whole = self.observer.is_complete() || self.observer.has_error;
+                self.take_rest(reply);
+                let is_whole = self.passage.is_complete() || self.passage.has_failed();
                 (!is_whole).then_some(Fault::Truncated)
             }
         };
+        self.account(reply.trail);
         if let (Some(fault), None) = (fault, self.length) {
             return Err(refuse(Failure::Fault(fault), reply.trail));
         }
-        if self.length.is_none() {
-            self.begin(reply, answer);
-        }
-        self.push_last(fault, reply);
+        self.push(reply, answer);
+        let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
+        let ending = self.close(fault, reply.trail);
+        self.push(reply, answer);
+        length.push_end(&mut reply.downlink.out);
+        reply.trail.seal(ending, self.status);
         // Told or not, the body has ended as its framing says: the connection can go on.
         reply.downlink.send().await
     }
 
-    fn account(&mut self, trail: &mut Trail<'_>) {
-        trail.report(self.observer.usage);
+    fn account(&self, trail: &mut Trail<'_>) {
+        trail.report(self.passage.usage());
         if !trail.usage_is_reported {
             // Every event is about a token.
-            trail.estimate(u64::from(self.observer.events));
+            trail.estimate(u64::from(self.passage.tokens()));
         }
     }
 
-    /// What stands behind the last blank line is an event too if it is whole in itself; else it was
-    /// cut off.
-    fn take_rest(&mut self) {
+    /// What stands behind the last blank line is an event too, if it is whole in itself; else it
+    /// was cut off.
+    fn take_rest(&mut self, reply: &mut Reply<'_, '_, '_>) {
+        if matches!(self.cutter, Cutter::Frames(_)) {
+            return;
+        }
         let rest = self.pending.trim_ascii_end();
-        let data = rest.strip_prefix(b"data:").map(<[u8]>::trim_ascii);
+        let data = rest.split(|byte| *byte == b'\n' || *byte == b'\r').next_back();
+        let data = data.and_then(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii);
         let is_whole = data.is_some_and(|data| {
             data == b"[DONE]" || json::object::scan_object(data, &[""; 0]).is_ok()
         });
-        match data.filter(|_| is_whole && !self.observer.is_done) {
-            Some(data) => {
-                self.observer.see(data);
-            }
-            None => self.pending.clear(),
+        if is_whole && !self.passage.is_done() {
+            self.pending.extend_from_slice(b"\n\n");
+            // What is malformed here ends the stream no more than its end does.
+            let _ = self.scan(reply.core.clock.recent(), reply.trail);
         }
     }
 
-    fn push_last(&mut self, fault: Option<Fault>, reply: &mut Reply<'_, '_, '_>) {
-        let (out, trail) = (&mut reply.downlink.out, &mut *reply.trail);
-        let mut last = std::mem::take(&mut self.pending);
-        let ending = if let Some(fault) = fault {
+    /// Write what the client is told of the end.
+    fn close(&mut self, fault: Option<Fault>, trail: &mut Trail<'_>) -> Ending {
+        if let Some(fault) = fault {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
             trail.fault = Some(fault);
             trail.refusal = Some(refusal);
-            last.clear();
-            error::push_event(&mut last, &refusal.into(), trail.request_id);
+            self.passage.break_off(refusal, trail.request_id, &mut self.told);
             Ending::Broken
-        } else if self.observer.has_error {
+        } else if self.passage.has_failed() {
             trail.fault = Some(Fault::ErrorEvent);
             Ending::Broken
         } else {
-            if !self.observer.is_done {
-                last.extend_from_slice(DONE_EVENT);
-            }
+            self.passage.end(&mut self.told);
             Ending::Complete
-        };
-        trail.bytes_out += last.len() as u64;
-        if self.length == Some(Length::Chunked) {
-            if !last.is_empty() {
-                push_chunk_head(out, last.len());
-                out.extend_from_slice(&last);
-                out.extend_from_slice(b"\r\n");
-            }
-            out.extend_from_slice(LAST_CHUNK);
-        } else {
-            out.extend_from_slice(&last);
         }
-        trail.seal(ending, self.status);
-        self.pending = last;
     }
 }

@@ -12,7 +12,6 @@ use crate::{
     },
     dialect::openai_chat::reply::{Observer, seen},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
-    wire::http1::chunked::{LAST_CHUNK, push_chunk_head},
 };
 
 /// More blank lines than these before a document are no answer.
@@ -43,7 +42,10 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
             reply.trail.content(reply.core.clock.recent());
         }
         if let Some(length) = length {
-            push_piece(&mut reply.downlink.out, &payload, length, is_done);
+            length.push_piece(&mut reply.downlink.out, [&payload]);
+            if is_done {
+                length.push_end(&mut reply.downlink.out);
+            }
         }
         if is_done {
             let seen = observer.map_or_else(|| seen(&payload), |observer| observer.seen());
@@ -109,21 +111,6 @@ fn begin(reply: &mut Reply<'_, '_, '_>, answer: &Answer, payload: &[u8]) -> Resu
     };
     head::push(reply, answer, answer.head.status, b"application/json", length);
     Ok(length)
-}
-
-fn push_piece(out: &mut Vec<u8>, payload: &[u8], length: Length, is_last: bool) {
-    if length != Length::Chunked {
-        out.extend_from_slice(payload);
-        return;
-    }
-    if !payload.is_empty() {
-        push_chunk_head(out, payload.len());
-        out.extend_from_slice(payload);
-        out.extend_from_slice(b"\r\n");
-    }
-    if is_last {
-        out.extend_from_slice(LAST_CHUNK);
-    }
 }
 
 /// The answer broke off. Where the client has a part of it, only a cut connection tells the truth.

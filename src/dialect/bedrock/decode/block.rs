@@ -1,7 +1,8 @@
 //! Blocks of content, in requests and in answers.
 //!
 //! ```text
-//! {"text":"…"}  {"image":{"format":"png","source":{"bytes":"…"}}}  {"cachePoint":{"type":"default"}}
+//! {"text":"…"}  {"image":{"format":"png","source":{"bytes":"…"}}}
+//! {"cachePoint":{"type":"default"}}
 //! {"toolUse":{"toolUseId":"…","name":"f","input":{…}}}  {"reasoningContent":{"reasoningText":{…}}}
 //! ```
 

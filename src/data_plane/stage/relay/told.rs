@@ -1,0 +1,54 @@
+//! One JSON document, told in the client's words, or, where both sides speak the same language but
+//! not OpenAI's, read and passed.
+
+use crate::{
+    data_plane::{
+        exchange::Stop,
+        stage::relay::{
+            Reply, Talk,
+            error::{collect, tell, tell_in},
+            invalid, refuse,
+        },
+        upstream::call::Answer,
+    },
+    dialect::{pivot::dropped::Dropped, translation},
+    lexicon::fault::Fault,
+    wire::json::document::Document,
+};
+
+/// Relay the answer. It is read whole, for no part of it can be told before all is known.
+pub(super) async fn relay(
+    reply: &mut Reply<'_, '_, '_>,
+    answer: &mut Answer,
+    talk: &Talk<'_>,
+) -> Result<(), Stop> {
+    let bytes_max = reply.core.settings.bounds.body_bytes_max;
+    let body = collect(reply, answer, bytes_max).await;
+    let body = body.map_err(|failure| refuse(failure, reply.trail))?;
+    let pair = (talk.call.dialect, talk.client());
+    let status = answer.head.status;
+    if pair.0 == pair.1 {
+        let mut document = Document::default();
+        let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
+        reply.trail.report(usage);
+        reply.trail.content(reply.core.clock.recent());
+        return tell(reply, answer, status, &body).await;
+    }
+    let (manner, written) = (talk.manner_of(reply.trail), talk.call.written);
+    // What the client is not told of the answer: its head has no place for it.
+    let mut dropped = Dropped::default();
+    let mut out = reply.core.buffers.take();
+    let read = translation::reply(&mut out, &body, pair, written, &manner, &mut dropped);
+    if let Ok(usage) = read {
+        reply.trail.report(usage.seen());
+        reply.trail.content(reply.core.clock.recent());
+        tell(reply, answer, status, &out).await?;
+    } else {
+        let told = tell_in(talk, &body, None, reply.trail.request_id);
+        let Some((status, told)) = told else { return Err(invalid(reply.trail)) };
+        reply.trail.fault = Some(Fault::ErrorEvent);
+        tell(reply, answer, status, &told).await?;
+    }
+    reply.core.buffers.give(out);
+    Ok(())
+}
