@@ -7,7 +7,7 @@ use std::{
 };
 use weir::{
     cli::{
-        check,
+        check, explain,
         flags::{Command, Flags, Serve, Token},
         receipts, token,
     },
@@ -45,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Check(flags) => {
             Ok(check::run(&flags.config, flags.secrets_dir.as_deref(), &mut out)?)
         }
+        Command::Explain(flags) => Ok(explain::run(&flags, &mut out)?),
         Command::Token(Token::New { subject, expires }) => {
             Ok(token::new(&subject, expires.as_deref(), &mut out)?)
         }

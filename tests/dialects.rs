@@ -8,6 +8,9 @@ mod dialects {
     mod anthropic;
     mod bedrock;
     mod frames;
+    mod gemini;
+    mod gemini_pains;
+    mod gemini_recordings;
     mod golden;
     mod openai;
     mod pains;

@@ -166,3 +166,8 @@ fn manifests_are_documents_or_problems() {
 fn metadata_is_what_a_full_parse_finds() {
     check("metadata", judges::metadata::judge);
 }
+
+#[test]
+fn googles_words_are_refused_or_told_as_json() {
+    check("gemini", judges::gemini::judge);
+}

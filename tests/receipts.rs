@@ -367,6 +367,8 @@ proptest! {
             inter_token_us: micros[1],
             total_us: micros[2],
             retries,
+            rule: &texts[2],
+            attempts: "test/a 503 test/b connect_failed",
         };
         let (mut writers, mut reader) = plain_ring(16, 1);
         let (slot, id) = writers[0].open(&opening).unwrap();

@@ -129,7 +129,7 @@ fn every_field_of_awss_and_googles_kinds_is_read_in_both_spellings() {
 /// Their dialects are not spoken yet: they are refused in words, never taken and ignored.
 #[test]
 fn kinds_that_cannot_be_served_are_refused_by_name() {
-    for kind in ["ai21", "google-vertex", "google-gemini"] {
+    for kind in ["ai21", "databricks"] {
         let text = document(kind, "", &format!("type: integration/model/{kind}, model_id: x"));
         complains(&text, &["error: type: found", "this build does not obey that type yet"]);
     }

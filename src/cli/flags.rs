@@ -25,6 +25,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Print every problem with a configuration
     Check(Check),
+    /// Say what becomes of a request: which rules match, which targets are asked, and why
+    Explain(Explain),
     /// Make tokens
     #[command(subcommand)]
     Token(Token),
@@ -53,6 +55,38 @@ pub struct Check {
     /// Where tfy-secret://TENANT:GROUP:KEY is looked for, as GROUP/KEY
     #[arg(long, env = "WEIR_SECRETS_DIR", value_name = "DIR")]
     pub secrets_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A YAML file of one or many documents, or a folder of them
+    #[arg(long, env = "WEIR_CONFIG", value_name = "PATH")]
+    pub config: PathBuf,
+    /// Where tfy-secret://TENANT:GROUP:KEY is looked for, as GROUP/KEY
+    #[arg(long, env = "WEIR_SECRETS_DIR", value_name = "DIR")]
+    pub secrets_dir: Option<PathBuf>,
+    /// Who asks: user:you@example.com or virtualaccount:billing
+    #[arg(long, value_name = "SUBJECT")]
+    pub subject: String,
+    /// The model as the request names it
+    #[arg(long, value_name = "NAME")]
+    pub model: String,
+    /// Metadata of the request; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub metadata: Vec<(String, String)>,
+    /// A header of the request, for sessions; may be given again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub header: Vec<(String, String)>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `KEY=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or_else(|| "it is not KEY=VALUE".to_owned())?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Subcommand)]

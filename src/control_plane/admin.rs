@@ -6,13 +6,17 @@
 //! | `/ready` | 200, or 503 with the reason | anyone |
 //! | `/metrics` | Prometheus text | anyone, when the port and the peer are loopback |
 //! | `/api/svc/v1/config/problems` | JSON | admins |
+//! | `/api/svc/v1/llm-gateway/health` | JSON: how targets fare (`targets.rs`) | admins |
 //!
 //! Errors have the shape of `OpenAI`. There is no TLS here: an address that is not loopback is
 //! refused by [`bind`], so that no token crosses a network in the clear.
 
 use crate::{
     bridge::lane::Receiver,
-    control_plane::telemetry::{Sources, Telemetry, exposition},
+    control_plane::{
+        targets,
+        telemetry::{Sources, Telemetry, exposition},
+    },
     lexicon::{refusal::Refusal, time::UnixMillis},
     snapshot::Snapshot,
 };
@@ -86,6 +90,7 @@ pub async fn serve(
     let state = Arc::new(state);
     let guarded = Router::new()
         .route("/api/svc/v1/config/problems", get(config_problems))
+        .route("/api/svc/v1/llm-gateway/health", get(targets_health))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&state), admins_only));
     let router = Router::new()
         .route("/", get(async || Json(json!({"status": "ok"}))))
@@ -126,6 +131,10 @@ async fn metrics(
 
 async fn config_problems(State(state): State<Arc<AdminState>>) -> Json<Value> {
     Json((state.config_report)())
+}
+
+async fn targets_health(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    Json(targets::report(&(state.sources.targets)()))
 }
 
 async fn admins_only(

@@ -6,8 +6,8 @@
 //! `certificates.rs` does all that for the pairs that clients see; `status.rs` is what both can be
 //! asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
-//! `admin.rs` answers operators. `quota.rs` reads back from the store what limits have counted.
-//! `token.rs` makes what they hand out.
+//! `admin.rs` answers operators, `targets.rs` how targets fare. `quota.rs` reads back from the
+//! store what limits have counted. `token.rs` makes what they hand out.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
 //! not at all; a refused change leaves the last good snapshot where it is.
@@ -22,6 +22,7 @@ pub mod resolver;
 pub mod secrets;
 pub mod source;
 pub mod status;
+pub mod targets;
 pub mod telemetry;
 pub mod token;
 pub mod tokens;

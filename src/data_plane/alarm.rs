@@ -93,14 +93,12 @@ impl Alarm {
 
     /// Await `io`, at most until `deadline`.
     pub fn guard<F: Future>(&self, deadline: Moment, io: F) -> Guard<'_, F> {
-        self.set(deadline.0);
-        Guard { alarm: self, minds_departure: true, io }
+        Guard { alarm: self, deadline: deadline.0, minds_departure: true, io }
     }
 
     /// The same for a write to the client, which finds out by itself whether the client is there.
     pub fn guard_write<F: Future>(&self, deadline: Moment, io: F) -> Guard<'_, F> {
-        self.set(deadline.0);
-        Guard { alarm: self, minds_departure: false, io }
+        Guard { alarm: self, deadline: deadline.0, minds_departure: false, io }
     }
 
     /// What interrupts a wait just now, if anything does; else `waker` is told of what comes.
@@ -128,9 +126,11 @@ impl Alarm {
 }
 
 pin_project! {
-    /// A wait that an alarm may end. **Cost**: its `io` and two words.
+    /// A wait that an alarm may end. **Cost**: its `io` and three words; nothing is set for what
+    /// is done at once.
     pub struct Guard<'a, F> {
         alarm: &'a Alarm,
+        deadline: u64,
         minds_departure: bool,
         #[pin]
         io: F,
@@ -142,14 +142,20 @@ impl<F: Future> Future for Guard<'_, F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let bell = &this.alarm.bell;
         let output = match this.io.poll(context) {
             Poll::Ready(output) => Ok(output),
-            Poll::Pending => match this.alarm.listen(*this.minds_departure, context.waker()) {
-                Some(why) => Err(why),
-                None => return Poll::Pending,
-            },
+            Poll::Pending => {
+                if bell.deadline.get() != *this.deadline {
+                    this.alarm.set(*this.deadline);
+                }
+                match this.alarm.listen(*this.minds_departure, context.waker()) {
+                    Some(why) => Err(why),
+                    None => return Poll::Pending,
+                }
+            }
         };
-        this.alarm.bell.deadline.set(NEVER);
+        bell.deadline.set(NEVER);
         Poll::Ready(output)
     }
 }

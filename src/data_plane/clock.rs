@@ -12,7 +12,8 @@ use std::{
 /// A core's clocks.
 pub struct Clock {
     monotonic: quanta::Clock,
-    origin: quanta::Instant,
+    /// What the counter said when this clock was made.
+    origin: u64,
     recent: Cell<Moment>,
     /// What the wall clock said at the origin, in nanoseconds, as it was last asked.
     origin_wall_ns: Cell<u64>,
@@ -21,7 +22,7 @@ pub struct Clock {
 impl Clock {
     pub fn new() -> Self {
         let monotonic = quanta::Clock::new();
-        let origin = monotonic.now();
+        let origin = monotonic.raw();
         let clock = Self {
             monotonic,
             origin,
@@ -34,8 +35,9 @@ impl Clock {
 
     /// **Cost**: about 20 ns.
     pub fn now(&self) -> Moment {
-        let elapsed = self.monotonic.now().duration_since(self.origin);
-        let now = Moment(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        let now = Moment(self.monotonic.delta_as_nanos(self.origin, self.monotonic.raw()));
+        // The counters of two processors may differ a little, and this thread may have moved.
+        let now = now.max(self.recent.get());
         self.recent.set(now);
         now
     }

@@ -3,6 +3,7 @@
 use crate::{
     bridge::{
         handover::Desk,
+        health::Board,
         lane,
         phase::{self, Phase},
         pulse::Pulse,
@@ -22,6 +23,7 @@ use crate::{
         peer::Peer,
         quota::Quota,
         request_id::RequestId,
+        targets::Targets,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
     },
@@ -70,6 +72,8 @@ pub struct Setup {
     pub receipts: Writer,
     /// The number of this core, and what all cores spend from.
     pub quota: (usize, Arc<Node>),
+    /// How targets fare.
+    pub board: Arc<Board>,
     pub phase: phase::Receiver,
 }
 
@@ -85,6 +89,7 @@ pub struct Core {
     pub buffers: Buffers,
     pub body_memory: BodyMemory,
     pub sharing: Sharing,
+    pub targets: Targets,
     pub doors: Arc<Vec<Vec<Door>>>,
     /// Connections that are being told that they are too many.
     pub refused: Cell<usize>,
@@ -267,7 +272,9 @@ impl Core {
         let uplinks = Rc::<Uplinks>::default();
         let pulse = Arc::clone(&setup.pulses[setup.desk.index()]);
         let certificates = |receiver| RefCell::new(Certificates { receiver, config: None });
+        let targets = Targets::new(setup.quota.0, setup.board, low.rotate_left(32) ^ high);
         let core = Self {
+            targets,
             departures: Rc::new(Departures::new()?),
             pulse,
             ledger: Ledger {
@@ -304,6 +311,12 @@ impl Core {
         let snapshot = self.snapshots.borrow_mut().look();
         self.pulse.snapshot_version.set(snapshot.version);
         snapshot
+    }
+
+    /// The node's clock at the last reading of this core's.
+    pub fn node_ms(&self) -> u64 {
+        let mut quota = self.ledger.quota.borrow_mut();
+        quota.now(self.clock.recent(), self.clock.wall()).node.0
     }
 
     pub fn weather(&self) -> Rc<Arc<Weather>> {

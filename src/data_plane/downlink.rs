@@ -110,6 +110,11 @@ impl<'a> Downlink<'a> {
         }
     }
 
+    /// Does the core close, so that only last words are said?
+    pub fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
     /// Has a byte of the reply left?
     pub fn has_replied(&self) -> bool {
         self.has_replied.get()
@@ -126,7 +131,18 @@ impl<'a> Downlink<'a> {
         if self.is_closing {
             return Err(Ring::Closing);
         }
-        let waited = self.wait_or_watch(deadline, io).await;
+        let mut io = io;
+        let waited = loop {
+            // An exchange that is old enough is watched from then on.
+            let watch_from = self.watch_from.filter(|from| *from < deadline);
+            match self.alarm.guard(watch_from.unwrap_or(deadline), io.as_mut()).await {
+                Err(Ring::Deadline) if watch_from.is_some() => self.begin_watch(),
+                // Boxed, for it is rare, and every wait would have room for it.
+                Err(Ring::Departed)
+                    if watch_from.is_none() && Box::pin(self.is_still_there()).await => {}
+                other => break other,
+            }
+        };
         // What came has come now; whoever asks next gets this reading.
         self.clock.now();
         if matches!(waited, Err(Ring::Closing)) {
@@ -136,26 +152,6 @@ impl<'a> Downlink<'a> {
             self.alarm.allow_last_words();
         }
         waited
-    }
-
-    async fn wait_or_watch<F: Future>(
-        &mut self,
-        deadline: Moment,
-        mut io: Pin<&mut F>,
-    ) -> Result<F::Output, Ring> {
-        if let Some(from) = self.watch_from.filter(|from| *from < deadline) {
-            match self.alarm.guard(from, io.as_mut()).await {
-                Err(Ring::Deadline) => self.begin_watch(),
-                other => return other,
-            }
-        }
-        loop {
-            match self.alarm.guard(deadline, io.as_mut()).await {
-                // Boxed, for it is rare, and every wait would have room for it.
-                Err(Ring::Departed) if Box::pin(self.is_still_there()).await => {}
-                other => return other,
-            }
-        }
     }
 
     /// The client sends no more. Does it still read?

@@ -14,7 +14,9 @@ use crate::{
         local,
         request_id::RequestId,
         stage::{
-            admit, decode, directives, parse,
+            admit, ask,
+            attempt::{self, Judged, Tries},
+            decode, directives, parse,
             relay::{self, Talk},
             respond, route,
             translate::{self, Unsaid},
@@ -22,14 +24,10 @@ use crate::{
         trail::Trail,
         upstream::call,
     },
-    dialect::{
-        openai_chat::{self, request::Ask},
-        pivot::part::Dialect,
-    },
+    dialect::pivot::part::Dialect,
     lexicon::{
         fault::Fault,
         ids::SubjectId,
-        operation::Operation,
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
@@ -46,6 +44,8 @@ pub enum Stop {
     /// The answer had begun; the client was told in its midst, and the connection ends.
     Broken,
     ClientGone,
+    /// Nothing was said, and what counts as this status is not told, for another attempt follows.
+    Again(u16),
 }
 
 /// What is known once the whole request is here.
@@ -141,64 +141,54 @@ async fn converse<'s>(
         )
         .await;
     };
-    let ask = read_ask(operation, received.route, request)?;
+    let ask = ask::read(received.route, operation, request)?;
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     trail.admit(&metadata)?;
-    let plan = route::plan(snapshot, subject, &ask)?;
+    let routed = route::Routed { subject, ask: &ask, from: request, metadata: &metadata };
+    let plan = route::plan(core, snapshot, &routed)?;
     admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
     core.rehearse(&ask.model);
 
-    let mut last = Fault::SecretUnavailable;
-    for model in plan {
-        let target = &model.target;
-        if target.is_secret_missing {
-            continue;
-        }
-        trail.model = Some(model);
+    let mut tries = Tries::new(snapshot, plan, &directives);
+    loop {
+        let attempt = tries.next(core, trail);
+        let target = &attempt.model.target;
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
         let told = (trail.started_wall(), &mut downlink.dropped);
-        let call = match translate::call(core.buffers.take(), target, &ask, request, told) {
-            Ok(call) => call,
-            Err(Unsaid::Fault(fault)) => {
-                last = fault;
-                continue;
+        let to = (target, attempt.changes);
+        let ended = match translate::call(core.buffers.take(), to, &ask, request, told) {
+            _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
+            Ok(call) => {
+                directives.check(&downlink.dropped)?;
+                let sent = call::send(core, endpoint, call.bytes, limits, downlink, trail).await;
+                sent.map(|answer| (answer, call.said))
             }
+            Err(Unsaid::Fault(fault)) => Err(fault.into()),
             Err(Unsaid::Refused(refused)) => return Err(refused.into()),
         };
-        directives.check(&downlink.dropped)?;
-        match call::send(core, endpoint, call.bytes, limits, downlink, trail).await {
-            Ok(mut answer) => {
-                let applied = &*trail.applied(directives::applied(snapshot.caller(subject)));
-                let talk = Talk { ask: &ask, call: call.said, manner: directives.manner };
-                let reply = relay::Reply { core, limits, applied, downlink, trail };
-                reply.relay(&mut answer, talk).await?;
+        let ended = match ended {
+            Ok((mut answer, said)) => {
+                let applied = trail.applied(directives::applied(snapshot.caller(subject)));
+                let applied = tries.applied(core, applied, trail);
+                let talk = Talk { ask: &ask, call: said, manner: directives.manner };
+                let (again, applied) = (tries.again(), &*applied);
+                let reply = relay::Reply { core, limits, applied, again, downlink, trail };
+                let ended = reply.relay(&mut answer, talk).await;
+                tries.hear(&ended, &answer, core);
                 answer.release(core);
-                return Ok(());
+                ended
             }
-            Err(call::Failure::Fault(fault)) => last = fault,
-            Err(call::Failure::ClientGone) => return Err(Stop::ClientGone),
+            Err(failure) => Err(relay::refuse(failure, trail)),
+        };
+        match tries.judge(core, ended, downlink, trail) {
+            Judged::Over(ended) => return ended,
+            Judged::Again(None) => {}
+            Judged::Again(Some(moment)) => Box::pin(attempt::pause(moment, downlink)).await?,
         }
-    }
-    trail.fault = Some(last);
-    Err(last.refusal().unwrap_or(Refusal::UpstreamInvalid).into())
-}
-
-/// The model stands in the body, or in the path.
-fn read_ask<'b>(
-    operation: Operation,
-    route: parse::Route,
-    request: &Request<'b>,
-) -> Result<Ask<'b>, Refused> {
-    match route.model() {
-        Some(name) => {
-            let name = local::read_name(name.of(request.bytes));
-            openai_chat::request::read_of(operation, name, request.body)
-        }
-        None => openai_chat::request::read(operation, request.body),
     }
 }
 
@@ -212,7 +202,8 @@ async fn conclude(
         Ok(()) => downlink.next(),
         // Where the end of the connection ends the body, only a reset tells that it broke off.
         Err(Stop::Broken) if downlink.is_http10 => Next::Reset,
-        Err(Stop::Broken) => Next::Close,
+        // Whoever judges attempts leaves none of these: it would be a mistake of ours.
+        Err(Stop::Broken | Stop::Again(_)) => Next::Close,
         Err(Stop::ClientGone) => {
             if trail.owes_usage() {
                 trail.estimate_by_bytes();
@@ -297,6 +288,6 @@ mod tests {
              memo: &'static mut Memo| serve(core, presence, intake, link, memo),
         );
 
-        assert!(bytes <= 2_910, "{bytes} bytes");
+        assert!(bytes <= 3_060, "{bytes} bytes");
     }
 }

@@ -46,12 +46,13 @@ impl Memo {
     }
 }
 
-/// In the order of precedence: ours, the common one, Anthropic's.
+/// In the order of precedence: ours, the common one, Anthropic's, Google's.
 fn credential<'b>(head: &RequestHead, bytes: &'b [u8]) -> Option<&'b [u8]> {
     let plain = |name| head.header(bytes, name).filter(|key| !key.is_empty());
     plain("x-tfy-api-key")
         .or_else(|| head.header(bytes, "authorization").and_then(bearer))
         .or_else(|| plain("x-api-key"))
+        .or_else(|| plain("x-goog-api-key"))
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {

@@ -7,14 +7,14 @@
 use crate::data_plane::{descriptor, http2::stream::Stream, tls::Session};
 use monoio::{
     BufResult,
-    buf::IoBufMut,
+    buf::{IoBuf, IoBufMut, Slice},
     io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt},
     net::{TcpStream, UnixStream},
 };
 use pin_project_lite::pin_project;
 use rustix::{
     fd::{AsRawFd, OwnedFd, RawFd},
-    net::{AddressFamily, RecvFlags},
+    net::{AddressFamily, RecvFlags, SendFlags},
 };
 use std::{
     future::{pending, poll_fn},
@@ -60,14 +60,32 @@ impl Socket {
     }
 
     /// Write all of `buffer` and give it back as it was.
+    ///
+    /// **Cost**: where the reactor polls for readiness, one system call and nothing of the reactor
+    /// as long as the kernel has room, which it nearly always has.
     pub fn write_all(
         &mut self,
         buffer: Vec<u8>,
     ) -> impl Future<Output = BufResult<usize, Vec<u8>>> + '_ {
-        match self {
-            Self::Tcp(tcp) => Either::Tcp { io: tcp.write_all(buffer) },
-            Self::Unix(unix) => Either::Unix { io: unix.write_all(buffer) },
+        let sent = self.send_at_once(&buffer);
+        if sent == buffer.len() {
+            return Writing::Done { buffer: Some(buffer) };
         }
+        let rest = buffer.slice(sent..);
+        match self {
+            Self::Tcp(tcp) => Writing::Tcp { io: tcp.write_all(rest) },
+            Self::Unix(unix) => Writing::Unix { io: unix.write_all(rest) },
+        }
+    }
+
+    /// How much of `bytes` the kernel takes without a wait; what is wrong is for the reactor to
+    /// find out.
+    fn send_at_once(&self, bytes: &[u8]) -> usize {
+        if !monoio::utils::is_legacy() {
+            return 0;
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        rustix::net::send(descriptor::lend(self), bytes, flags).unwrap_or(0)
     }
 
     async fn shutdown(&mut self) -> io::Result<()> {
@@ -96,6 +114,36 @@ impl<T: Future, U: Future<Output = T::Output>> Future for Either<T, U> {
             Projected::Tcp { io } => io.poll(context),
             Projected::Unix { io } => io.poll(context),
         }
+    }
+}
+
+pin_project! {
+    /// A write that is done, or what one of two sockets has still to write.
+    #[project = ProjectedWriting]
+    enum Writing<T, U> {
+        Done { buffer: Option<Vec<u8>> },
+        Tcp { #[pin] io: T },
+        Unix { #[pin] io: U },
+    }
+}
+
+impl<T, U> Future for Writing<T, U>
+where
+    T: Future<Output = BufResult<usize, Slice<Vec<u8>>>>,
+    U: Future<Output = T::Output>,
+{
+    type Output = BufResult<usize, Vec<u8>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let written = match self.project() {
+            ProjectedWriting::Done { buffer } => {
+                let buffer = buffer.take().expect("a future is not polled once it is done");
+                return Poll::Ready((Ok(buffer.len()), buffer));
+            }
+            ProjectedWriting::Tcp { io } => io.poll(context),
+            ProjectedWriting::Unix { io } => io.poll(context),
+        };
+        written.map(|(written, rest)| (written, rest.into_inner()))
     }
 }
 

@@ -17,6 +17,9 @@ use crate::{
     wire::json,
 };
 
+/// Whose a name is that stands only in rules.
+const LOGICAL_OWNER: &str = "routing";
+
 /// Answer a request that no model is needed for.
 pub async fn answer(
     core: &Core,
@@ -47,30 +50,43 @@ pub async fn answer(
     downlink.send().await
 }
 
-/// The model that a path names.
-pub fn read_name(name: &[u8]) -> String {
-    String::from_utf8_lossy(&percent_decode(name)).into_owned()
-}
-
 fn list(snapshot: &Snapshot, subject: SubjectId) -> Vec<u8> {
     let mut out = br#"{"object":"list","data":["#.to_vec();
-    for (index, model) in allowed(snapshot, subject).enumerate() {
+    for (index, (name, owner)) in names(snapshot, subject).enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        push_model(&mut out, model);
+        push_model(&mut out, name, owner);
     }
     out.extend_from_slice(b"]}");
     out
 }
 
 fn describe(snapshot: &Snapshot, subject: SubjectId, name: &[u8]) -> Result<Vec<u8>, Stop> {
-    let model = allowed(snapshot, subject)
-        .find(|model| model.name.as_bytes() == name)
+    let (name, owner) = names(snapshot, subject)
+        .find(|(known, _)| known.as_bytes() == name)
         .ok_or(Refusal::ModelUnknown)?;
     let mut out = Vec::new();
-    push_model(&mut out, model);
+    push_model(&mut out, name, owner);
     Ok(out)
+}
+
+/// Every name that the caller may ask, and whose it is: models, virtual models by all their names,
+/// and the logical names of rules.
+fn names(snapshot: &Snapshot, subject: SubjectId) -> impl Iterator<Item = (&str, &str)> {
+    let routes = &snapshot.routes;
+    let models = allowed(snapshot, subject).map(|model| (&*model.name, &*model.account));
+    let mut virtual_names: Vec<_> = routes.virtual_names.iter().collect();
+    virtual_names.sort_unstable();
+    let virtual_models = virtual_names.into_iter().filter_map(move |(name, at)| {
+        let model = &routes.virtual_models[*at as usize];
+        snapshot.allows_virtual(subject, model).then_some((&**name, &*model.group))
+    });
+    let logical = routes.logical_names.iter().filter(move |logical| {
+        let rules = logical.rules.iter().map(|rule| &routes.rules[*rule as usize]);
+        rules.flat_map(|rule| &rule.candidates).any(|it| snapshot.allows(subject, it.model))
+    });
+    models.chain(virtual_models).chain(logical.map(|logical| (&*logical.name, LOGICAL_OWNER)))
 }
 
 fn allowed(snapshot: &Snapshot, subject: SubjectId) -> impl Iterator<Item = &Model> {
@@ -83,16 +99,16 @@ fn allowed(snapshot: &Snapshot, subject: SubjectId) -> impl Iterator<Item = &Mod
 }
 
 /// `created` is part of the shape; vendors' models have no such date here.
-fn push_model(out: &mut Vec<u8>, model: &Model) {
+fn push_model(out: &mut Vec<u8>, name: &str, owner: &str) {
     out.extend_from_slice(b"{\"id\":");
-    json::value::push_json_string(out, &model.name);
+    json::value::push_json_string(out, name);
     out.extend_from_slice(b",\"object\":\"model\",\"created\":0,\"owned_by\":");
-    json::value::push_json_string(out, &model.account);
+    json::value::push_json_string(out, owner);
     out.push(b'}');
 }
 
 /// Clients send the slash of `ACCOUNT/MODEL` as `%2F`.
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

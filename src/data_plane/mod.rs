@@ -34,6 +34,7 @@ mod peer;
 mod quota;
 mod request_id;
 mod stage;
+mod targets;
 mod trail;
 mod upstream;
 

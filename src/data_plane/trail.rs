@@ -9,12 +9,12 @@ use crate::{
         clock::Clock,
         peer::Peer,
         quota::{PassId, Quota, Spent},
-        stage::admit,
+        stage::{admit, respond},
     },
     lexicon::{
         fault::Fault,
         operation::Operation,
-        receipt::{Ending, Opening, Outcome},
+        receipt::{ATTEMPTS_BYTES_MAX, Ending, Opening, Outcome},
         refusal::Refusal,
         settings::ReceiptsFull,
         time::{Moment, UnixMillis},
@@ -23,8 +23,10 @@ use crate::{
     policy::{
         limit::Limit,
         price::{Kind, Quantities},
+        route::Rule,
     },
     snapshot::{Caller, Model},
+    wire::json,
 };
 use std::{
     borrow::Cow,
@@ -33,6 +35,8 @@ use std::{
 
 /// A last send that took longer is told in the receipt: it is written again.
 const LAST_SEND_US_MAX: u32 = 1_000;
+/// The words for what an attempt failed with, and the spaces around.
+const WHAT_FAILED_BYTES_MAX: usize = 24;
 /// For answers whose usage nobody reported: bytes of JSON that make a token, about.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -64,6 +68,12 @@ pub struct Trail<'a> {
     /// What was taken of limits.
     pub pass: Option<PassId>,
     pub limit: Option<&'a Limit>,
+    /// What routes it.
+    pub rule: Option<&'a Rule>,
+    /// Attempts that failed: target and what it failed with, one after the other; none where none
+    /// did, as mostly.
+    #[expect(clippy::box_collection, reason = "one word in every trail, for what is rare")]
+    failed: Option<Box<String>>,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
@@ -86,9 +96,10 @@ pub struct Trail<'a> {
     pub authenticated_us: u32,
     pub sent_us: u32,
     pub answered_us: u32,
-    first_content: Option<Moment>,
-    last_content: Moment,
+    /// From the start to the first content; 0 is never.
+    first_content_us: u32,
     contents: u32,
+    last_content: Moment,
 }
 
 impl<'a> Trail<'a> {
@@ -107,6 +118,8 @@ impl<'a> Trail<'a> {
             is_forgone: false,
             pass: None,
             limit: None,
+            rule: None,
+            failed: None,
             operation: None,
             is_streaming: false,
             request_id: "",
@@ -127,9 +140,9 @@ impl<'a> Trail<'a> {
             authenticated_us: 0,
             sent_us: 0,
             answered_us: 0,
-            first_content: None,
-            last_content: Moment(0),
+            first_content_us: 0,
             contents: 0,
+            last_content: Moment(0),
         }
     }
 
@@ -190,7 +203,79 @@ impl<'a> Trail<'a> {
 
     /// The header lines that a refused client is told beside the refusal; mostly none.
     pub fn told(&self) -> Vec<u8> {
-        self.pass.as_ref().map_or_else(Vec::new, |pass| std::mem::take(self.quota().told(pass)))
+        let told = self.pass.as_ref().map(|pass| std::mem::take(self.quota().told(pass)));
+        let mut told = told.unwrap_or_default();
+        // What a refused limit says stands there already.
+        if let (Some(rule), true) = (self.rule, told.is_empty()) {
+            let mut applied = rule.told.as_bytes().to_vec();
+            applied.push(b'}');
+            self.push_failed(&mut applied);
+            applied.push(b'}');
+            respond::push_raw(&mut told, b"x-tfy-applied-configurations", &applied);
+        }
+        told
+    }
+
+    /// An attempt failed with this status, or before there was one.
+    #[cold]
+    pub fn fail(&mut self, target: &str, status: u16, fault: Option<Fault>) {
+        let failed = self.failed.get_or_insert_default();
+        // A receipt has no room for more; how many they were it says anyway.
+        if failed.len() + target.len() + WHAT_FAILED_BYTES_MAX > ATTEMPTS_BYTES_MAX {
+            return;
+        }
+        if !failed.is_empty() {
+            failed.push(' ');
+        }
+        failed.push_str(target);
+        failed.push(' ');
+        match fault {
+            None | Some(Fault::Status(_) | Fault::Auth) => failed.push_str(&status.to_string()),
+            Some(fault) => failed.push_str(fault.label()),
+        }
+    }
+
+    /// Another attempt begins: what was known of the last one's answer is not of this one's.
+    pub fn begin_attempt(&mut self) {
+        self.retries = self.retries.saturating_add(1);
+        (self.fault, self.refusal) = (None, None);
+        (self.first_content_us, self.last_content, self.contents) = (0, Moment(0), 0);
+        (self.usage, self.usage_is_reported) = (Usage::default(), false);
+        (self.bytes_out, self.answered_us) = (0, 0);
+    }
+
+    /// Append `,"fallback":{"attempts":[{"target":"…","failed":"…"}]}` where attempts failed.
+    pub fn push_failed(&self, out: &mut Vec<u8>) {
+        let Some(failed) = &self.failed else { return };
+        out.extend_from_slice(b",\"fallback\":{\"attempts\":[");
+        let mut words = failed.split(' ');
+        let mut is_first = true;
+        while let (Some(target), Some(what)) = (words.next(), words.next()) {
+            if !is_first {
+                out.push(b',');
+            }
+            is_first = false;
+            out.extend_from_slice(b"{\"target\":");
+            push_ascii(out, target);
+            out.extend_from_slice(b",\"failed\":");
+            push_ascii(out, what);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+    }
+
+    /// Of an answer that is whole: µs for each token, and until the first one of a stream. Where
+    /// there are no tokens (embeddings), an answer as a whole counts as one.
+    pub fn pace(&self) -> (Option<u64>, Option<u64>) {
+        let since_sent = |at_us: u32| u64::from(at_us.saturating_sub(self.sent_us));
+        let is_known = self.contents > 0 && self.sent_us > 0;
+        let tokens = match self.operation {
+            Some(Operation::Embeddings | Operation::CountTokens) => 1,
+            _ => self.usage.output_tokens,
+        };
+        let whole = is_known.then(|| since_sent(self.last_content.micros_since(self.started)));
+        let first = (is_known && self.is_streaming).then(|| since_sent(self.first_content_us));
+        (whole.and_then(|whole| whole.checked_div(tokens)), first)
     }
 
     /// Open the receipt: from here on it is in the ring, whatever becomes of this process.
@@ -218,7 +303,9 @@ impl<'a> Trail<'a> {
 
     /// Content for the client came in.
     pub fn content(&mut self, now: Moment) {
-        self.first_content.get_or_insert(now);
+        if self.first_content_us == 0 {
+            self.first_content_us = now.micros_since(self.started).max(1);
+        }
         self.last_content = now;
         self.contents = self.contents.saturating_add(1);
     }
@@ -290,9 +377,9 @@ impl<'a> Trail<'a> {
         self.model?.price.as_ref()?.cost(&quantities)
     }
 
-    fn outcome(&self) -> Outcome<'a> {
+    fn outcome(&self) -> Outcome<'_> {
         let gaps = self.contents.saturating_sub(1);
-        let first = self.first_content.unwrap_or(self.last_content);
+        let spoken_us = self.last_content.micros_since(self.started);
         Outcome {
             ending: self.ending,
             status: self.status,
@@ -305,10 +392,15 @@ impl<'a> Trail<'a> {
             cost_nanodollars: self.cost_nanodollars(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
-            ttft_us: self.first_content.map_or(0, |first| first.micros_since(self.started)),
-            inter_token_us: self.last_content.micros_since(first).checked_div(gaps).unwrap_or(0),
+            ttft_us: self.first_content_us,
+            inter_token_us: spoken_us
+                .saturating_sub(self.first_content_us)
+                .checked_div(gaps)
+                .unwrap_or(0),
             total_us: self.recent_us(),
             retries: self.retries,
+            rule: self.rule.map_or("", |rule| &rule.id),
+            attempts: self.failed.as_ref().map_or("", |failed| failed),
         }
     }
 
@@ -359,6 +451,22 @@ impl<'a> Trail<'a> {
                 self.pulse.receipts_refused_total.add(1);
             }
             None => self.pulse.receipts_dropped_total.add(1),
+        }
+    }
+}
+
+/// A JSON string for a header's value: what is not ASCII is escaped.
+fn push_ascii(out: &mut Vec<u8>, text: &str) {
+    let mut json = Vec::new();
+    json::value::push_json_string(&mut json, text);
+    for character in String::from_utf8_lossy(&json).chars() {
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() => out.push(byte),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                }
+            }
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! `openai_chat/` is OpenAI's: chat completions, completions and embeddings share its shapes of
 //! request, stream, reply and error. `anthropic/` is Anthropic's Messages, `bedrock/` AWS Bedrock's
-//! Converse, `cohere/` Cohere's chat. Where client and target speak different
-//! languages, `pivot/` stands between them: each dialect's `decode/` reads its bytes into the
-//! pivot's values and its `encode/` writes them; `translation.rs` joins the two.
+//! Converse, `gemini/` Google's `generateContent`, `cohere/` Cohere's chat. Where client and target
+//! speak different languages, `pivot/` stands between them: each dialect's `decode/` reads its
+//! bytes into the pivot's values and its `encode/` writes them; `translation.rs` joins the two.
 //!
 //! **Invariants**: sans-IO; bytes come in, bytes and values go out; a field that is not ours to
 //! change is never re-serialized; a field that cannot be said is named, never left out in silence.
@@ -14,6 +14,7 @@ pub mod anthropic;
 pub mod bedrock;
 pub mod cohere;
 mod field;
+pub mod gemini;
 pub mod openai_chat;
 pub mod pivot;
 pub mod translation;

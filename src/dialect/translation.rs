@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        anthropic, bedrock, cohere, openai_chat,
+        anthropic, bedrock, cohere, gemini, openai_chat,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
@@ -60,6 +60,15 @@ pub fn read_request<'b>(
     decode_request(root, from, dropped)
 }
 
+/// Seconds after which a vendor's error says to ask again, where its dialect says so in the body.
+#[must_use]
+pub fn retry_after_seconds(root: Value<'_, '_>, from: Dialect) -> Option<u64> {
+    match from {
+        Dialect::Gemini => gemini::error::retry_after_seconds(root),
+        _ => None,
+    }
+}
+
 /// Read a request of this dialect.
 pub fn decode_request<'b>(
     root: Value<'_, 'b>,
@@ -73,6 +82,7 @@ pub fn decode_request<'b>(
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
         Dialect::Bedrock => bedrock::decode::request::decode(root, dropped),
+        Dialect::Gemini => gemini::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
     }
@@ -92,6 +102,7 @@ pub fn encode_request(
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
         Dialect::Bedrock => bedrock::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
         Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
 }
@@ -130,6 +141,7 @@ pub fn reply(
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Bedrock => bedrock::encode::reply::encode(out, &reply, dropped),
+        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
     }
@@ -139,12 +151,12 @@ pub fn reply(
 /// The tokens that a whole answer of this dialect reports.
 #[must_use]
 pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage> {
-    let told = root.get("usage")?;
     match from {
-        Dialect::OpenAiChat => openai_chat::usage::decode(told).seen(),
-        Dialect::Anthropic => anthropic::usage::decode(told).seen(),
-        Dialect::Bedrock => bedrock::usage::decode(told).seen(),
-        Dialect::Cohere => cohere::usage::decode(told).seen(),
+        Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
+        Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
+        Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
+        Dialect::Bedrock => bedrock::usage::decode(root.get("usage")?).seen(),
+        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
 }
 
@@ -158,6 +170,7 @@ pub fn decode_reply<'b>(
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::Bedrock => bedrock::decode::reply::decode(root, dropped),
+        Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
@@ -174,6 +187,7 @@ pub fn decode_failure<'b>(
         Dialect::OpenAiChat => openai_chat::error::decode(root, status),
         Dialect::Anthropic => anthropic::error::decode(root, status),
         Dialect::Bedrock => bedrock::error::decode(root, status),
+        Dialect::Gemini => gemini::error::decode(root, status),
         Dialect::Cohere => cohere::error::decode(root, status),
     }
 }
@@ -186,6 +200,7 @@ pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, reque
         }
         Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
         Dialect::Bedrock => bedrock::error::encode(out, failure),
+        Dialect::Gemini => gemini::error::encode(out, failure, request_id),
     }
 }
 
@@ -197,6 +212,7 @@ pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_i
         }
         Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
         Dialect::Bedrock => bedrock::error::push_refused(out, refused),
+        Dialect::Gemini => gemini::error::push_refused(out, refused, request_id),
     }
 }
 
@@ -208,6 +224,9 @@ pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, req
         }
         Dialect::Anthropic => anthropic::error::push_event(out, |out| {
             anthropic::error::push_refused(out, refused, request_id);
+        }),
+        Dialect::Gemini => gemini::error::push_event(out, |out| {
+            gemini::error::push_refused(out, refused, request_id);
         }),
         Dialect::Bedrock => bedrock::error::push_refused_frame(out, refused),
     }
@@ -228,6 +247,7 @@ enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
     Bedrock(bedrock::decode::stream::Decoder),
+    Gemini(gemini::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
 }
 
@@ -246,6 +266,7 @@ enum Encoder {
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
     Bedrock(bedrock::encode::stream::Encoder),
+    Gemini(gemini::encode::stream::Encoder),
 }
 
 impl Encoder {
@@ -255,6 +276,7 @@ impl Encoder {
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
             Self::Bedrock(encoder) => encoder.push(out, delta),
+            Self::Gemini(encoder) => encoder.push(out, delta, manner),
         }
     }
 }
@@ -299,6 +321,7 @@ impl Stream {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
                 Dialect::Bedrock => Decoder::Bedrock(bedrock::decode::stream::Decoder::default()),
+                Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
@@ -313,6 +336,7 @@ impl Stream {
                 Dialect::Anthropic => {
                     Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
                 }
+                Dialect::Gemini => Encoder::Gemini(gemini::encode::stream::Encoder::default()),
             },
             facts: Facts::default(),
             forwards_pings,
@@ -364,6 +388,7 @@ impl Stream {
         let read = match (&mut self.decoder, heard) {
             (Decoder::OpenAiChat(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Anthropic(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Gemini(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Cohere(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Bedrock(decoder), Heard::Frame(message, payload)) => {
                 decoder.read(message, payload, &mut to)
@@ -381,6 +406,7 @@ impl Stream {
         match &self.encoder {
             Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
             Encoder::Bedrock(encoder) if encoder.is_overfull => Err(Malformed),
+            Encoder::Gemini(encoder) if encoder.is_overfull => Err(Malformed),
             _ => read,
         }
     }
@@ -413,6 +439,7 @@ impl Stream {
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
             Encoder::Bedrock(encoder) => Some(&encoder.dropped),
+            Encoder::Gemini(encoder) => Some(&encoder.dropped),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The threads of the data plane, from here.
 
 use crate::{
-    bridge::{handover, phase, pulse::Pulse, quota::node::Node, receipts::writer::Writer},
+    bridge::{
+        handover, health::Board, phase, pulse::Pulse, quota::node::Node, receipts::writer::Writer,
+    },
     control_plane::{certificates::Certificates, publisher::Publisher},
     data_plane::{
         self,
@@ -36,6 +38,7 @@ pub struct Supply<'a> {
     pub phases: Vec<phase::Receiver>,
     /// What all cores spend from.
     pub quota: &'a Arc<Node>,
+    pub board: &'a Arc<Board>,
 }
 
 /// The cores that run.
@@ -93,6 +96,7 @@ pub fn start(
             weather,
             receipts,
             quota: (index, Arc::clone(supply.quota)),
+            board: Arc::clone(supply.board),
             phase,
         };
         let sender = sender.clone();

@@ -13,6 +13,7 @@ mod shutdown;
 
 use crate::{
     bridge::{
+        health::Board,
         phase::{self, Phase},
         pulse::Pulse,
         quota::node::Node,
@@ -26,6 +27,7 @@ use crate::{
         publisher::Publisher,
         quota,
         secrets::SecretSource,
+        targets::{self, Targets},
         telemetry::{self, Telemetry},
     },
     lexicon::{
@@ -117,10 +119,7 @@ async fn live(
 ) -> anyhow::Result<Ended> {
     // Listen first: of two gateways on one port the second must leave everything alone.
     let (listens, socket_files, doors) = cores::open_doors(options)?.split();
-    let admin_listener = admin::bind(options.admin_listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
-    let admin_listen = admin_listener.local_addr()?;
+    let (admin_listener, admin_listen) = open_admin_door(options).await?;
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
     let books = open_books(options, &dir)?;
@@ -129,6 +128,7 @@ async fn live(
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
     let quota = open_quota(options, &dir, &publisher)?;
+    let board = Arc::new(Board::new(options.cores));
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -136,6 +136,7 @@ async fn live(
         pulses: pulses.clone(),
         phases: receivers,
         quota: &quota,
+        board: &board,
     };
     let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -144,6 +145,7 @@ async fn live(
         journal: books.journal.health(),
         access_log_dropped: books.access_log_dropped,
         config: numbers(&publisher),
+        targets: targets(Arc::clone(&board), Arc::clone(&quota), &publisher),
     };
     let state = admin::AdminState {
         readiness: readiness(&phases),
@@ -176,6 +178,16 @@ async fn live(
     watched?;
     served??;
     ended
+}
+
+async fn open_admin_door(
+    options: &Options,
+) -> anyhow::Result<(tokio::net::TcpListener, SocketAddr)> {
+    let listener = admin::bind(options.admin_listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.admin_listen))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
@@ -223,6 +235,15 @@ fn numbers(publisher: &Publisher) -> Arc<dyn Fn() -> telemetry::ConfigNumbers + 
         let report = status.report();
         telemetry::ConfigNumbers { version: report.version, failures_total: report.failures_total }
     })
+}
+
+fn targets(
+    board: Arc<Board>,
+    node: Arc<Node>,
+    publisher: &Publisher,
+) -> Arc<dyn Fn() -> Vec<targets::Row> + Send + Sync> {
+    let targets = Targets::new(board, node, publisher.subscribe().0);
+    Arc::new(move || targets.rows())
 }
 
 async fn watch(

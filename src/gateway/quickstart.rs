@@ -11,8 +11,8 @@ use crate::{
         settings::{Driver, Settings},
     },
     provider::vendor::{
-        self, Home,
-        quick::{QUICK, Quick},
+        self,
+        quick::{QUICK, Quick, VERTEX},
     },
     rehearsal::{Vendor, script::Script},
 };
@@ -45,13 +45,14 @@ pub fn set(listen: SocketAddr, admin_listen: SocketAddr, cores: usize) -> anyhow
     let vendor = Vendor::start(TcpListener::bind(("127.0.0.1", 0))?, Script::human())?;
     let folder = tempfile::Builder::new().prefix("weir-quickstart-").tempdir()?;
     let token = fresh()?;
-    let accounts: Vec<_> = QUICK
-        .iter()
-        .filter(|quick| std::env::var(quick.env).is_ok_and(|key| !key.is_empty()))
-        .collect();
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let mut accounts: Vec<_> = QUICK.iter().filter(|quick| is_set(quick.env)).collect();
+    let mut written = configuration(vendor.address(), &token, &accounts);
+    if is_set(VERTEX.env) && is_set("GOOGLE_CLOUD_PROJECT") && push_vertex(&mut written).is_some() {
+        accounts.push(&VERTEX);
+    }
     let config = folder.path().join("weir.yaml");
-    std::fs::write(&config, configuration(vendor.address(), &token, &accounts))
-        .with_context(|| config.display().to_string())?;
+    std::fs::write(&config, written).with_context(|| config.display().to_string())?;
     let options = Options {
         config,
         secrets_dir: None,
@@ -117,6 +118,35 @@ admins: [\"{SUBJECT}\"]
 
 /// An account whose key is the environment variable that made us add it.
 fn push_account(out: &mut String, quick: &Quick) {
+    let key = format!("{{type: api-key, api_key: \"tfy-secret://local:env:{}\"}}", quick.env);
+    push_account_with(out, quick, &key);
+}
+
+/// Vertex, with the key file that its variable names; `None`, with nothing written, where that is
+/// none of a service account or a federation.
+fn push_vertex(out: &mut String) -> Option<()> {
+    let text = std::fs::read_to_string(std::env::var(VERTEX.env).ok()?).ok()?;
+    let file: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let kind = match file["type"].as_str()? {
+        "service_account" => "key-file",
+        "external_account" => "workload-identity-federation-file",
+        _ => return None,
+    };
+    let location = std::env::var("GOOGLE_CLOUD_LOCATION").ok().filter(|it| !it.is_empty());
+    let region = location.as_deref().unwrap_or("global");
+    let project = std::env::var("GOOGLE_CLOUD_PROJECT").ok()?;
+    // JSON is YAML.
+    let (region, project) = (serde_json::json!(region), serde_json::json!(project));
+    let auth = format!(
+        "{{type: {kind}, key_file_content: {file}}}\nproject_id: {project}\nregion: {region}"
+    );
+    push_account_with(out, &VERTEX, &auth);
+    Some(())
+}
+
+fn push_account_with(out: &mut String, quick: &Quick, auth: &str) {
+    let vendor = vendor::of(quick.account_type);
+    let model_type = vendor.map_or("", |vendor| vendor.model_type);
     let models = quick.chat_models.iter().map(|model| (model, "chat"));
     let models = models.chain(quick.embedding_models.iter().map(|model| (model, "embedding")));
     let _ = write!(
@@ -124,26 +154,24 @@ fn push_account(out: &mut String, quick: &Quick) {
         "---
 name: {}
 type: provider-account/{}
-auth_data: {{type: api-key, api_key: \"tfy-secret://local:env:{}\"}}
+auth_data: {auth}
 collaborators:
   - {{role_id: provider-account-access, subject: \"{SUBJECT}\"}}
 ",
-        quick.name, quick.account_type, quick.env,
+        quick.name, quick.account_type,
     );
     if let Some(url) = quick.base_url {
         let _ = writeln!(out, "base_url: {url}");
     }
-    let vendor = vendor::of(quick.account_type);
-    if vendor.is_some_and(|vendor| matches!(vendor.home, Home::Regional(_))) {
+    if vendor.is_some_and(|vendor| !vendor.aws_service.is_empty()) {
         let _ = writeln!(out, "region: {}", region());
     }
     out.push_str("integrations:\n");
     for (model, kind) in models {
         let _ = writeln!(
             out,
-            "  - {{name: \"{model}\", type: integration/model/{}, model_id: \"{model}\", \
-             model_types: [{kind}]}}",
-            vendor.map_or(quick.account_type, |vendor| vendor.model_type)
+            "  - {{name: \"{model}\", type: integration/model/{model_type}, \
+             model_id: \"{model}\", model_types: [{kind}]}}"
         );
     }
 }

@@ -7,6 +7,7 @@
 //! (`Secret`).
 
 pub mod fault;
+pub mod health;
 pub mod ids;
 pub mod listen;
 pub mod meter;

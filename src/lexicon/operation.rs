@@ -16,10 +16,14 @@ pub enum Operation {
     /// Bedrock's older chat, in the words of the model's maker: here Anthropic's.
     InvokeModel,
     InvokeModelStream,
+    /// Gemini's chat, streamed or not.
+    GenerateContent,
+    /// How many tokens a request of `GenerateContent` would have.
+    CountContent,
 }
 
 impl Operation {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -29,6 +33,8 @@ impl Operation {
         Self::ConverseStream,
         Self::InvokeModel,
         Self::InvokeModelStream,
+        Self::GenerateContent,
+        Self::CountContent,
     ];
 
     /// The path behind the base URL, on both sides; of those whose model stands in the path, what
@@ -45,6 +51,8 @@ impl Operation {
             Self::ConverseStream => "/converse-stream",
             Self::InvokeModel => "/invoke",
             Self::InvokeModelStream => "/invoke-with-response-stream",
+            Self::GenerateContent => ":generateContent",
+            Self::CountContent => ":countTokens",
         }
     }
 
@@ -76,6 +84,8 @@ impl Operation {
             Self::ConverseStream => "converse_stream",
             Self::InvokeModel => "invoke_model",
             Self::InvokeModelStream => "invoke_model_stream",
+            Self::GenerateContent => "generate_content",
+            Self::CountContent => "count_content",
         }
     }
 
@@ -89,7 +99,9 @@ impl Operation {
             | Self::Converse
             | Self::ConverseStream
             | Self::InvokeModel
-            | Self::InvokeModelStream => ModelType::Chat,
+            | Self::InvokeModelStream
+            | Self::GenerateContent
+            | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
         }

@@ -107,7 +107,15 @@ pub struct Outcome<'a> {
     pub total_us: u32,
     /// Attempts after the first.
     pub retries: u16,
+    /// The id of the rule that routed it, or empty.
+    pub rule: &'a str,
+    /// Those attempts that failed, in their order: target, space, a status or a `Fault`'s label,
+    /// space, and so on.
+    pub attempts: &'a str,
 }
+
+/// The most that is told of failed attempts.
+pub const ATTEMPTS_BYTES_MAX: usize = 240;
 
 impl Outcome<'_> {
     /// The outcome of an exchange about which nothing is known yet.
@@ -127,6 +135,8 @@ impl Outcome<'_> {
         inter_token_us: 0,
         total_us: 0,
         retries: 0,
+        rule: "",
+        attempts: "",
     };
 }
 

@@ -22,6 +22,7 @@ pub enum Refusal {
     ModelForbidden,
     ModelUnknown,
     OperationUnsupported,
+    TargetsUnfit,
     RouteUnknown,
     MethodNotAllowed,
     RequestTimeout,
@@ -40,6 +41,7 @@ pub enum Refusal {
     UpstreamInvalid,
     StreamTruncated,
     SecretUnavailable,
+    TargetsDown,
     ReceiptsFull,
     MetersFull,
     BodyMemoryFull,
@@ -79,7 +81,7 @@ const UPSTREAM: &str = "upstream_error";
 
 impl Refusal {
     /// Every refusal, in the order of its statuses.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::BadHttp,
         Self::InvalidJson,
         Self::DuplicateField,
@@ -93,6 +95,7 @@ impl Refusal {
         Self::ModelForbidden,
         Self::ModelUnknown,
         Self::OperationUnsupported,
+        Self::TargetsUnfit,
         Self::RouteUnknown,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -111,6 +114,7 @@ impl Refusal {
         Self::UpstreamInvalid,
         Self::StreamTruncated,
         Self::SecretUnavailable,
+        Self::TargetsDown,
         Self::ReceiptsFull,
         Self::MetersFull,
         Self::BodyMemoryFull,
@@ -139,6 +143,7 @@ impl Refusal {
             Self::ModelForbidden => row(403, "model_access_denied", "permission_error", "This key may not use that model; ask whoever manages its account for access."),
             Self::ModelUnknown => row(404, "model_not_found", "not_found_error", "No such model here; GET /v1/models lists those that this key may use."),
             Self::OperationUnsupported => row(404, "operation_not_supported", "not_found_error", "That model does not serve this API; its model_types do not include it."),
+            Self::TargetsUnfit => row(404, "no_target_fits", "not_found_error", "A rule routes this model, and none of its targets is meant for a request with this metadata."),
             Self::RouteUnknown => row(404, "route_not_found", "not_found_error", "No such path here; the API lives under /v1, e.g. POST /v1/chat/completions."),
             Self::MethodNotAllowed => row(405, "method_not_allowed", REQUEST, "That path exists, but not for this method; see the Allow header."),
             Self::RequestTimeout => row(408, "request_timeout", TIMEOUT, "The request did not arrive in time; send it faster or in fewer bytes."),
@@ -157,6 +162,7 @@ impl Refusal {
             Self::UpstreamInvalid => row(502, "upstream_invalid_response", UPSTREAM, "The model's server sent an answer that is not valid; try again, or use another model."),
             Self::StreamTruncated => row(502, "stream_truncated", UPSTREAM, "The model's server ended the stream before it was complete."),
             Self::SecretUnavailable => busy("secret_unavailable", "The credential of this model cannot be read just now. Tell whoever runs the gateway."),
+            Self::TargetsDown => busy("all_targets_down", "None of the servers that serve this model can be reached just now; try again shortly."),
             Self::ReceiptsFull => busy("receipts_full", "The gateway cannot record this request just now and does not serve what it cannot record."),
             Self::MetersFull => busy("meters_full", "The gateway counts as many limits as it may and does not serve what it cannot count."),
             Self::BodyMemoryFull => busy("body_memory_full", "Too many large requests are in flight; try again shortly."),

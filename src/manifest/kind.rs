@@ -4,6 +4,11 @@ use crate::manifest::{
     account::{AuthData, Collaborator, Cost, ModelIntegration, ProviderAccount, TlsSettings},
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
     limit::{RateLimitRule, RateLimitingConfig, When},
+    routing::{
+        ClassificationStrategy, HeadersOverride, LoadBalancingConfig, RetryConfig, RouteTarget,
+        RoutingConfig, RoutingRule, SessionIdentifier, SlaCutoff, StickyRouting, VirtualModel,
+        VirtualModelAccount,
+    },
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
 };
 use serde::{Deserialize, de::Error as _, forward_to_deserialize_any};
@@ -19,6 +24,8 @@ pub enum Twin {
     GlobalSettings,
     MetadataConfig,
     RateLimitingConfig,
+    LoadBalancingConfig,
+    VirtualModelAccount,
 }
 
 /// The types that are obeyed.
@@ -44,6 +51,8 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("provider-account/baseten", Twin::Account),
     ("provider-account/ollama", Twin::Account),
     ("provider-account/anthropic", Twin::Account),
+    ("provider-account/google-gemini", Twin::Account),
+    ("provider-account/google-vertex", Twin::Account),
     ("provider-account/cohere", Twin::Account),
     ("virtual-account", Twin::VirtualAccount),
     ("personal-access-token", Twin::PersonalAccessToken),
@@ -53,6 +62,8 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("gateway-global-settings", Twin::GlobalSettings),
     ("gateway-metadata-config", Twin::MetadataConfig),
     ("gateway-rate-limiting-config", Twin::RateLimitingConfig),
+    ("gateway-load-balancing-config", Twin::LoadBalancingConfig),
+    ("provider-account/virtual-model", Twin::VirtualModelAccount),
 ];
 
 /// Types of the reference that this build does not obey yet.
@@ -68,17 +79,13 @@ pub const UNBUILT: &[&str] = &[
     "provider-account/databricks",
     "provider-account/deepgram",
     "provider-account/elevenlabs",
-    "provider-account/google-gemini",
-    "provider-account/google-vertex",
     "provider-account/guardrail-config-group",
     "provider-account/mcp-server-group",
     "provider-account/nomic",
     "provider-account/palm",
     "provider-account/smallest-ai",
     "provider-account/snowflake-cortex",
-    "provider-account/virtual-model",
     "provider-account/wafer",
-    "gateway-load-balancing-config",
     "gateway-fallback-config",
     "gateway-guardrails-config",
     "gateway-budget-config",
@@ -143,7 +150,9 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
         Twin::AuthzRules => {
             vec![("", keys_of::<AuthzRules>()), ("authz_rules[]", keys_of::<AuthzRule>())]
         }
-        Twin::GlobalSettings => vec![("", keys_of::<GlobalSettings>())],
+        Twin::GlobalSettings => {
+            vec![("", keys_of::<GlobalSettings>()), ("retry_settings", keys_of::<RetryConfig>())]
+        }
         Twin::MetadataConfig => vec![
             ("", keys_of::<MetadataConfig>()),
             ("rules[]", keys_of::<MetadataRule>()),
@@ -154,7 +163,53 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[]", keys_of::<RateLimitRule>()),
             ("rules[].when", keys_of::<When>()),
         ],
+        Twin::LoadBalancingConfig => [
+            ("", keys_of::<LoadBalancingConfig>()),
+            ("rules[]", keys_of::<RoutingRule>()),
+            ("rules[].when", keys_of::<When>()),
+            ("rules[].sticky_routing", keys_of::<StickyRouting>()),
+            ("rules[].sticky_routing.session_identifiers[]", keys_of::<SessionIdentifier>()),
+            ("rules[].classification_strategy", keys_of::<ClassificationStrategy>()),
+        ]
+        .into_iter()
+        .chain(target_fields(RULE_TARGETS))
+        .collect(),
+        Twin::VirtualModelAccount => [
+            ("", keys_of::<VirtualModelAccount>()),
+            ("collaborators[]", keys_of::<Collaborator>()),
+            ("integrations[]", keys_of::<VirtualModel>()),
+            ("integrations[].routing_config", keys_of::<RoutingConfig>()),
+        ]
+        .into_iter()
+        .chain(target_fields(VIRTUAL_TARGETS))
+        .collect(),
     }
+}
+
+/// Where the targets of a rule stand, and what stands in each of them.
+const RULE_TARGETS: [&str; 4] = [
+    "rules[].load_balance_targets[]",
+    "rules[].load_balance_targets[].retry_config",
+    "rules[].load_balance_targets[].headers_override",
+    "rules[].load_balance_targets[].sla_cutoff",
+];
+
+/// The same of a virtual model.
+const VIRTUAL_TARGETS: [&str; 4] = [
+    "integrations[].routing_config.load_balance_targets[]",
+    "integrations[].routing_config.load_balance_targets[].retry_config",
+    "integrations[].routing_config.load_balance_targets[].headers_override",
+    "integrations[].routing_config.load_balance_targets[].sla_cutoff",
+];
+
+fn target_fields(places: [&'static str; 4]) -> [(&'static str, &'static [&'static str]); 4] {
+    let [target, retry, headers, cutoff] = places;
+    [
+        (target, keys_of::<RouteTarget>()),
+        (retry, keys_of::<RetryConfig>()),
+        (headers, keys_of::<HeadersOverride>()),
+        (cutoff, keys_of::<SlaCutoff>()),
+    ]
 }
 
 /// Keys that a twin knows and nothing obeys yet, as patterns.
@@ -171,11 +226,14 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
             "ownedBy",
             "identity_provider_mapping",
         ],
-        Twin::PersonalAccessToken => &["ownedBy"],
+        Twin::PersonalAccessToken | Twin::VirtualModelAccount => &["ownedBy"],
         Twin::Team => &["ownedBy", "identity_provider_mapping"],
-        Twin::AuthzRules | Twin::MetadataConfig | Twin::RateLimitingConfig => &[],
+        Twin::AuthzRules
+        | Twin::MetadataConfig
+        | Twin::RateLimitingConfig
+        | Twin::LoadBalancingConfig => &[],
         Twin::GlobalSettings => {
-            &["retry_settings", "logging_settings", "semantic_cache_settings", "guardrail_settings"]
+            &["logging_settings", "semantic_cache_settings", "guardrail_settings"]
         }
     }
 }

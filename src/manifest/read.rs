@@ -9,6 +9,7 @@ use crate::{
         limit::RateLimitingConfig,
         path::{Path, Step},
         repair::{self, Misfit, MisfitKind, Reading},
+        routing::{LoadBalancingConfig, VirtualModelAccount},
         settings::{GlobalSettings, MetadataConfig},
         tree::{Node, Value},
         yaml::Source,
@@ -37,6 +38,8 @@ pub enum Manifest {
     GlobalSettings(Box<GlobalSettings>),
     MetadataConfig(MetadataConfig),
     RateLimitingConfig(RateLimitingConfig),
+    LoadBalancingConfig(LoadBalancingConfig),
+    VirtualModelAccount(Box<VirtualModelAccount>),
 }
 
 impl Document {
@@ -89,6 +92,10 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
         Twin::GlobalSettings => fit(source, twin, |it| Manifest::GlobalSettings(Box::new(it))),
         Twin::MetadataConfig => fit(source, twin, Manifest::MetadataConfig),
         Twin::RateLimitingConfig => fit(source, twin, Manifest::RateLimitingConfig),
+        Twin::LoadBalancingConfig => fit(source, twin, Manifest::LoadBalancingConfig),
+        Twin::VirtualModelAccount => {
+            fit(source, twin, |it| Manifest::VirtualModelAccount(Box::new(it)))
+        }
     }
 }
 
@@ -279,6 +286,18 @@ const QUOTABLE: &[&str] = &[
     "limit_to",
     "unit",
     "rate_limit_applies_per",
+    "target",
+    "model",
+    "weight",
+    "priority",
+    "tier",
+    "slug",
+    "alias",
+    "attempts",
+    "delay",
+    "on_status_codes",
+    "fallback_status_codes",
+    "ttl_seconds",
 ];
 
 /// The longest text that is quoted.

@@ -1,5 +1,6 @@
 //! What holds for the whole gateway.
 
+use crate::manifest::routing::RetryConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Deserialize)]
 pub struct GlobalSettings {
     pub admins: Option<Vec<String>>,
-    pub retry_settings: Option<serde_json::Value>,
+    pub retry_settings: Option<RetryConfig>,
     pub logging_settings: Option<serde_json::Value>,
     pub semantic_cache_settings: Option<serde_json::Value>,
     pub guardrail_settings: Option<serde_json::Value>,

@@ -62,6 +62,20 @@ const CLAUDE: [Row; 18] = [
 /// OpenAI's models that do not think: they answer 400 to `reasoning_effort`.
 const UNTHINKING: [&str; 5] = ["gpt-3.5", "gpt-4", "chatgpt-", "gpt-audio", "gpt-5-chat"];
 
+/// Google's models; what is newer than this table thinks by levels, as those since 3 do.
+///
+/// **Source**: ai.google.dev/gemini-api/docs/thinking ("Set budget": the ranges of each model, and
+/// that 2.5 Pro cannot be told not to think), read 2026-11-21.
+const GEMINI: [(&str, Thinking); 7] = [
+    ("gemini-2.5-pro", Thinking::Budget { min: 128 }),
+    ("gemini-2.5", Thinking::Budget { min: 0 }),
+    ("gemini-2.0", Thinking::None),
+    ("gemini-1", Thinking::None),
+    ("gemini-pro-vision", Thinking::None),
+    ("gemma", Thinking::None),
+    ("learnlm", Thinking::None),
+];
+
 /// Cohere's models that do not think.
 /// **Source**: docs.cohere.com/v2/docs/models and …/reasoning, read 2026-11-21.
 const PLAIN_COMMANDS: [&str; 7] = [
@@ -83,7 +97,14 @@ pub fn of(vendor: &Vendor, model_id: &str) -> Abilities {
         rejects_stream_options: vendor.rejects_stream_options,
         ..Abilities::UNKNOWN
     };
-    match vendor.dialect {
+    // Google writes the publisher in front of some names.
+    let model_id = model_id.rsplit('/').next().unwrap_or_default();
+    match vendor.dialect_of(model_id) {
+        Dialect::Gemini => {
+            let row = GEMINI.iter().find(|(prefix, _)| model_id.starts_with(prefix));
+            let thinking = row.map_or(Thinking::Effort, |(_, thinking)| *thinking);
+            Abilities { thinking, ..unknown }
+        }
         Dialect::OpenAiChat => {
             let thinks = !UNTHINKING.iter().any(|prefix| model_id.starts_with(prefix));
             let thinking = if thinks { Thinking::Effort } else { Thinking::None };

@@ -85,15 +85,61 @@ pub fn check_value(value: &Secret) -> Result<(), BadHeader> {
     Ok(())
 }
 
+/// One head per operation, in the order of `Operation::ALL`.
+pub type Heads = [Box<[u8]>; Operation::ALL.len()];
+
 /// One head per operation; see `Target::head` for their shape. What is written here has passed
-/// `check` and `check_value`.
+/// `check` and `check_value`. `query` follows each path, with its question mark or empty.
 #[must_use]
 pub fn write(
-    url: &BaseUrl,
-    paths: &Paths<'_>,
+    (url, query, dialect): (&BaseUrl, &str, Dialect),
     credential: &Credential,
     headers: &[Header],
-) -> [Box<[u8]>; Operation::ALL.len()] {
+) -> Heads {
+    Operation::ALL
+        .map(|operation| write_one(url, path(operation, dialect), query, credential, headers))
+}
+
+/// The same, and the head of a chat that is streamed where it is another. `is_raw`: an Anthropic
+/// chat is a prediction of a cloud's. `model` stands in the paths of Bedrock.
+#[must_use]
+pub fn write_all(
+    place: (&BaseUrl, &str, Dialect),
+    (is_raw, model): (bool, &str),
+    credential: &Credential,
+    headers: &[Header],
+) -> (Heads, Option<Box<[u8]>>) {
+    let mut heads = write(place, credential, headers);
+    let (url, query, dialect) = place;
+    let one = |path: &str| write_one(url, path, query, credential, headers);
+    if dialect == Dialect::Bedrock {
+        for operation in Operation::ALL.into_iter().filter(|it| it.names_model_in_path()) {
+            let mut path = "/model/".to_owned();
+            push_encoded(&mut path, model);
+            path.push_str(operation.path());
+            heads[operation as usize] = one(&path);
+        }
+    }
+    let stream_head = match dialect {
+        Dialect::Anthropic if is_raw => {
+            heads[Operation::Messages as usize] = one(":rawPredict");
+            Some(one(":streamRawPredict"))
+        }
+        Dialect::Gemini => Some(one(":streamGenerateContent?alt=sse")),
+        _ => None,
+    };
+    (heads, stream_head)
+}
+
+/// The same for one path.
+#[must_use]
+pub fn write_one(
+    url: &BaseUrl,
+    path: &str,
+    query: &str,
+    credential: &Credential,
+    headers: &[Header],
+) -> Box<[u8]> {
     let mut rest = format!("host: {}\r\n", url.authority());
     match credential {
         Credential::None | Credential::Aws(_) => {}
@@ -122,54 +168,34 @@ pub fn write(
         rest.push_str(header.value.expose().trim_matches([' ', '\t']));
         rest.push_str("\r\n");
     }
-    Operation::ALL.map(|operation| {
-        let line = format!("POST {}{} HTTP/1.1\r\n", url.path, paths.path(operation));
-        [line.as_bytes(), rest.as_bytes()].concat().into()
-    })
+    let line = format!("POST {}{path}{query} HTTP/1.1\r\n", url.path);
+    [line.as_bytes(), rest.as_bytes()].concat().into()
 }
 
-/// Where a vendor answers, behind its base URL.
-#[derive(Clone, Copy, Debug)]
-pub struct Paths<'p> {
-    pub dialect: Dialect,
-    /// What the vendor calls the model.
-    pub model: &'p str,
-    /// Follows each path, with its question mark; or empty.
-    pub query: &'p str,
-}
-
-impl Paths<'_> {
-    fn path(&self, operation: Operation) -> String {
-        let mut path = String::new();
-        if operation.names_model_in_path() {
-            path.push_str("/model/");
-            push_encoded(&mut path, self.model);
-        }
-        path.push_str(match (operation, self.dialect) {
-            (Operation::ChatCompletions, Dialect::Cohere) => "/chat",
-            _ => operation.path(),
-        });
-        path.push_str(self.query);
-        path
+/// Where a vendor of this dialect answers an operation, behind the base URL.
+const fn path(operation: Operation, dialect: Dialect) -> &'static str {
+    match (operation, dialect) {
+        (Operation::ChatCompletions, Dialect::Cohere) => "/chat",
+        _ => operation.path(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BadHeader, Credential, Header, Paths, check, check_value, write};
+    use super::{BadHeader, Credential, Header, check, check_value, write, write_all};
     use crate::{
         dialect::pivot::part::Dialect,
         lexicon::{operation::Operation, secret::Secret},
     };
 
-    const PLAIN: Paths<'_> = Paths { dialect: Dialect::OpenAiChat, model: "m", query: "" };
+    const CHAT: Dialect = Dialect::OpenAiChat;
 
     #[test]
     fn a_head_is_written_as_documented() {
         let url = "http://vllm.local:8000".parse().expect("a URL");
         let header = Header { name: "X-Region".into(), value: Secret::new(" eu ") };
 
-        let heads = write(&url, &PLAIN, &Credential::Bearer(Secret::new("sk-1")), &[header]);
+        let heads = write((&url, "", CHAT), &Credential::Bearer(Secret::new("sk-1")), &[header]);
 
         assert_eq!(
             std::str::from_utf8(&heads[Operation::Embeddings as usize]),
@@ -188,7 +214,7 @@ mod tests {
         let username = Secret::new("ada");
         let credential = Credential::Basic { username, password: Secret::new("p:w") };
 
-        let head = write(&url, &PLAIN, &credential, &[])[0].clone();
+        let head = write((&url, "", CHAT), &credential, &[])[0].clone();
 
         assert!(String::from_utf8_lossy(&head).contains("authorization: Basic YWRhOnA6dw==\r\n"));
     }
@@ -198,9 +224,7 @@ mod tests {
         let url = "https://x.openai.azure.com/openai/deployments/d".parse().expect("a URL");
         let credential = Credential::Key { header: "api-key", key: Secret::new("k") };
 
-        let head =
-            write(&url, &Paths { query: "?api-version=2024-10-21", ..PLAIN }, &credential, &[])[0]
-                .clone();
+        let head = write((&url, "?api-version=2024-10-21", CHAT), &credential, &[])[0].clone();
 
         let head = String::from_utf8_lossy(&head);
         let line =
@@ -212,9 +236,9 @@ mod tests {
     fn a_model_may_stand_in_the_path_and_is_encoded_once() {
         let url = "https://bedrock-runtime.us-east-1.amazonaws.com/.".parse().expect("a URL");
         let model = "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.amazon.nova-micro-v1:0";
-        let paths = Paths { dialect: Dialect::Bedrock, model, query: "" };
 
-        let heads = write(&url, &paths, &Credential::None, &[]);
+        let place = (&url, "", Dialect::Bedrock);
+        let (heads, _) = write_all(place, (false, model), &Credential::None, &[]);
 
         let head = String::from_utf8_lossy(&heads[Operation::ConverseStream as usize]);
         let line = "POST /model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2F\

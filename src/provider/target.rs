@@ -79,7 +79,11 @@ pub struct Target {
     pub model_json: Box<[u8]>,
     /// One request head per operation, in the order of `Operation::ALL`.
     pub heads: [Box<[u8]>; Operation::ALL.len()],
+    /// The same for a chat that is streamed, where it is another.
+    pub stream_head: Option<Box<[u8]>>,
     pub dialect: Dialect,
+    /// The body says this version, and not the model: see `Vendor::claude_version`.
+    pub claude_version: Option<&'static str>,
     /// What the model can do; read only where a request is translated.
     pub abilities: Abilities,
     /// The vendor answers 400 to `stream_options`, so it is never asked for usage.
@@ -101,6 +105,15 @@ impl Target {
     #[must_use]
     pub fn head(&self, operation: Operation) -> &[u8] {
         &self.heads[operation as usize]
+    }
+
+    /// The same for a call whose answer is streamed or not.
+    #[must_use]
+    pub fn head_of(&self, operation: Operation, is_streaming: bool) -> &[u8] {
+        match &self.stream_head {
+            Some(head) if is_streaming && operation == self.dialect.chat() => head,
+            _ => self.head(operation),
+        }
     }
 }
 

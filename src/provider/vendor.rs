@@ -36,6 +36,11 @@ pub struct Vendor {
     pub has_openai_models: bool,
     /// The service that signatures are for.
     pub aws_service: &'static str,
+    /// Its Claudes speak Anthropic's language whatever `dialect` says, are named in the path alone,
+    /// and are told this version in the body.
+    pub claude_version: Option<&'static str>,
+    /// Where the model stands in the path.
+    pub model_path: ModelPath,
     /// An account may be written before its models.
     pub may_lack_models: bool,
     /// Servers of many makers: they know the bound on an answer as `max_tokens`, and take back what
@@ -55,6 +60,18 @@ pub enum Home {
     Azure(AzurePath),
     /// `auth_data.custom_host`.
     OllamaHost,
+    /// By region: `global`, a country's, or of several.
+    Vertex,
+}
+
+/// Where the model stands behind the base URL; elsewhere it stands in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelPath {
+    None,
+    /// `/models/MODEL`
+    Gemini,
+    /// `/projects/PROJECT/locations/REGION/publishers/PUBLISHER/models/MODEL`
+    Vertex,
 }
 
 /// How a resource of Azure is called. `/openai/v1` at the end of an endpoint is Azure's newest API:
@@ -105,6 +122,8 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         fit: Fit::AS_IT_IS,
         has_openai_models: false,
         aws_service: "",
+        claude_version: None,
+        model_path: ModelPath::None,
         may_lack_models: false,
         is_anyones: false,
     }
@@ -135,7 +154,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 22] = [
+pub const VENDORS: [Vendor; 24] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
@@ -149,6 +168,31 @@ pub const VENDORS: [Vendor; 22] = [
         proofs: &[AuthKind::ApiKey],
         key_header: Some("x-api-key"),
         ..plain("anthropic", "https://api.anthropic.com/v1")
+    },
+    // Source: ai.google.dev/api, read 2026-11-21.
+    Vendor {
+        model_type: "gemini",
+        dialect: Dialect::Gemini,
+        proofs: &[AuthKind::ApiKey],
+        key_header: Some("x-goog-api-key"),
+        model_path: ModelPath::Gemini,
+        ..plain("google-gemini", "https://generativelanguage.googleapis.com/v1beta")
+    },
+    // Source: docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference and
+    // docs.claude.com/en/api/claude-on-vertex-ai, read 2026-11-21.
+    Vendor {
+        model_type: "vertex",
+        home: Home::Vertex,
+        dialect: Dialect::Gemini,
+        proofs: &[
+            AuthKind::KeyFile,
+            AuthKind::WorkloadIdentityFederationFile,
+            AuthKind::GcpServiceAccountAuth,
+        ],
+        own_keys: &["region", "project_id"],
+        claude_version: Some("vertex-2023-10-16"),
+        model_path: ModelPath::Vertex,
+        ..plain("google-vertex", "")
     },
     // Source: docs.cohere.com/reference/chat, read 2026-11-21.
     Vendor {
@@ -228,6 +272,26 @@ pub const VENDORS: [Vendor; 22] = [
     Vendor { home: Home::OllamaHost, proofs: &[], wants_proof: false, ..plain("ollama", "") },
 ];
 
+impl Vendor {
+    /// What the body of a call of this model says instead of the model.
+    #[must_use]
+    pub fn claude_version_of(&self, model_id: &str) -> Option<&'static str> {
+        self.claude_version.filter(|_| self.is_claude(model_id))
+    }
+
+    /// Is this one of its Claudes that speak Anthropic's language?
+    #[must_use]
+    pub fn is_claude(&self, model_id: &str) -> bool {
+        self.claude_version.is_some() && model_id.contains("claude")
+    }
+
+    /// The language that this model of it speaks.
+    #[must_use]
+    pub fn dialect_of(&self, model_id: &str) -> Dialect {
+        if self.is_claude(model_id) { Dialect::Anthropic } else { self.dialect }
+    }
+}
+
 /// The row of an account type.
 #[must_use]
 pub fn of(account_type: &str) -> Option<&'static Vendor> {
@@ -251,7 +315,8 @@ mod tests {
     #[test]
     fn every_account_type_that_is_obeyed_has_one_row() {
         let slugs = OBEYED.iter().filter_map(|(kind, _)| kind.strip_prefix("provider-account/"));
-        let mut slugs: Vec<&str> = slugs.collect();
+        // What is virtual has no vendor.
+        let mut slugs: Vec<&str> = slugs.filter(|slug| *slug != "virtual-model").collect();
         let mut rows: Vec<&str> = VENDORS.iter().map(|vendor| vendor.account_type).collect();
         slugs.sort_unstable();
         rows.sort_unstable();

@@ -3,6 +3,7 @@
 use super::{
     Shared, bedrock, chat, cohere, completion, embedding,
     frame::{error, json},
+    gemini,
     incoming::{Request, STREAM_ASKED},
     messages, odd,
     script::{Pace, Step},
@@ -105,10 +106,11 @@ fn compose(
         let wrong = error("invalid_request_error", None, "We could not parse your JSON body.");
         return vec![json(400, &[], &wrong)];
     };
-    let in_path = bedrock::asked(path);
-    let model = in_path
-        .as_ref()
-        .map_or_else(|| body["model"].as_str().unwrap_or_default(), |(model, _)| model.as_str());
+    let of_bedrock = bedrock::asked(path);
+    let in_path = gemini::model(path).or_else(|| claude_of_vertex(path));
+    let decoded = in_path.map(|model| model.replace("%3A", ":").replace("%40", "@"));
+    let decoded = decoded.or_else(|| of_bedrock.as_ref().map(|(model, _)| model.clone()));
+    let model = decoded.as_deref().or(body["model"].as_str()).unwrap_or_default();
     if let Some(name) = model.strip_prefix("raw:") {
         return raw(name, shared);
     }
@@ -118,20 +120,23 @@ fn compose(
         model,
         body: &body,
         tricks: Tricks::of(model),
-        is_streaming: in_path.as_ref().map_or_else(
-            || body["stream"].as_bool().unwrap_or_default(),
-            |(_, is_streaming)| *is_streaming,
-        ),
+        is_streaming: of_bedrock.as_ref().is_some_and(|(_, is_streaming)| *is_streaming)
+            || body["stream"].as_bool().unwrap_or_default()
+            || gemini::is_streaming(path),
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
-        seed: words::seed_of(&body["messages"].to_string()),
+        seed: words::seed_of(&body["messages"].to_string())
+            ^ words::seed_of(&body["contents"].to_string()),
     };
-    if in_path.is_some() {
+    if of_bedrock.is_some() {
         return bedrock::answer(request, &ask);
     }
-    if path.contains("/messages") {
+    if path.contains("/messages") || claude_of_vertex(path).is_some() {
         return messages::answer(request, &ask);
+    }
+    if gemini::model(path).is_some() {
+        return gemini::answer(request, &ask);
     }
     if path.ends_with("/chat") {
         return cohere::answer(request, &ask);
@@ -158,6 +163,15 @@ fn is_known(path: &str) -> bool {
         .iter()
         .any(|known| path.ends_with(known))
         || bedrock::asked(path).is_some()
+        || gemini::model(path).is_some()
+        || claude_of_vertex(path).is_some()
+}
+
+/// The model in a path by which Vertex is asked for a Claude.
+fn claude_of_vertex(path: &str) -> Option<&str> {
+    let (_, rest) = path.rsplit_once("/publishers/anthropic/models/")?;
+    let (model, method) = rest.rsplit_once(':')?;
+    matches!(method, "rawPredict" | "streamRawPredict").then_some(model)
 }
 
 fn raw(name: &str, shared: &Shared) -> Vec<Step> {

@@ -71,10 +71,12 @@ fn refuse(status: u16, message: &str) -> Step {
 
 /// What Anthropic answers 400 to.
 fn insist(request: &Request, body: &Value) -> Result<(), String> {
-    if request.header("anthropic-version").is_none() {
+    let is_vertex = request.path.contains("/publishers/anthropic/models/");
+    if is_vertex {
+        insist_on_vertex(request, body)?;
+    } else if request.header("anthropic-version").is_none() {
         return Err("anthropic-version: header is required".into());
-    }
-    if request.header("x-api-key").is_none() {
+    } else if request.header("x-api-key").is_none() {
         return Err("x-api-key: header is required".into());
     }
     let is_counting = request.path.contains("count_tokens");
@@ -85,7 +87,7 @@ fn insist(request: &Request, body: &Value) -> Result<(), String> {
         return Err("max_tokens must be greater than thinking.budget_tokens".into());
     }
     let known = [
-        "model",
+        if is_vertex { "anthropic_version" } else { "model" },
         "max_tokens",
         "messages",
         "system",
@@ -121,6 +123,21 @@ fn insist(request: &Request, body: &Value) -> Result<(), String> {
         if !is_own && tool["input_schema"]["type"] != "object" {
             return Err("tools: input_schema.type: Field required".into());
         }
+    }
+    Ok(())
+}
+
+/// Vertex takes a token, its own version in the body, and a stream by its path and its body.
+/// **Source**: docs.claude.com/en/api/claude-on-vertex-ai, read 2026-11-21.
+fn insist_on_vertex(request: &Request, body: &Value) -> Result<(), String> {
+    if !request.header("authorization").is_some_and(|it| it.starts_with("Bearer ya29.")) {
+        return Err("authorization: token is required".into());
+    }
+    if body["anthropic_version"] != "vertex-2023-10-16" {
+        return Err("anthropic_version: \"vertex-2023-10-16\" is required".into());
+    }
+    if request.path.contains(":streamRawPredict") != (body["stream"] == true) {
+        return Err("stream: not as the path says".into());
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The scripted vendor: a small server that answers as told, in OpenAI's language, Anthropic's,
-//! Bedrock's and Cohere's.
+//! The scripted vendor: a small server that answers as told, in the languages of OpenAI,
+//! Anthropic, AWS, Google and Cohere.
 //!
 //! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
 //! and load measurements use it as the far side of the wire. What it does is chosen by the model's
@@ -18,6 +18,7 @@ mod completion;
 mod embedding;
 mod endpoint;
 mod frame;
+mod gemini;
 mod incoming;
 mod line;
 mod messages;

@@ -9,9 +9,9 @@ use crate::{
     },
     provider::{
         base_url::{BaseUrl, push_encoded},
-        vendor::{AzurePath, Home},
+        vendor::{AzurePath, Home, ModelPath},
     },
-    snapshot::{findings::Findings, places::AccountContext},
+    snapshot::{findings::Findings, google, places::AccountContext},
 };
 
 /// Where a model is called.
@@ -72,6 +72,7 @@ pub(super) fn of(
         if is_at_root && address.region.is_none() {
             lack(&place, &Path::top().key("region"), "e.g. eu-central-1", findings);
         }
+        push_model(&place, &mut address, findings);
         return address;
     }
     match context.vendor.home {
@@ -96,8 +97,69 @@ pub(super) fn of(
             }
         }
         Home::Azure(path) => of_azure(&place, path, &mut address, findings),
+        Home::Vertex => match &address.region {
+            Some(region) => {
+                let url = google::home(region, is_claude(&place));
+                address.url = parse(&place, &Path::top(), &url, findings);
+            }
+            None => lack(&place, &Path::top().key("region"), "e.g. us-central1", findings),
+        },
     }
+    push_model(&place, &mut address, findings);
     address
+}
+
+fn is_claude(place: &Place<'_>) -> bool {
+    place.context.vendor.is_claude(model_id(place.model))
+}
+
+fn model_id(model: &ModelIntegration) -> &str {
+    model.model_id.as_deref().unwrap_or(&model.name)
+}
+
+/// The model's place in the path, where it stands there.
+fn push_model(place: &Place<'_>, address: &mut Address, findings: &mut Findings) {
+    let id = model_id(place.model);
+    match place.context.vendor.model_path {
+        ModelPath::None => {}
+        ModelPath::Gemini => google::push_model(&mut address.url, id),
+        ModelPath::Vertex => {
+            let Some(project) = project(place, findings) else { return };
+            let Some(region) = &address.region else {
+                // Said already where the home is the region's.
+                if place.context.account.base_url.is_some() || place.model.url.is_some() {
+                    lack(place, &Path::top().key("region"), "e.g. us-central1", findings);
+                }
+                return;
+            };
+            if !google::push_published(&mut address.url, (&project, region), id) {
+                let document = place.context.document;
+                let at = place.path.key("model_id");
+                let found = describe(&document.tree, &at);
+                let wanted = "a model of google or anthropic";
+                findings.error(document, &at, found, wanted, "others have no API here yet");
+            }
+        }
+    }
+}
+
+/// The account's project, else that of the older spelling's credential.
+fn project(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let AccountContext { document, account, .. } = place.context;
+    let auth = place.model.auth_data.as_ref().or(account.auth_data.as_ref());
+    let at = Path::top().key("project_id");
+    let older = auth.and_then(|auth| auth.gcp_project_id.as_ref());
+    let Some(project) = account.project_id.as_ref().or(older) else {
+        lack(place, &at, "e.g. my-project-123", findings);
+        return None;
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if project.is_empty() || !project.bytes().all(is_plain) {
+        let found = describe(&document.tree, &at);
+        findings.error(document, &at, found, "a project such as my-project-123", "");
+        return None;
+    }
+    Some(project.clone())
 }
 
 /// Stands in for a URL that could not be read; never part of a published snapshot.

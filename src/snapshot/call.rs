@@ -10,7 +10,7 @@ use crate::{
     provider::{
         auth::{TokenSource, entra, sigv4::Signer},
         base_url::BaseUrl,
-        head::{self, BadHeader, Credential, Header, Paths},
+        head::{self, BadHeader, Credential, Header},
         target::{Endpoint, TlsTrust},
         vendor::fit::{Fit, of_openai_model},
     },
@@ -28,6 +28,8 @@ use std::collections::BTreeMap;
 pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     pub(super) heads: [Box<[u8]>; Operation::ALL.len()],
+    pub(super) stream_head: Option<Box<[u8]>>,
+    pub(super) claude_version: Option<&'static str>,
     pub(super) model_json: Box<[u8]>,
     pub(super) rejects_stream_options: bool,
     pub(super) fit: Fit,
@@ -88,10 +90,15 @@ pub(super) fn of(
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
         _ => None,
     };
-    let paths = Paths { dialect: vendor.dialect, model: name, query: &address.query };
+    let place = (&address.url, &*address.query, vendor.dialect_of(name));
+    let claude_version = vendor.claude_version_of(name);
+    let (heads, stream_head) =
+        head::write_all(place, (claude_version.is_some(), name), &proof.credential, &proof.headers);
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
-        heads: head::write(&address.url, &paths, &proof.credential, &proof.headers),
+        heads,
+        stream_head,
+        claude_version,
         model_json,
         rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
         fit,

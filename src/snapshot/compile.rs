@@ -25,7 +25,7 @@ use crate::{
         limits,
         people::{Draft, People},
         places::Places,
-        prices,
+        prices, routes,
         vault::Vault,
     },
 };
@@ -78,6 +78,8 @@ pub fn compile(
     let admins = admins(documents, &mut people, &mut findings);
     let rules = metadata_rules(documents, &mut people, &mut findings);
     let tags = tags(documents, &people, &mut findings);
+    routes::names(documents, &mut places, &mut findings);
+    let routes = routes::Draught::of(documents, &mut people, &places, &mut findings);
     let limits = limits::of(documents, &mut people, &places, &mut findings);
     warn_of_closed_accounts(documents, &places, &mut findings);
 
@@ -95,6 +97,7 @@ pub fn compile(
     let (conditions, limits) = limits.into_iter().unzip();
     let models = places.models.iter().map(|model| (&*model.name, &*model.account));
     let limits = Limits { index: Index::new(conditions, &callers, models), limits };
+    let routes = routes.finish(&callers, &places.models);
     let snapshot = Snapshot {
         version: options.version,
         tokens: doors.tokens,
@@ -103,6 +106,7 @@ pub fn compile(
         model_names: places.names,
         endpoints: places.endpoints,
         limits,
+        routes,
     };
     problems.shrink_to_fit();
     Ok(Compiled { snapshot, warnings: problems, sources: places.sources })

@@ -49,7 +49,8 @@ fn check_models(
     findings: &mut Findings,
 ) {
     for (index, name) in names.iter().enumerate() {
-        if !places.names.contains_key(name.as_str()) {
+        let is_known = places.names.contains_key(name.as_str());
+        if !is_known && !places.other_names.contains(name.as_str()) {
             let path = path.index(index);
             let found = describe(&document.tree, &path);
             findings.warn(document, &path, found, "a model: ACCOUNT/MODEL", "it never matches");

@@ -94,9 +94,12 @@ fn limit(document: &Document, path: &Path, rule: &RateLimitRule, findings: &mut 
     }
 }
 
-/// **Shape**: a header's value, so what is not ASCII is escaped.
 fn applied(id: &str) -> String {
-    let json = serde_json::json!({"rateLimit": {"ruleId": id}}).to_string();
+    ascii(&serde_json::json!({"rateLimit": {"ruleId": id}}).to_string())
+}
+
+/// JSON for a header's value: what is not ASCII is escaped.
+pub(super) fn ascii(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() {

@@ -4,8 +4,8 @@
 //! `people.rs` (who there is), `places.rs` (models), `names.rs` (how they are found), `call.rs`,
 //! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
 //! ourselves there), `doors.rs` (tokens and what they open), `limits.rs` and `conditions.rs` (what
-//! is limited, and when), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs`
-//! (problems).
+//! is limited, and when), `routes.rs` and `candidates.rs` (which targets answer), `prices.rs` (what
+//! models cost), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -14,16 +14,19 @@
 mod address;
 mod auth_fields;
 mod call;
+mod candidates;
 pub mod compile;
 mod conditions;
 pub mod doors;
 mod findings;
+mod google;
 mod limits;
 pub mod names;
 mod people;
 mod places;
 mod prices;
 mod proof;
+mod routes;
 mod vault;
 
 use crate::{
@@ -38,6 +41,7 @@ use crate::{
         condition::Facts,
         limit::{Entities, Limit, Limits},
         price::Price,
+        route::{Routes, Rule, VirtualModel},
     },
     provider::target::{Endpoint, Target},
 };
@@ -58,6 +62,7 @@ pub struct Snapshot {
     pub model_names: names::Names,
     pub endpoints: Vec<Endpoint>,
     pub limits: Limits,
+    pub routes: Routes,
 }
 
 /// What a key opens.
@@ -101,6 +106,15 @@ pub struct Model {
     pub target: Target,
 }
 
+impl Model {
+    /// What the board of health knows it by: the same in every snapshot and on every node.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a meter's key is a uniform hash")]
+    pub const fn board_key(&self) -> u64 {
+        self.key.0 as u64
+    }
+}
+
 impl AsRef<[TeamId]> for Caller {
     fn as_ref(&self) -> &[TeamId] {
         &self.teams
@@ -113,6 +127,18 @@ pub struct Limited<'s> {
     pub limit: Option<(&'s Limit, MeterKey)>,
     /// Of the model as the request names it.
     pub model: MeterKey,
+}
+
+/// What a request's name is, and which rule routes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Routing<'s> {
+    /// The model of that name.
+    pub model: Option<ModelId>,
+    /// The virtual model of that name.
+    pub virtual_model: Option<&'s VirtualModel>,
+    pub rule: Option<&'s Rule>,
+    /// The rule is the virtual model's own, so that whoever may use it may use its targets.
+    pub is_own: bool,
 }
 
 impl Snapshot {
@@ -134,6 +160,36 @@ impl Snapshot {
             Some((limit, entities.meter(limit.key, &limit.applies_per)?))
         });
         Limited { limit, model: model_key }
+    }
+
+    /// Which rule routes this caller's request.
+    ///
+    /// **Cost**: no allocation; nothing where there are no rules.
+    #[must_use]
+    pub fn routing(
+        &self,
+        subject: SubjectId,
+        model: &str,
+        metadata: &[(&str, &str)],
+    ) -> Routing<'_> {
+        let routes = &self.routes;
+        let model_id = self.model_names.get(model).copied();
+        let virtual_model = if routes.virtual_names.is_empty() || model_id.is_some() {
+            None
+        } else {
+            routes.virtual_model(model)
+        };
+        let mut matching = routes.index.matches(Facts { subject, model, model_id, metadata });
+        let first = matching.next().map(|rule| &routes.rules[rule]);
+        let own = virtual_model.map(|it| &routes.rules[it.rule as usize]);
+        Routing { model: model_id, virtual_model, rule: first.or(own), is_own: first.is_none() }
+    }
+
+    /// May this subject use this virtual model?
+    #[must_use]
+    pub fn allows_virtual(&self, subject: SubjectId, model: &VirtualModel) -> bool {
+        let caller = self.caller(subject);
+        caller.is_admin || model.granted.includes(subject, &caller.teams)
     }
 
     #[must_use]

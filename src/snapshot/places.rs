@@ -38,6 +38,10 @@ pub(super) struct Places {
     /// By `ModelId`: whom the model itself narrows it to.
     narrowed: Vec<Option<Draft>>,
     pub(super) names: Names,
+    /// What requests may name besides: virtual models, and logical names of rules.
+    pub(super) other_names: HashSet<Box<str>>,
+    /// Those of them that only rules name.
+    pub(super) logical_names: HashSet<Box<str>>,
     pub(super) endpoints: Vec<Endpoint>,
     endpoint_ids: HashMap<EndpointKey, u32>,
     /// Models of each account, and the document that has it.
@@ -160,7 +164,9 @@ impl Places {
             endpoint: self.endpoint_id(call.endpoint),
             model_json: call.model_json,
             heads: call.heads,
-            dialect: context.vendor.dialect,
+            stream_head: call.stream_head,
+            dialect: context.vendor.dialect_of(model_id),
+            claude_version: call.claude_version,
             abilities: ability::of(context.vendor, model_id),
             rejects_stream_options: call.rejects_stream_options,
             fit: call.fit,

@@ -149,6 +149,15 @@ fn as_bedrock_says(mut said: Request<'static>) -> Request<'static> {
     said
 }
 
+/// What Gemini can say of it: no user's id, and schemas of the words that it knows.
+fn as_gemini(mut said: Request<'static>) -> Request<'static> {
+    said.user = None;
+    for tool in &mut said.tools {
+        tool.parameters = Some(Json(r#"{"type":"object"}"#.into()));
+    }
+    said
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -176,6 +185,31 @@ proptest! {
         prop_assert!(dropped.is_empty(), "{dropped:?}");
         // Anthropic's streams tell it unasked.
         back.wants_usage = said.wants_usage;
+        prop_assert_eq!(back, said);
+    }
+
+    #[test]
+    fn a_request_comes_back_from_gemini_as_it_was(said in request().prop_map(as_gemini)) {
+        let abilities = Abilities { thinking: Thinking::None, ..Abilities::UNKNOWN };
+        let addressee = Addressee { model_json: b"\"m\"", abilities: &abilities };
+        let (mut out, mut dropped) = (Vec::new(), Dropped::default());
+
+        encode_request(&mut out, &said, Dialect::Gemini, &addressee, &mut dropped);
+
+        prop_assert!(dropped.is_empty(), "{dropped:?}");
+        let mut document = Document::default();
+        let root = document.parse(&out).expect("what is written is JSON");
+        let back = decode_request(root, Dialect::Gemini, &mut dropped);
+        let mut back = back.expect("and a request");
+        prop_assert!(dropped.is_empty(), "{dropped:?}");
+        // The path says these two, and results tell what was called as well.
+        back.model = said.model.clone();
+        (back.is_streaming, back.wants_usage) = (said.is_streaming, said.wants_usage);
+        for part in back.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            if let Content::ToolResult(result) = &mut part.content {
+                prop_assert!(result.name.take().is_some());
+            }
+        }
         prop_assert_eq!(back, said);
     }
 }

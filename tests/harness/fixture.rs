@@ -69,6 +69,14 @@ pub fn anthropic_messages() -> Option<Vec<Recording>> {
     })
 }
 
+/// Every recording of `generateContent`, streamed or not, at AI Studio and Vertex.
+pub fn gemini_answers() -> Option<Vec<Recording>> {
+    recordings(&["gemini", "vertex-gemini"], |url, _, text| {
+        url.to_ascii_lowercase().ends_with("generatecontent")
+            || url.is_empty() && text.contains("\"candidates\":")
+    })
+}
+
 /// Every recording of Cohere's chat, version 2, likewise.
 pub fn cohere_chats() -> Option<Vec<Recording>> {
     recordings(&["cohere"], |_, _, text| {

@@ -20,6 +20,7 @@ pub mod h2;
 pub mod h2_vendor;
 pub mod manifest;
 pub mod receipt;
+pub mod routing;
 pub mod tls;
 
 use client::{Ask, Client, Reply};

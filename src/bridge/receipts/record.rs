@@ -12,7 +12,8 @@
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
 //!          cost u64 (nano-dollars; all ones is unknown),
 //!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
-//!          code, fault, resolved model
+//!          code, fault, resolved model; then, where the flag `routed` is set,
+//!          lengths u16 of rule and attempts, rule, attempts
 //! ```
 //!
 //! Version 1, which older stores hold, has no cost.
@@ -25,7 +26,7 @@ use crate::{
     lexicon::{
         ids::ReceiptId,
         operation::Operation,
-        receipt::{Ending, Opening, Outcome, Receipt},
+        receipt::{ATTEMPTS_BYTES_MAX, Ending, Opening, Outcome, Receipt},
         time::UnixMillis,
         usage::Usage,
     },
@@ -38,6 +39,7 @@ const STREAMING: u8 = 1;
 const USAGE_REPORTED: u8 = 1;
 const TRUNCATED: u8 = 2;
 const SENT: u8 = 4;
+const ROUTED: u8 = 8;
 
 const REQUEST_ID_BYTES_MAX: usize = 128;
 const SUBJECT_BYTES_MAX: usize = 256;
@@ -48,12 +50,16 @@ const CODE_BYTES_MAX: usize = 32;
 /// The longest IPv6 address, with room.
 const ADDRESS_BYTES_MAX: usize = 64;
 const CERTIFICATE_BYTES_MAX: usize = 256;
+const RULE_BYTES_MAX: usize = 76;
+/// Rule and attempts with their lengths, in words.
+const ROUTED_WORDS_MAX: usize = (4 + RULE_BYTES_MAX + ATTEMPTS_BYTES_MAX) / 8;
 
 const OPENING_FIXED_BYTES: usize = 48;
 const OUTCOME_FIXED_WORDS: usize = 10;
 /// An outcome of which only codes are kept.
 pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
-pub(super) const OUTCOME_WORDS_MAX: usize = OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8;
+pub(super) const OUTCOME_WORDS_MAX: usize =
+    OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8 + ROUTED_WORDS_MAX;
 /// What remains beside two whole outcomes: the sealed one stays true while the closing one is
 /// written.
 const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
@@ -120,7 +126,8 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
     bytes[start + 6..start + 8].copy_from_slice(&words.to_le_bytes());
 }
 
-/// The outcome, with the model's name cut to `model_bytes_max`.
+/// The outcome, with the model's name cut to `model_bytes_max`; where that is nothing, it does not
+/// say how it was routed either.
 pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, bytes: &mut Vec<u8>) {
     let start = bytes.len();
     let mut is_truncated = false;
@@ -131,6 +138,9 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     let flags = flag(outcome.usage_is_reported, USAGE_REPORTED)
         | flag(is_truncated, TRUNCATED)
         | flag(outcome.was_sent, SENT);
+    let is_routed = !outcome.rule.is_empty() || !outcome.attempts.is_empty();
+    let is_routed = is_routed && model_bytes_max > 0;
+    let flags = flags | flag(is_routed, ROUTED);
     let mut fixed = [0; 8 * OUTCOME_FIXED_WORDS];
     fixed[..2].copy_from_slice(&[outcome.ending as u8, flags]);
     fixed[2..4].copy_from_slice(&outcome.status.to_le_bytes());
@@ -157,6 +167,15 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     bytes.extend_from_slice(&fixed);
     for text in [code, fault, model] {
         bytes.extend_from_slice(text.as_bytes());
+    }
+    if is_routed {
+        let rule = cut(outcome.rule, RULE_BYTES_MAX, &mut is_truncated);
+        let attempts = cut(outcome.attempts, ATTEMPTS_BYTES_MAX, &mut is_truncated);
+        for text in [rule, attempts] {
+            bytes.extend_from_slice(&length(text));
+        }
+        bytes.extend_from_slice(rule.as_bytes());
+        bytes.extend_from_slice(attempts.as_bytes());
     }
     pad(bytes, start);
 }
@@ -232,12 +251,20 @@ fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corru
     let (ttft_us, inter_token_us, total_us) = (part.u32()?, part.u32()?, part.u32()?);
     let model = part.u16()?;
     part.take(2)?;
+    let (code, fault) = (part.text(u16::from(code))?, part.text(u16::from(fault))?);
+    let resolved_model = part.text(model)?;
+    let (rule, attempts) = if flags & ROUTED == 0 {
+        ("", "")
+    } else {
+        let (rule, attempts) = (part.u16()?, part.u16()?);
+        (part.text(rule)?, part.text(attempts)?)
+    };
     let outcome = Outcome {
         ending: Ending::from_u8(ending).ok_or(Corrupt)?,
         status,
-        code: part.text(u16::from(code))?,
-        fault: part.text(u16::from(fault))?,
-        resolved_model: part.text(model)?,
+        code,
+        fault,
+        resolved_model,
         usage,
         usage_is_reported: flags & USAGE_REPORTED != 0,
         was_sent: flags & SENT != 0,
@@ -248,6 +275,8 @@ fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corru
         inter_token_us,
         total_us,
         retries,
+        rule,
+        attempts,
     };
     Ok((outcome, flags))
 }
@@ -264,6 +293,9 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::ConverseStream => 21,
         Operation::InvokeModel => 22,
         Operation::InvokeModelStream => 23,
+        // Room is left for others of their kind.
+        Operation::GenerateContent => 16,
+        Operation::CountContent => 17,
     }
 }
 

@@ -38,9 +38,28 @@ struct Line<'a> {
     inter_token_ms: f64,
     total_ms: f64,
     retries: u16,
+    /// Only where a rule routed it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    rule: &'a str,
+    /// Only where some failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_attempts: Vec<FailedAttempt<'a>>,
     /// Only where something was cut.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
+}
+
+/// One attempt, and the status or the fault that it ended with.
+#[derive(Serialize)]
+struct FailedAttempt<'a> {
+    target: &'a str,
+    failed: &'a str,
+}
+
+fn failed_attempts(text: &str) -> Vec<FailedAttempt<'_>> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let (pairs, _) = words.as_chunks();
+    pairs.iter().map(|[target, failed]| FailedAttempt { target, failed }).collect()
 }
 
 /// The receipt, to be serialized.
@@ -77,6 +96,8 @@ pub fn receipt_json<'a>(receipt: &'a Receipt<'a>) -> impl Serialize + 'a {
         inter_token_ms: f64::from(outcome.inter_token_us) / 1000.0,
         total_ms: f64::from(outcome.total_us) / 1000.0,
         retries: outcome.retries,
+        rule: outcome.rule,
+        failed_attempts: failed_attempts(outcome.attempts),
         truncated: receipt.is_truncated,
     }
 }

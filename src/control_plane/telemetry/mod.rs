@@ -2,17 +2,21 @@
 //!
 //! Counters and histograms are made from receipts, as the journal stored them, so they agree with
 //! the store and lag by its look (20 ms); gauges are read from the cores' pulses when asked.
-//! `counts.rs` adds up, `exposition.rs` prints.
+//! `counts.rs` adds up, `exposition.rs` prints, `targets.rs` what rules may choose.
 //!
 //! **Invariants**: the number of series is bounded, whatever clients send; a name that no operator
 //! wrote (an unknown model) never becomes a label.
 
 mod counts;
 pub mod exposition;
+mod targets;
 
 use crate::{
     bridge::pulse::Pulse,
-    control_plane::journal::{Health, Observer},
+    control_plane::{
+        journal::{Health, Observer},
+        targets::Row,
+    },
     lexicon::receipt::Receipt,
 };
 use counts::Counts;
@@ -38,6 +42,8 @@ pub struct Sources {
     /// `AccessLog::dropped_total`, where there is one.
     pub access_log_dropped: Option<Arc<AtomicU64>>,
     pub config: Arc<dyn Fn() -> ConfigNumbers + Send + Sync>,
+    /// How targets fare.
+    pub targets: Arc<dyn Fn() -> Vec<Row> + Send + Sync>,
 }
 
 /// What the publisher counts.
@@ -86,6 +92,7 @@ impl Telemetry {
         page.sample(&[], config.version);
         print_journal(&mut page, sources);
         print_pulses(&mut page, &sources.pulses);
+        targets::print(&mut page, &(sources.targets)());
         page.finish()
     }
 }

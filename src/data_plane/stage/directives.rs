@@ -1,10 +1,10 @@
 //! What a request's `x-tfy-*` headers ask of the gateway itself.
 
 use crate::{
-    data_plane::inbound::Request,
+    data_plane::{inbound::Request, stage::retry_directive},
     dialect::pivot::dropped::Dropped,
     lexicon::refusal::{Refusal, Refused},
-    policy::metadata::VALUE_CHARS_MAX,
+    policy::{metadata::VALUE_CHARS_MAX, route::retry::Retry},
     snapshot::Caller,
     wire::json::{
         self,
@@ -25,6 +25,8 @@ pub struct Directives<'b> {
     pub attempt_ms: Option<NonZeroU64>,
     /// `x-tfy-ttft-timeout-ms`: until the first streamed token.
     pub ttft_ms: Option<NonZeroU64>,
+    /// `x-tfy-retry-config`; boxed, for it is rare.
+    pub retry: Option<Box<Retry>>,
 }
 
 /// How a translated reply is told.
@@ -42,11 +44,24 @@ impl Default for Manner {
     }
 }
 
+const RETRY_CONFIG: &str = "x-tfy-retry-config";
+
+/// Is a header of this name for the gateway itself?
+fn is_directive(name: &[u8]) -> bool {
+    matches!(name, [b'x' | b'X', b'-', b't' | b'T' | b'w' | b'W', ..])
+}
+
 /// Read them all.
 ///
 /// # Errors
 /// `InvalidMetadata` naming the key, `InvalidHeader` naming the header.
+///
+/// **Cost**: where there are none, one look at the names.
 pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
+    let has_any = request.head.iter(request.bytes).any(|(name, _)| is_directive(name));
+    if !has_any {
+        return Ok(Directives::default());
+    }
     Ok(Directives {
         manner: Manner {
             is_strict_openai: read_flag(request, "x-tfy-strict-openai", true)?,
@@ -59,6 +74,13 @@ pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
         },
         attempt_ms: read_millis(request, "x-tfy-request-timeout")?,
         ttft_ms: read_millis(request, "x-tfy-ttft-timeout-ms")?,
+        retry: match request.header(RETRY_CONFIG) {
+            Some(value) => {
+                let read = retry_directive::read(value);
+                Some(Box::new(read.map_err(|wrong| invalid(RETRY_CONFIG, wrong))?))
+            }
+            None => None,
+        },
     })
 }
 

@@ -23,6 +23,18 @@ pub fn fit(out: &mut Vec<u8>, body_at: usize, fit: &Fit, dropped: &mut Dropped) 
     gone.for_each(|(_, name)| dropped.name(name));
 }
 
+/// Name the version in the body at `body_at`, and not the model, which stands in the path.
+pub fn say_version(out: &mut Vec<u8>, body_at: usize, version: &str) {
+    // What is no object was refused when it was read.
+    let _ = prune(out, body_at, &["model", "anthropic_version"], &[]);
+    let Some(brace) = out[body_at..].iter().position(|byte| *byte == b'{') else { return };
+    let inside = body_at + brace + 1;
+    let is_empty = out[inside..].trim_ascii_start().starts_with(b"}");
+    let comma = if is_empty { "" } else { "," };
+    let member = format!("\"anthropic_version\":\"{version}\"{comma}");
+    out.splice(inside..inside, member.into_bytes());
+}
+
 /// Sign the call in `out`, whose empty line ends at `body_at`.
 ///
 /// **Cost**: as `Signer::sign` says, and one move of the body; for signed targets alone.

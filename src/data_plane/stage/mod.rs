@@ -3,11 +3,17 @@
 //! **Invariants**: a stage knows no other stage; it takes what it needs and returns what it found.
 
 pub mod admit;
+mod alter;
+pub mod ask;
+pub mod attempt;
+mod classify;
 pub mod decode;
 pub mod directives;
 pub mod finish;
 pub mod parse;
 pub mod relay;
 pub mod respond;
+mod retry_after;
+mod retry_directive;
 pub mod route;
 pub mod translate;

@@ -25,17 +25,36 @@ pub enum Route {
     Call(Operation),
     /// A call whose path names the model; where, percent-encoded.
     CallOf(Operation, Span),
+    /// A call whose model is named in the path, apart from its account.
+    Native(Native),
+}
+
+/// A call in a vendor's own paths.
+///
+/// **Shape**: `/gemini/ACCOUNT/proxy/v1beta/models/MODEL:generateContent`, with any version, and
+/// with Vertex's path in front of `models`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Native {
+    pub operation: Operation,
+    /// Percent-encoded, as the next.
+    pub account: Span,
+    pub model: Span,
+    pub is_streaming: bool,
+    /// The stream is one array, as Google's are where nobody says `alt=sse`.
+    pub is_array: bool,
 }
 
 impl Route {
     pub const fn operation(self) -> Option<Operation> {
         match self {
-            Self::Call(operation) | Self::CallOf(operation, _) => Some(operation),
+            Self::Call(operation)
+            | Self::CallOf(operation, _)
+            | Self::Native(Native { operation, .. }) => Some(operation),
             _ => None,
         }
     }
 
-    /// Where the path of a call names the model.
+    /// Where the path of a call names the model, its account included.
     pub const fn model(self) -> Option<Span> {
         match self {
             Self::CallOf(_, name) => Some(name),
@@ -49,14 +68,14 @@ impl Route {
 
     const fn allows(self, method: Method) -> bool {
         match self {
-            Self::Call(_) | Self::CallOf(..) => matches!(method, Method::Post),
+            Self::Call(_) | Self::CallOf(..) | Self::Native(_) => matches!(method, Method::Post),
             _ => matches!(method, Method::Get | Method::Head),
         }
     }
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Call(_) | Self::CallOf(..) => "POST",
+            Self::Call(_) | Self::CallOf(..) | Self::Native(_) => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -82,7 +101,7 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/embeddings" => Route::Call(Operation::Embeddings),
         b"/messages" => Route::Call(Operation::Messages),
         b"/messages/count_tokens" => Route::Call(Operation::CountTokens),
-        _ => named(rest, head.target.start, path.len()).ok_or(Refusal::RouteUnknown)?,
+        _ => elsewhere(rest, target, head.target.start)?,
     };
     if !route.allows(head.method) {
         return Err(Refusal::MethodNotAllowed.about(route.methods(), ""));
@@ -93,24 +112,52 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
     Ok(route)
 }
 
-/// A path that names a model; `rest` is the end of a path of `length` that starts at `start`.
-fn named(rest: &[u8], start: u32, length: usize) -> Option<Route> {
-    let span = |name: &[u8], behind: usize| {
-        let end = start + u32::try_from(length - behind).unwrap_or_default();
-        let start = end - u32::try_from(name.len()).unwrap_or_default();
-        (!name.is_empty()).then_some(Span { start, end })
+/// Paths with a name in them. `target` starts at `start` in the head, and `rest` is a part of it.
+fn elsewhere(rest: &[u8], target: &[u8], start: u32) -> Result<Route, Refused> {
+    let span = |part: &[u8]| {
+        let at = part.as_ptr().addr() - target.as_ptr().addr();
+        let at = start + u32::try_from(at).unwrap_or_default();
+        Span { start: at, end: at + u32::try_from(part.len()).unwrap_or_default() }
     };
-    if let Some(name) = rest.strip_prefix(b"/models/") {
-        return span(name, 0).map(Route::Model);
+    if let Some(name) = rest.strip_prefix(b"/models/").filter(|name| !name.is_empty()) {
+        return Ok(Route::Model(span(name)));
     }
+    let unknown = || Refused::from(Refusal::RouteUnknown);
     // As AWS's SDKs call it, where this is their endpoint.
-    let rest = rest.strip_prefix(b"/bedrock/proxy/model/")?;
-    let operations = Operation::ALL.into_iter().filter(|it| it.names_model_in_path());
-    operations.into_iter().find_map(|operation| {
-        let end = operation.path().as_bytes();
-        let name = rest.strip_suffix(end)?;
-        span(name, end.len()).map(|name| Route::CallOf(operation, name))
-    })
+    if let Some(rest) = rest.strip_prefix(b"/bedrock/proxy/model/") {
+        let mut operations = Operation::ALL.into_iter().filter(|it| it.names_model_in_path());
+        let found = operations.find_map(|operation| {
+            let name = rest.strip_suffix(operation.path().as_bytes())?;
+            (!name.is_empty()).then(|| Route::CallOf(operation, span(name)))
+        });
+        return found.ok_or_else(unknown);
+    }
+    let rest = rest.strip_prefix(b"/gemini/").ok_or_else(unknown)?;
+    let slash = memchr::memchr(b'/', rest).ok_or_else(unknown)?;
+    let (account, rest) = rest.split_at(slash);
+    let rest = rest.strip_prefix(b"/proxy/").ok_or_else(unknown)?;
+    let models = memchr::memmem::find(rest, b"models/").ok_or_else(unknown)?;
+    let rest = &rest[models + b"models/".len()..];
+    let colon = memchr::memrchr(b':', rest).ok_or_else(unknown)?;
+    let (model, method) = rest.split_at(colon);
+    let (operation, is_streaming) = match method {
+        b":generateContent" => (Operation::GenerateContent, false),
+        b":streamGenerateContent" => (Operation::GenerateContent, true),
+        b":countTokens" => (Operation::CountContent, false),
+        _ => return Err(unknown()),
+    };
+    if account.is_empty() || model.is_empty() {
+        return Err(unknown());
+    }
+    let query = target.split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    let is_events = query.split(|byte| *byte == b'&').any(|pair| pair == b"alt=sse");
+    Ok(Route::Native(Native {
+        operation,
+        account: span(account),
+        model: span(model),
+        is_streaming,
+        is_array: is_streaming && !is_events,
+    }))
 }
 
 fn starts_anew(rest: &[u8]) -> bool {

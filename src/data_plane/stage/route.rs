@@ -1,12 +1,18 @@
 //! Which models may answer, in the order in which they are asked.
 
 use crate::{
+    data_plane::{core::Core, inbound::Request, stage::classify},
     dialect::openai_chat::request::Ask,
     lexicon::{
         ids::{ModelId, SubjectId},
         refusal::{Refusal, Refused},
     },
-    snapshot::{Model, Snapshot},
+    policy::route::{
+        self, Asked, Identifier, Strategy,
+        complexity::Tier,
+        order::{self, Moment},
+    },
+    snapshot::{Model, Routing, Snapshot},
 };
 
 /// How many near names a 404 suggests.
@@ -14,16 +20,43 @@ const SUGGESTIONS: usize = 3;
 /// Names less alike than this are not suggested.
 const LIKENESS_MIN: f64 = 0.6;
 
-/// The plan for an Ask: the model it names.
+/// Who may answer.
+#[derive(Clone, Copy)]
+pub enum Plan<'s> {
+    /// The model that was named, and no other.
+    Lone(&'s Model),
+    /// What a rule says.
+    Ruled(order::Plan<'s>),
+}
+
+/// What a request is routed by.
+#[derive(Clone, Copy)]
+pub struct Routed<'a> {
+    pub subject: SubjectId,
+    pub ask: &'a Ask<'a>,
+    pub from: &'a Request<'a>,
+    pub metadata: &'a [(&'a str, &'a str)],
+}
+
+/// The plan for an Ask: the model it names, or the targets of the first rule that matches.
 ///
 /// # Errors
 /// `ModelUnknown` with the nearest names the caller may use, `ModelForbidden`,
-/// `OperationUnsupported`.
+/// `OperationUnsupported`, `TargetsUnfit`.
+///
+/// **Cost**: of the model itself, one look at a table; of a rule, no allocation.
 pub fn plan<'s>(
+    core: &Core,
     snapshot: &'s Snapshot,
-    subject: SubjectId,
-    ask: &Ask<'_>,
-) -> Result<impl Iterator<Item = &'s Model> + use<'s>, Refused> {
+    request: &Routed<'_>,
+) -> Result<Plan<'s>, Refused> {
+    let Routed { subject, ask, metadata, .. } = *request;
+    if !snapshot.routes.rules.is_empty() {
+        let routing = snapshot.routing(subject, &ask.model, metadata);
+        if let Some(rule) = routing.rule {
+            return ruled(core, snapshot, request, &routing, rule).map(Plan::Ruled);
+        }
+    }
     let id = *snapshot
         .model_names
         .get(&*ask.model)
@@ -33,11 +66,90 @@ pub fn plan<'s>(
     }
     let model = snapshot.model(id);
     if !model.types.has(ask.operation.model_type()) {
-        let detail =
-            format!("It would need the model type {:?}.", ask.operation.model_type().label());
-        return Err(Refusal::OperationUnsupported.about("model", detail));
+        return Err(unsupported(ask));
     }
-    Ok(std::iter::once(model))
+    Ok(Plan::Lone(model))
+}
+
+#[cold]
+fn unsupported(ask: &Ask<'_>) -> Refused {
+    let detail = format!("It would need the model type {:?}.", ask.operation.model_type().label());
+    Refusal::OperationUnsupported.about("model", detail)
+}
+
+fn ruled<'s>(
+    core: &Core,
+    snapshot: &'s Snapshot,
+    request: &Routed<'_>,
+    routing: &Routing<'s>,
+    rule: &'s route::Rule,
+) -> Result<order::Plan<'s>, Refused> {
+    let Routed { subject, ask, from, metadata } = *request;
+    let forbidden = || Refusal::ModelForbidden.about("model", "");
+    let kind = ask.operation.model_type();
+    if routing.model.is_some_and(|id| !snapshot.allows(subject, id)) {
+        return Err(forbidden());
+    }
+    if let Some(model) = routing.virtual_model {
+        if !snapshot.allows_virtual(subject, model) {
+            return Err(forbidden());
+        }
+        if !model.types.has(kind) {
+            return Err(unsupported(ask));
+        }
+    }
+    let may_use =
+        |candidate: &route::Candidate| routing.is_own || snapshot.allows(subject, candidate.model);
+    let is_fit = |candidate: &route::Candidate| snapshot.model(candidate.model).types.has(kind);
+    let session = match &rule.strategy {
+        Strategy::Weight { sticky: Some(sticky) } => session(&sticky.identifiers, request),
+        _ => None,
+    };
+    let tier = match rule.strategy {
+        Strategy::Complexity => classify::tier(ask.operation, from.body),
+        _ => Tier::default(),
+    };
+    let caller = snapshot.caller(subject).key;
+    let asked = Asked { subject, caller, metadata, session, tier };
+    let node_ms = core.node_ms();
+    let health = core.targets.look(snapshot, node_ms);
+    let moment = Moment {
+        health: &health,
+        node_ms,
+        wall_ms: core.clock.wall().0,
+        random: core.targets.random(),
+    };
+    let plan = order::plan(rule, &asked, &moment, |it| is_fit(it) && may_use(it));
+    if !plan.is_empty() {
+        return Ok(plan);
+    }
+    if !rule.candidates.iter().any(may_use) {
+        return Err(if routing.model.is_none() && routing.virtual_model.is_none() {
+            // What is made of models that one may not use is not there.
+            unknown(snapshot, subject, &ask.model)
+        } else {
+            forbidden()
+        });
+    }
+    if rule.candidates.iter().any(is_fit) {
+        let detail = format!("It is the rule {:?}.", rule.id);
+        return Err(Refusal::TargetsUnfit.about("model", detail));
+    }
+    Err(unsupported(ask))
+}
+
+/// The hash of what a session is known by; none where a part of it is missing.
+fn session(identifiers: &[Identifier], request: &Routed<'_>) -> Option<u64> {
+    identifiers.iter().try_fold(0, |session, identifier| {
+        let value = match identifier {
+            Identifier::Header(name) => request.from.header(name)?,
+            Identifier::Metadata(key) => {
+                let found = request.metadata.iter().find(|(name, _)| *name == &**key)?;
+                found.1.as_bytes()
+            }
+        };
+        Some(route::mix(session, route::hash(value)))
+    })
 }
 
 /// Only names that this caller may use are told: a name is knowledge too.

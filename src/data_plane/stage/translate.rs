@@ -1,7 +1,10 @@
 //! The Call: what we send to a target, head and body in one buffer.
 
 use crate::{
-    data_plane::{inbound::Request, stage::finish},
+    data_plane::{
+        inbound::Request,
+        stage::{alter, finish},
+    },
     dialect::{
         bedrock::{chunk, encode::request::BETAS},
         openai_chat::request::{self, Ask},
@@ -20,6 +23,7 @@ use crate::{
         refusal::{Refusal, Refused},
         time::UnixMillis,
     },
+    policy::route::Changes,
     provider::target::Target,
     wire::{headers, http1, json::document::Document},
 };
@@ -84,8 +88,8 @@ impl Speech {
             }
             Dialect::Anthropic if is_invoking => (client, Operation::Messages, Mend::FromInvoke),
             to if to == client => (client, ask.operation, Mend::Splice),
-            to if is_invoking || ask.operation == client.chat(streams) => {
-                (to, to.chat(streams), Mend::Translate)
+            to if is_invoking || ask.operation == client.chat_of(streams) => {
+                (to, to.chat_of(streams), Mend::Translate)
             }
             _ => {
                 let detail = "Only chats are translated for that model's vendor.";
@@ -127,19 +131,48 @@ impl From<Fault> for Unsaid {
 /// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
 /// cannot be signed.
 pub fn call(
+    out: Vec<u8>,
+    to: (&Target, Option<&Changes>),
+    ask: &Ask<'_>,
+    from: &Request<'_>,
+    told: (UnixMillis, &mut Dropped),
+) -> Result<Call, Unsaid> {
+    match to.1.filter(|changes| !changes.params.is_empty()) {
+        None => write(out, to, ask, from, told),
+        Some(changes) => {
+            let mut body = Vec::with_capacity(from.body.len() + 256);
+            alter::params(&mut body, from.body, changes)?;
+            let from = Request { body: &body, ..*from };
+            if ask.is_of_path() {
+                return write(out, to, ask, &from, told);
+            }
+            let ask = request::read(ask.operation, &body)?;
+            write(out, to, &ask, &from, told)
+        }
+    }
+}
+
+fn write(
     mut out: Vec<u8>,
-    target: &Target,
+    (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
     (now, dropped): (UnixMillis, &mut Dropped),
 ) -> Result<Call, Unsaid> {
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
+    if target.claude_version.is_some() && ask.operation == Operation::CountTokens {
+        let detail = "That model's vendor is asked for chats only.";
+        return Err(Refusal::OperationUnsupported.about("model", detail).into());
+    }
     let speech = Speech::of(ask, target)?;
-    let head = target.head(speech.operation);
+    let head = target.head_of(speech.operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, target.dialect, speech.mend, from);
+    if let Some(changes) = changes.filter(|it| it.touch_headers()) {
+        alter::headers(&mut out, changes);
+    }
     out.extend_from_slice(b"content-length: ");
     let length_at = out.len();
     out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
@@ -148,6 +181,9 @@ pub fn call(
     let body_at = out.len();
     let written = push_body(&mut out, speech.mend, target, (ask, from), dropped)?;
     finish::fit(&mut out, body_at, &target.fit, dropped);
+    if let Some(version) = target.claude_version {
+        finish::say_version(&mut out, body_at, version);
+    }
     let length = out.len() - body_at;
 
     // Spaces before a value are part of the grammar; so the digits are set at the right.

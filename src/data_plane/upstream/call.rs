@@ -34,6 +34,12 @@ pub enum Failure {
     ClientGone,
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 /// The beginning of an answer, and the connection on which the rest comes.
 pub struct Answer {
     pub link: Link,

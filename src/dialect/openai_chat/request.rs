@@ -32,6 +32,8 @@ pub struct Ask<'b> {
     pub operation: Operation,
     pub model: Cow<'b, str>,
     pub is_streaming: bool,
+    /// The stream is to be an array, not events.
+    pub is_array: bool,
     /// The client wants the usage of a stream told.
     pub wants_usage: bool,
     /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
@@ -85,6 +87,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         operation,
         model,
         is_streaming,
+        is_array: false,
         wants_usage,
         max_output_tokens,
         model_span: Some(model_span),
@@ -109,15 +112,32 @@ pub fn read_of(operation: Operation, model: String, body: &[u8]) -> Result<Ask<'
         let found = json::object::scan_nested(config, &["maxTokens"]).ok()?;
         json::value::read_u64(found.values[0]?.of(config))
     });
-    Ok(Ask {
-        operation,
-        model: Cow::Owned(model),
-        is_streaming: operation.is_framed(),
-        wants_usage: true,
-        max_output_tokens: max_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
-        model_span: None,
-        usage_edit: UsageEdit::Nothing,
-    })
+    let mut ask = Ask::of_path(operation, Cow::Owned(model), operation.is_framed());
+    ask.max_output_tokens = max_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+    Ok(ask)
+}
+
+impl<'b> Ask<'b> {
+    /// Does the path name the model, and not the body?
+    #[must_use]
+    pub const fn is_of_path(&self) -> bool {
+        self.model_span.is_none()
+    }
+
+    /// The Ask of a request whose path names the model: nothing of its body is changed.
+    #[must_use]
+    pub fn of_path(operation: Operation, model: Cow<'b, str>, is_streaming: bool) -> Self {
+        Self {
+            operation,
+            model,
+            is_streaming,
+            is_array: false,
+            wants_usage: true,
+            max_output_tokens: None,
+            model_span: None,
+            usage_edit: UsageEdit::Nothing,
+        }
+    }
 }
 
 fn has_control(text: &str) -> bool {

@@ -18,10 +18,14 @@
 use crate::{
     dialect::openai_chat::{likeness::Likeness, usage},
     lexicon::usage::Usage,
-    wire::json::{self, value::is_null},
+    wire::json::{
+        self,
+        document::{Document, Value},
+        value::is_null,
+    },
 };
 use memchr::memmem;
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 /// The end of a stream as bytes.
 pub const DONE_EVENT: &[u8] = b"data: [DONE]\n\n";
@@ -121,6 +125,32 @@ impl Observer {
         let is_usage_only = value(1).is_some_and(is_empty_array);
         if is_usage_only && !self.wants_usage { Verdict::TakeOut } else { Verdict::Pass }
     }
+}
+
+/// Does an event hold content, or the end of it? One that only names a role, or counts, or says
+/// what a filter found in the request, holds none; what cannot be read does.
+///
+/// **Cost**: a full parse; asked only of the first events, and only where it matters.
+#[must_use]
+pub fn has_content(data: &[u8]) -> bool {
+    let mut document = Document::default();
+    let Ok(root) = document.parse(data) else { return true };
+    let says_something = |(name, value): (Cow<'_, str>, Value<'_, '_>)| {
+        name != "role" && name != "index" && !value.is_null() && !is_blank(value)
+    };
+    root.get("choices").is_some_and(|choices| {
+        choices.items().any(|choice| {
+            let in_choice = ["finish_reason", "text"].iter().any(|name| {
+                choice.get(name).is_some_and(|value| !value.is_null() && !is_blank(value))
+            });
+            in_choice || choice.get("delta").is_some_and(|it| it.members().any(says_something))
+        })
+    })
+}
+
+/// An empty text, list or object.
+fn is_blank(value: Value<'_, '_>) -> bool {
+    matches!(value.raw(), "\"\"" | "[]" | "{}")
 }
 
 /// A quick look: may there be this key with a value that is not null?

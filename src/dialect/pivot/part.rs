@@ -154,6 +154,7 @@ pub enum Dialect {
     OpenAiChat,
     Anthropic,
     Bedrock,
+    Gemini,
     /// Spoken by vendors alone.
     Cohere,
 }
@@ -171,6 +172,7 @@ impl Dialect {
             | Operation::InvokeModel
             | Operation::InvokeModelStream => Self::Anthropic,
             Operation::Converse | Operation::ConverseStream => Self::Bedrock,
+            Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
 
@@ -183,14 +185,23 @@ impl Dialect {
         }
     }
 
-    /// Its word for a chat, streamed or not.
+    /// Its word for a chat, which some tell from one that is streamed.
     #[must_use]
-    pub const fn chat(self, is_streaming: bool) -> Operation {
+    pub const fn chat_of(self, is_streaming: bool) -> Operation {
+        match self {
+            Self::Bedrock if is_streaming => Operation::ConverseStream,
+            dialect => dialect.chat(),
+        }
+    }
+
+    /// Its word for a chat.
+    #[must_use]
+    pub const fn chat(self) -> Operation {
         match self {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
-            Self::Bedrock if is_streaming => Operation::ConverseStream,
             Self::Bedrock => Operation::Converse,
+            Self::Gemini => Operation::GenerateContent,
         }
     }
 }

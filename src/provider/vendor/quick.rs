@@ -1,6 +1,6 @@
 //! What `weir quickstart` adds for a key in the environment.
 
-/// A vendor with an OpenAI-compatible API that a key in the environment is enough to use.
+/// A vendor that a key in the environment is enough to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quick {
     /// The account's name.
@@ -19,7 +19,10 @@ pub struct Quick {
 ///
 /// **Source**: model ids, except those marked, from a public model catalogue of 2026-02-06 (MIT),
 /// entries that it does not call deprecated.
-pub const QUICK: [Quick; 14] = [
+pub const QUICK: [Quick; 16] = [
+    Quick { name: "gemini", env: "GEMINI_API_KEY", ..GEMINI },
+    // The other name under which Google's own clients look for the key.
+    Quick { name: "google", env: "GOOGLE_API_KEY", ..GEMINI },
     Quick {
         name: "openai",
         env: "OPENAI_API_KEY",
@@ -185,3 +188,33 @@ pub const QUICK: [Quick; 14] = [
         embedding_models: &[],
     },
 ];
+
+/// AI Studio. Model ids: ai.google.dev/gemini-api/docs/models, read 2026-11-21.
+const GEMINI: Quick = Quick {
+    name: "gemini",
+    env: "GEMINI_API_KEY",
+    account_type: "google-gemini",
+    base_url: None,
+    chat_models: &GEMINI_MODELS,
+    embedding_models: &[],
+};
+
+const GEMINI_MODELS: [&str; 6] = [
+    "gemini-3.5-flash",
+    "gemini-3-flash-preview",
+    "gemini-3-pro-preview",
+    "gemini-2.5-pro",
+    "gemini-2.5-flash",
+    "gemini-2.5-flash-lite",
+];
+
+/// Vertex, by what Google's own clients read: a key file, the project, and the location, which is
+/// `global` where none is said.
+pub const VERTEX: Quick = Quick {
+    name: "vertex",
+    env: "GOOGLE_APPLICATION_CREDENTIALS",
+    account_type: "google-vertex",
+    base_url: None,
+    chat_models: &["gemini-3-flash-preview", "gemini-2.5-pro", "gemini-2.5-flash"],
+    embedding_models: &[],
+};

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each target drives one judge")]
 
 pub mod chunked;
+pub mod gemini;
 pub mod hyper_peer;
 pub mod json;
 pub mod manifests;

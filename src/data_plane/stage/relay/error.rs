@@ -27,6 +27,9 @@ use std::borrow::Cow;
 /// An error is a page of text; more is not read.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Nobody waits longer than a day.
+const RETRY_AFTER_SECONDS_MAX: u64 = 86_400;
+
 /// Relay an answer whose status is an error, or an error that came as 200 where events were asked
 /// for.
 ///
@@ -45,11 +48,48 @@ pub(super) async fn relay(
         Some(_) => return Err(invalid(reply.trail)),
         None => None,
     };
+    let mut document = Document::default();
+    let root = document.parse(&body).ok();
+    let failure = root.and_then(|it| translation::decode_failure(it, talk.call.dialect, status));
+    if failure.is_some_and(|failure| failure.kind == FailureKind::Authentication) {
+        // A key of ours that is not valid, which not all vendors tell by their status.
+        reply.trail.fault = Some(Fault::Auth);
+        return Err(Refusal::UpstreamAuth.into());
+    }
+    let later = root.and_then(|it| translation::retry_after_seconds(it, talk.call.dialect));
     let Some((status, told)) = tell_in(talk, &body, status, reply.trail.request_id) else {
         return Err(invalid(reply.trail));
     };
+    if reply.trail.fault.is_none() {
+        reply.give_up_on_error(status)?;
+    }
     reply.trail.fault = Some(Fault::Status(status));
-    tell(reply, answer, status, &told).await
+    match later.filter(|_| answer.header("retry-after").is_none()) {
+        Some(seconds) => tell_later(reply, answer, (status, seconds), &told).await,
+        None => tell(reply, answer, status, &told).await,
+    }
+}
+
+/// Tell an error whose body says when to ask again in the head too, where clients look for it.
+async fn tell_later(
+    reply: &mut Reply<'_, '_, '_>,
+    answer: &Answer,
+    (status, seconds): (u16, u64),
+    body: &[u8],
+) -> Result<(), Stop> {
+    let at = reply.downlink.out.len();
+    let length = Length::Known(body.len() as u64);
+    head::push(reply, answer, status, b"application/json", length);
+    let out = &mut reply.downlink.out;
+    if let Some(line) = memchr::memchr(b'\n', &out[at..]) {
+        let line_end = at + line + 1;
+        let line = format!("retry-after: {}\r\n", seconds.min(RETRY_AFTER_SECONDS_MAX));
+        out.splice(line_end..line_end, line.into_bytes());
+    }
+    out.extend_from_slice(body);
+    reply.trail.bytes_out = body.len() as u64;
+    reply.trail.seal(Ending::Complete, status);
+    reply.downlink.send().await
 }
 
 /// Tell the error that the first event of a stream is: nothing was sent yet, so a status can say
@@ -62,7 +102,10 @@ pub(super) async fn tell_early(
 ) -> Result<(), Stop> {
     reply.trail.fault = Some(Fault::ErrorEvent);
     match tell_in(talk, data, None, reply.trail.request_id) {
-        Some((status, told)) => tell(reply, answer, status, &told).await,
+        Some((status, told)) => {
+            reply.give_up_on_error(status)?;
+            tell(reply, answer, status, &told).await
+        }
         None => Err(Refusal::UpstreamInvalid.into()),
     }
 }

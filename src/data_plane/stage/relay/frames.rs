@@ -4,7 +4,7 @@ use crate::{
     data_plane::stage::relay::Talk,
     dialect::{
         bedrock::{self, chunk},
-        pivot::{delta::Malformed, manner::Manner, part::Dialect},
+        pivot::{delta::Malformed, failure::FailureKind, manner::Manner, part::Dialect},
         translation::{self, Stream},
     },
     lexicon::{fault::Fault, operation::Operation},
@@ -173,4 +173,10 @@ impl Framing {
 pub(super) fn error_of(bytes: &[u8], frame: &Frame) -> Option<Vec<u8>> {
     let payload = bytes.get(frame.payload.clone()).unwrap_or_default();
     bedrock::error::document_of(&frame.message(bytes), payload)
+}
+
+/// The status that says the same as the error which a frame is.
+pub(super) fn status_of(bytes: &[u8], frame: &Frame) -> u16 {
+    let failure = bedrock::error::decode_frame(&frame.message(bytes), None);
+    failure.map_or(FailureKind::Internal, |failure| failure.kind).status()
 }

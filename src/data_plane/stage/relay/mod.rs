@@ -1,10 +1,12 @@
 //! The Reply: what came back, relayed as it comes.
 //!
-//! `stream.rs` relays events, and `passage.rs` says what becomes of each; `whole.rs` relays one
+//! `stream.rs` relays events, which `array.rs` turns into elements where the client wants an array,
+//! and `passage.rs` says what becomes of each; `whole.rs` relays one
 //! JSON document as it comes, `told.rs` one that must be read first; `error.rs` an answer that is
 //! none; `frames.rs` knows AWS's frames. All write their head, and frame what follows, by
 //! `head.rs`.
 
+mod array;
 mod error;
 mod frames;
 mod head;
@@ -27,6 +29,7 @@ use crate::{
         pivot::{self, part::Dialect},
     },
     lexicon::{fault::Fault, refusal::Refusal},
+    policy::route::retry::Codes,
     wire::eventstream,
 };
 
@@ -77,6 +80,8 @@ pub struct Reply<'r, 'd, 't> {
     pub limits: Limits,
     /// The value of `x-tfy-applied-configurations`.
     pub applied: &'r [u8],
+    /// The statuses that are not told, because another attempt follows; none is the last attempt.
+    pub again: Option<&'r Codes>,
     pub downlink: &'r mut Downlink<'d>,
     pub trail: &'r mut Trail<'t>,
 }
@@ -84,8 +89,14 @@ pub struct Reply<'r, 'd, 't> {
 impl Reply<'_, '_, '_> {
     /// Relay an answer to the client.
     pub async fn relay(mut self, answer: &mut Answer, talk: Talk<'_>) -> Result<(), Stop> {
-        if let Some(fault) = reply::fault_of(answer.head.status) {
+        let status = answer.head.status;
+        if let Some(fault) = reply::fault_of(status) {
             self.trail.fault = Some(fault);
+            if self.gives_up_on(status) {
+                // What is here is let go, so that the connection can be kept.
+                let _ = answer.take(|_| {});
+                return Err(Stop::Again(status));
+            }
             return Box::pin(error::relay(&mut self, answer, &talk)).await;
         }
         let is_encoded = answer
@@ -111,6 +122,20 @@ impl Reply<'_, '_, '_> {
             (false, Kind::Json) => Box::pin(told::relay(&mut self, answer, &talk)).await,
             _ => Err(invalid(self.trail)),
         }
+    }
+
+    /// Is an answer of this status not told, because another attempt follows?
+    fn gives_up_on(&self, status: u16) -> bool {
+        self.again.is_some_and(|codes| codes.has(status))
+    }
+
+    /// The same of an error that came with 200, before anything was told.
+    fn give_up_on_error(&mut self, status: u16) -> Result<(), Stop> {
+        if !self.gives_up_on(status) {
+            return Ok(());
+        }
+        self.trail.fault = Some(Fault::ErrorEvent);
+        Err(Stop::Again(status))
     }
 
     /// Read on, in the time that is allowed; false where the other side has ended.
@@ -151,7 +176,7 @@ fn invalid(trail: &mut Trail<'_>) -> Stop {
 }
 
 /// A failure before the client was told anything.
-fn refuse(failure: Failure, trail: &mut Trail<'_>) -> Stop {
+pub fn refuse(failure: Failure, trail: &mut Trail<'_>) -> Stop {
     match failure {
         Failure::ClientGone => Stop::ClientGone,
         Failure::Fault(fault) => {

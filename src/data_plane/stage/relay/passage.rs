@@ -10,7 +10,7 @@ use crate::{
         upstream::buffers::Buffers,
     },
     dialect::{
-        openai_chat::stream::{DONE_EVENT, Observer, Verdict},
+        openai_chat::stream::{DONE_EVENT, Observer, Verdict, has_content},
         pivot::{delta::Malformed, manner::Manner, part::Dialect},
         translation::{self, Stream},
     },
@@ -112,6 +112,17 @@ impl<'t> Passage<'t> {
         }
     }
 
+    /// Is there something in it by now that a client waits for? `data` is the last event's.
+    pub(super) fn has_content(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Watched(_) => has_content(data),
+            Self::Told { stream, .. } => {
+                let facts = &stream.facts;
+                facts.contents > 0 || facts.has_finished || facts.is_done
+            }
+        }
+    }
+
     /// Is the answer complete, as far as its own words say?
     pub(super) const fn is_complete(&self) -> bool {
         match self {
@@ -194,6 +205,17 @@ impl<'t> Passage<'t> {
             Self::Told { errors, .. } => *errors,
         };
         translation::push_refused_event(told, &refusal.into(), errors, request_id);
+    }
+}
+
+/// What a piece says: the data of an event, the payload of a frame or the error that it is.
+pub(super) fn told_by<'b>(bytes: &'b [u8], piece: &Piece) -> Option<Cow<'b, [u8]>> {
+    match piece {
+        Piece::Event(event) => data_of(bytes, event),
+        Piece::Frame(frame) => Some(frames::error_of(bytes, frame).map_or_else(
+            || Cow::Borrowed(bytes.get(frame.payload.clone()).unwrap_or_default()),
+            Cow::Owned,
+        )),
     }
 }
 

@@ -9,16 +9,18 @@ use crate::{
         core::Core,
         exchange::Stop,
         stage::relay::{
-            Reply, Talk, error,
-            frames::Cutter,
+            Reply, Talk,
+            array::Array,
+            error,
+            frames::{self, Cutter, Piece},
             head::{self, Length},
-            passage::{Passage, Share, error_of},
+            passage::{Passage, Share, error_of, told_by},
             refuse,
         },
         trail::Trail,
         upstream::call::{Answer, Failure, Limits},
     },
-    dialect::pivot::delta::Malformed,
+    dialect::{openai_chat::reply::error_status, pivot::delta::Malformed},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
     wire::{eventstream, json},
 };
@@ -26,6 +28,37 @@ use crate::{
 /// How long a stream that has said its finish reason, or that it is done, may take to say the rest
 /// and end; some vendors send keep-alives for ever instead.
 const FINISH_GRACE_MS: u64 = 3_000;
+
+/// What is held back at most until the first content.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// What keeps a stream back until its first content, where another attempt may follow: until then,
+/// an error is none of the client's.
+#[derive(Default)]
+struct Hold {
+    has_content: bool,
+    /// The status that an error among the events says.
+    error: Option<u16>,
+}
+
+impl Hold {
+    /// Look at an event that is held back.
+    fn watch(&mut self, passage: &Passage<'_>, bytes: &[u8], piece: &Piece) {
+        if self.has_content {
+            return;
+        }
+        let Some(data) = told_by(bytes, piece) else { return };
+        if passage.has_failed() {
+            let status = || match piece {
+                Piece::Frame(frame) => frames::status_of(bytes, frame),
+                Piece::Event(_) => error_status(&data).unwrap_or(502),
+            };
+            self.error.get_or_insert_with(status);
+        } else {
+            self.has_content = passage.has_content(&data);
+        }
+    }
+}
 
 /// A stream on its way.
 struct Relay<'t> {
@@ -42,9 +75,12 @@ struct Relay<'t> {
     from: usize,
     /// Where the whole events of `pending` end.
     end: usize,
+    /// The client wants elements of an array.
+    array: Option<Array>,
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
+    hold: Option<Hold>,
 }
 
 /// Relay the stream.
@@ -63,8 +99,10 @@ pub(super) async fn relay<'t>(
         told: reply.core.buffers.take(),
         from: 0,
         end: 0,
+        array: talk.ask.is_array.then(Array::default),
         early_error: None,
         finished_at: None,
+        hold: reply.again.map(|_| Hold::default()),
     };
     let ended = loop {
         let pending = &mut relay.pending;
@@ -73,7 +111,9 @@ pub(super) async fn relay<'t>(
         if let Some(data) = relay.early_error.take() {
             return error::tell_early(reply, answer, talk, &data).await;
         }
-        relay.push(reply, answer);
+        if !relay.is_held(reply)? {
+            relay.push(reply, answer);
+        }
         if let Err(fault) = moved {
             break Err(Failure::Fault(fault));
         }
@@ -104,6 +144,9 @@ impl Relay<'_> {
         while let Some(piece) = self.cutter.next(&self.pending)? {
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
             let seen = self.passage.see(&self.pending, &piece, &mut self.told);
+            if let Some(hold) = &mut self.hold {
+                hold.watch(&self.passage, &self.pending, &piece);
+            }
             if self.passage.tokens() > tokens {
                 trail.content(now);
             }
@@ -126,6 +169,20 @@ impl Relay<'_> {
         Ok(())
     }
 
+    /// Is nothing told yet, for another attempt may follow?
+    fn is_held(&mut self, reply: &mut Reply<'_, '_, '_>) -> Result<bool, Stop> {
+        let Some(hold) = &mut self.hold else { return Ok(false) };
+        if let Some(status) = hold.error.take() {
+            reply.give_up_on_error(status)?;
+            hold.has_content = true;
+        }
+        if !hold.has_content && self.pending.len() + self.told.len() < HELD_BYTES_MAX {
+            return Ok(true);
+        }
+        self.hold = None;
+        Ok(false)
+    }
+
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
@@ -133,6 +190,13 @@ impl Relay<'_> {
             // Frames have no sign of life.
             let content_type = eventstream::CONTENT_TYPE.as_bytes();
             head::push(reply, answer, self.status, content_type, length);
+            return length;
+        }
+        if self.array.is_some() {
+            head::push(reply, answer, self.status, b"application/json", length);
+            // A space, which may stand between elements.
+            let is_chunked = length == Length::Chunked;
+            reply.downlink.probe = if is_chunked { b"1\r\n \r\n" } else { b" " };
             return length;
         }
         head::push(reply, answer, self.status, b"text/event-stream", length);
@@ -143,6 +207,11 @@ impl Relay<'_> {
 
     /// Move what the client gets of the whole events into what is sent next, as one chunk.
     fn push(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) {
+        if let Some(array) = &mut self.array {
+            self.told.extend_from_slice(&self.pending[self.from..self.end]);
+            self.from = self.end;
+            array.frame(&mut self.told);
+        }
         let bytes = self.told.len() + (self.end - self.from);
         if bytes > 0 {
             let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
@@ -162,7 +231,7 @@ impl Relay<'_> {
     fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
-        let is_awaited = self.passage.is_awaited(self.length.is_some());
+        let is_awaited = self.passage.is_awaited(self.length.is_some()) || self.hold.is_some();
         if let Some(ttft) = limits.ttft.filter(|ttft| is_awaited && *ttft < deadline) {
             (deadline, fault) = (ttft, Fault::TtftTimeout);
         }
@@ -206,6 +275,9 @@ impl Relay<'_> {
         self.push(reply, answer);
         let length = self.length.unwrap_or_else(|| self.begin(reply, answer));
         let ending = self.close(fault, reply.trail);
+        if let Some(array) = &mut self.array {
+            array.close(&mut self.told);
+        }
         self.push(reply, answer);
         length.push_end(&mut reply.downlink.out);
         reply.trail.seal(ending, self.status);

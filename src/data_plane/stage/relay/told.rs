@@ -46,6 +46,7 @@ pub(super) async fn relay(
     } else {
         let told = tell_in(talk, &body, None, reply.trail.request_id);
         let Some((status, told)) = told else { return Err(invalid(reply.trail)) };
+        reply.give_up_on_error(status)?;
         reply.trail.fault = Some(Fault::ErrorEvent);
         tell(reply, answer, status, &told).await?;
     }

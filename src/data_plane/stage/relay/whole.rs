@@ -10,10 +10,13 @@ use crate::{
         },
         upstream::call::{Answer, Failure},
     },
-    dialect::openai_chat::reply::{Observer, seen},
+    dialect::openai_chat::reply::{Observer, error_status, seen},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
 };
 
+/// Where another attempt may follow, a document is not told before it is known to be no error, or
+/// is longer than an error is.
+const HELD_BYTES_MAX: usize = 4 << 10;
 /// More blank lines than these before a document are no answer.
 const BLANK_BYTES_MAX: usize = 64 << 10;
 
@@ -35,7 +38,11 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
         if !is_all_at_once {
             observer.get_or_insert_default().see(&payload[held..]);
         }
-        if length.is_none() && (is_done || !is_blank(&payload)) {
+        let is_held = reply.again.is_some() && payload.len() < HELD_BYTES_MAX;
+        if is_done && is_held && length.is_none() && seen(&payload).is_error {
+            reply.give_up_on_error(error_status(&payload).unwrap_or(502))?;
+        }
+        if length.is_none() && (is_done || !(is_held || is_blank(&payload))) {
             length = Some(begin(reply, answer, &payload)?);
         }
         if length.is_some() && payload.len() > held {

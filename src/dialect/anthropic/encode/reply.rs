@@ -71,6 +71,13 @@ fn push_part(content: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
             object.text("signature", "");
             object.close();
         }
+        // Of whichever vendor it is: it comes back to it.
+        Content::RedactedThinking(data) => {
+            let mut object = content.object();
+            object.text("type", "redacted_thinking");
+            data.push(object.key("data"));
+            object.close();
+        }
         _ => block::push(content, part, dropped),
     }
 }

@@ -1,0 +1,377 @@
+//! Which target is asked next, what came of it, and whether another is asked.
+//!
+//! A target is asked again on its own statuses and as often as its `retry_config` says (the
+//! request's `x-tfy-retry-config` holds over that); then the next target is asked, on the statuses
+//! of `fallback_status_codes`. Beside statuses:
+//!
+//! - no connection (refused, no name, no TLS): as 502, but where there are other targets, nobody
+//!   waits for this one;
+//! - no answer in time: the next target is asked, whatever the statuses say;
+//! - an answer that breaks off, says nothing valid, or says an error with 200 before its first
+//!   content: as 502, or as the status that the error says.
+//!
+//! A target that fails already is not asked again where there are others, and no target is given
+//! more retries than a fifth of its requests (`targets.rs`). What a client's own deadline ends says
+//! nothing about a target. Nothing is asked again once a byte of the reply has left, or when the
+//! time of the whole request is over.
+
+use crate::{
+    bridge::health::Seen,
+    data_plane::{
+        alarm::Ring,
+        core::Core,
+        downlink::Downlink,
+        exchange::Stop,
+        stage::{directives::Directives, retry_after, route::Plan},
+        trail::Trail,
+        upstream::call::Answer,
+    },
+    lexicon::{fault::Fault, refusal::Refusal, time::Moment},
+    policy::route::{
+        Changes,
+        retry::{Codes, PATIENCE_MS, Retry},
+    },
+    snapshot::{Model, Snapshot},
+};
+use std::{borrow::Cow, pin::pin};
+
+/// What is tried for one request.
+pub struct Tries<'s, 'd> {
+    snapshot: &'s Snapshot,
+    plan: Plan<'s>,
+    /// Over what targets say.
+    directed: Option<&'d Retry>,
+    /// The place in the plan.
+    at: u8,
+    retries_left: u8,
+    is_fresh: bool,
+    /// What the vendor said of when to come back.
+    told_ms: Option<u32>,
+    /// The statuses on which nothing is told to the client, because another attempt follows.
+    again: Codes,
+}
+
+/// One target, asked once.
+#[derive(Clone, Copy)]
+pub struct Attempt<'s> {
+    pub model: &'s Model,
+    pub changes: Option<&'s Changes>,
+}
+
+/// What becomes of a request after an attempt.
+pub enum Judged {
+    Over(Result<(), Stop>),
+    /// Another attempt follows, at once or after this moment.
+    Again(Option<Moment>),
+}
+
+static NEVER: Retry = Retry::NONE;
+
+impl<'s, 'd> Tries<'s, 'd> {
+    pub fn new(snapshot: &'s Snapshot, plan: Plan<'s>, directives: &'d Directives<'_>) -> Self {
+        let directed = directives.retry.as_deref();
+        let mut tries = Self {
+            snapshot,
+            plan,
+            directed,
+            at: 0,
+            retries_left: 0,
+            is_fresh: true,
+            told_ms: None,
+            again: Codes::default(),
+        };
+        tries.retries_left = tries.retry().attempts;
+        tries
+    }
+
+    /// Is the model asked once, whatever comes?
+    fn is_single(&self) -> bool {
+        matches!(self.plan, Plan::Lone(_)) && self.retry().attempts == 0
+    }
+
+    fn is_one_of_many(&self) -> bool {
+        matches!(&self.plan, Plan::Ruled(plan) if plan.len() > 1)
+    }
+
+    fn model(&self) -> &'s Model {
+        match &self.plan {
+            Plan::Lone(model) => model,
+            Plan::Ruled(plan) => {
+                let candidate = plan.candidate(usize::from(self.at));
+                self.snapshot.model(candidate.expect("a plan is asked within its length").model)
+            }
+        }
+    }
+
+    /// The retries in force for the present target.
+    fn retry(&self) -> &Retry {
+        match &self.plan {
+            _ if self.directed.is_some() => self.directed.unwrap_or(&NEVER),
+            Plan::Lone(_) => self.snapshot.routes.retry.as_ref().unwrap_or(&NEVER),
+            Plan::Ruled(plan) => {
+                plan.candidate(usize::from(self.at)).map_or(&NEVER, |candidate| &candidate.retry)
+            }
+        }
+    }
+
+    /// The statuses on which the next target is asked; none where there is no next.
+    fn falls_back_on(&self) -> Option<Codes> {
+        let Plan::Ruled(plan) = &self.plan else { return None };
+        let has_next = usize::from(self.at) + 1 < plan.len();
+        let candidate = plan.candidate(usize::from(self.at)).filter(|_| has_next)?;
+        Some(candidate.falls_back_on)
+    }
+
+    /// The attempt that is due.
+    ///
+    /// **Cost**: next to nothing where a model is asked once.
+    pub fn next(&mut self, core: &Core, trail: &mut Trail<'s>) -> Attempt<'s> {
+        let model = self.model();
+        trail.model = Some(model);
+        if self.is_single() {
+            return Attempt { model, changes: None };
+        }
+        let now_ms = core.node_ms();
+        if self.is_fresh {
+            core.targets.earn(model, now_ms);
+        }
+        let changes = match &self.plan {
+            Plan::Lone(_) => None,
+            Plan::Ruled(plan) => {
+                trail.rule = Some(plan.rule);
+                plan.candidate(usize::from(self.at)).map(|candidate| &candidate.changes)
+            }
+        };
+        let falls_back_on = self.falls_back_on();
+        if self.is_one_of_many() && self.is_fresh && self.is_failing(core, now_ms) {
+            self.retries_left = 0;
+        }
+        let may_retry = self.retries_left > 0 && core.targets.may_retry(model, now_ms);
+        if !may_retry {
+            self.retries_left = 0;
+        }
+        self.is_fresh = false;
+        let retried_on = may_retry.then_some(self.retry().codes);
+        self.again = retried_on.unwrap_or_default().or(falls_back_on.unwrap_or_default());
+        Attempt { model, changes }
+    }
+
+    /// The statuses of the present attempt that are not told; none where it is the last.
+    pub fn again(&self) -> Option<&Codes> {
+        (self.again != Codes::default()).then_some(&self.again)
+    }
+
+    fn is_failing(&self, core: &Core, now_ms: u64) -> bool {
+        let Plan::Ruled(plan) = &self.plan else { return false };
+        let health = core.targets.look(self.snapshot, now_ms);
+        let candidate = plan.candidate(usize::from(self.at));
+        let place = candidate.map_or(usize::MAX, |candidate| usize::from(candidate.place));
+        health.get(place).is_some_and(|health| health.is_failing(now_ms))
+    }
+
+    /// The vendor may have said when to come back.
+    pub fn hear(&mut self, ended: &Result<(), Stop>, answer: &Answer, core: &Core) {
+        if matches!(ended, Err(Stop::Again(_))) {
+            let told_ms = retry_after::read(answer, core.clock.wall());
+            self.told_ms = told_ms.map(|millis| u32::try_from(millis).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// What becomes of the request.
+    pub fn judge(
+        &mut self,
+        core: &Core,
+        ended: Result<(), Stop>,
+        downlink: &Downlink<'_>,
+        trail: &mut Trail<'s>,
+    ) -> Judged {
+        if self.is_single() {
+            return Judged::Over(ended);
+        }
+        let fault = trail.fault;
+        let status = match (&ended, fault) {
+            (Err(Stop::Again(status)), _) => *status,
+            (Err(Stop::Refused(_)), Some(fault)) if !downlink.has_replied() => status_of(fault),
+            _ => {
+                self.note(core, &ended, trail);
+                return Judged::Over(ended);
+            }
+        };
+        let now_ms = core.node_ms();
+        if is_targets_own(status, fault) {
+            core.targets.note(self.model(), Seen::Failed, now_ms);
+        }
+        trail.fail(&self.model().name, status, fault);
+        let next = self.next_after(core, status, fault, downlink, trail);
+        match next {
+            Some(moment) => {
+                trail.begin_attempt();
+                Judged::Again((moment > core.clock.recent()).then_some(moment))
+            }
+            None => Judged::Over(self.last_words(ended, fault)),
+        }
+    }
+
+    /// When the next attempt is made, if one is.
+    fn next_after(
+        &mut self,
+        core: &Core,
+        status: u16,
+        fault: Option<Fault>,
+        downlink: &Downlink<'_>,
+        trail: &Trail<'_>,
+    ) -> Option<Moment> {
+        let now = core.clock.now();
+        let total = core.settings.timeouts.total_ms;
+        let deadline = total.map(|millis| trail.started().plus_millis(millis));
+        let is_in_time = |moment: Moment| deadline.is_none_or(|deadline| moment < deadline);
+        if downlink.is_closing() || !is_in_time(now) {
+            return None;
+        }
+        let falls_back_on = self.falls_back_on();
+        let may_fall_back =
+            falls_back_on.is_some_and(|codes| codes.has(status) || fault.is_some_and(is_late));
+        let is_unconnected = fault.is_some_and(is_unconnected);
+        let may_retry = self.retries_left > 0
+            && self.retry().codes.has(status)
+            && fault != Some(Fault::SecretUnavailable)
+            && !(is_unconnected && self.is_one_of_many());
+        if may_retry {
+            let told_ms = self.told_ms.take().map(u64::from);
+            let wait_ms = self.retry().wait_ms(told_ms, core.targets.random());
+            let moment = now.plus_millis(wait_ms);
+            if is_in_time(moment) && !(may_fall_back && wait_ms > PATIENCE_MS) {
+                self.retries_left -= 1;
+                core.targets.spend(self.model(), core.node_ms());
+                return Some(moment);
+            }
+        }
+        if !may_fall_back {
+            return None;
+        }
+        self.at += 1;
+        self.retries_left = self.retry().attempts;
+        self.is_fresh = true;
+        Some(now)
+    }
+
+    /// What the client is told when nobody is left to ask.
+    fn last_words(&self, ended: Result<(), Stop>, fault: Option<Fault>) -> Result<(), Stop> {
+        let Plan::Ruled(plan) = &self.plan else { return ended };
+        let is_down = fault.is_some_and(|fault| {
+            is_unconnected(fault) || matches!(fault, Fault::ConnectTimeout | Fault::ClosedEarly)
+        });
+        match ended {
+            // The time ran out while another attempt was due.
+            Err(Stop::Again(_)) => Err(Refusal::TotalTimeout.into()),
+            Err(Stop::Refused(_)) if is_down && plan.len() > 1 => Err(Refusal::TargetsDown.into()),
+            ended => ended,
+        }
+    }
+
+    /// Note how an attempt went that is the last.
+    fn note(&self, core: &Core, ended: &Result<(), Stop>, trail: &Trail<'_>) {
+        let seen = match (ended, trail.fault) {
+            (Ok(()), None) => {
+                let (per_token_us, first_us) = trail.pace();
+                Seen::Answered { per_token_us, first_us }
+            }
+            (Ok(()) | Err(Stop::Broken | Stop::Refused(_)), Some(fault)) => {
+                let status = status_of(fault);
+                if is_targets_own(status, Some(fault)) {
+                    Seen::Failed
+                } else {
+                    Seen::Answered { per_token_us: None, first_us: None }
+                }
+            }
+            // Who left, and what we refused ourselves, says nothing about the target.
+            _ => return,
+        };
+        core.targets.note(self.model(), seen, core.node_ms());
+    }
+
+    /// The value of `x-tfy-applied-configurations`, with what the rule did.
+    ///
+    /// **Shape**: `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"…"},
+    /// "fallback":{"attempts":[{"target":"…","failed":"503"}]},…}`; `fallback` only where an
+    /// attempt failed.
+    pub fn applied<'c>(
+        &self,
+        core: &Core,
+        value: Cow<'c, [u8]>,
+        trail: &Trail<'_>,
+    ) -> Cow<'c, [u8]> {
+        let Plan::Ruled(plan) = &self.plan else { return value };
+        let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
+        let mut out = core.buffers.take();
+        out.extend_from_slice(plan.rule.told.as_bytes());
+        out.extend_from_slice(b",\"target\":");
+        out.extend_from_slice(candidate.told.as_bytes());
+        out.extend_from_slice(b",\"reason\":\"");
+        let reason = if self.at == 0 { plan.reason.label() } else { "fallback" };
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\"}");
+        trail.push_failed(&mut out);
+        if value.len() > b"{}".len() {
+            out.push(b',');
+            out.extend_from_slice(&value[1..]);
+        } else {
+            out.push(b'}');
+        }
+        Cow::Owned(out)
+    }
+}
+
+/// Wait until `moment`, or until the client leaves.
+pub async fn pause(moment: Moment, downlink: &mut Downlink<'_>) -> Result<(), Stop> {
+    match downlink.wait(moment, pin!(std::future::pending::<()>())).await {
+        Ok(()) | Err(Ring::Deadline) => Ok(()),
+        Err(Ring::Departed) => Err(Stop::ClientGone),
+        Err(Ring::Closing) => Err(Refusal::TotalTimeout.into()),
+    }
+}
+
+/// The status that a fault counts as.
+pub const fn status_of(fault: Fault) -> u16 {
+    match fault {
+        Fault::Status(status) => status,
+        Fault::Auth => 401,
+        Fault::TtftTimeout => 408,
+        Fault::ConnectTimeout
+        | Fault::FirstByteTimeout
+        | Fault::IdleTimeout
+        | Fault::TotalTimeout => 504,
+        Fault::SecretUnavailable => 503,
+        Fault::NameUnresolved
+        | Fault::ConnectFailed
+        | Fault::TlsFailed
+        | Fault::ClosedEarly
+        | Fault::Invalid
+        | Fault::Truncated
+        | Fault::ErrorEvent => 502,
+    }
+}
+
+const fn is_unconnected(fault: Fault) -> bool {
+    matches!(fault, Fault::NameUnresolved | Fault::ConnectFailed | Fault::TlsFailed)
+}
+
+/// Did the time run out, or is the target closed for now? Then the next one is asked.
+const fn is_late(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ConnectTimeout
+            | Fault::FirstByteTimeout
+            | Fault::TtftTimeout
+            | Fault::IdleTimeout
+            | Fault::TotalTimeout
+            | Fault::SecretUnavailable
+    )
+}
+
+/// Does it say something about the target? **Source**: the reference, §8.6: 5xx, 429, 401, 403.
+fn is_targets_own(status: u16, fault: Option<Fault>) -> bool {
+    let is_ours =
+        matches!(fault, Some(Fault::TtftTimeout | Fault::TotalTimeout | Fault::SecretUnavailable));
+    !is_ours && matches!(status, 401 | 403 | 429 | 500..=599)
+}

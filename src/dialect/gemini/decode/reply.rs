@@ -1,0 +1,102 @@
+//! A whole answer, read in full.
+
+use crate::{
+    dialect::{
+        field::Path,
+        gemini::{
+            decode::{grounding, logprobs, part},
+            id::Seed,
+            stop, usage,
+        },
+        pivot::{
+            dropped::Dropped,
+            part::{Content, Part},
+            reply::{Choice, Reply, Stop},
+            text::Text,
+        },
+    },
+    lexicon::refusal::Refused,
+    wire::json::document::{Kind, Value},
+};
+
+/// Read an answer. A prompt that was blocked is an answer without words that a filter cut.
+///
+/// # Errors
+/// What is not as its dialect says; whose fault it is, the caller knows.
+pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
+    let mut reply = Reply {
+        id: root.get("responseId").and_then(Text::of),
+        model: root.get("modelVersion").and_then(Text::of),
+        ..Reply::default()
+    };
+    let mut seed = Seed::default();
+    match &reply.id {
+        Some(id) => seed.feed(id.read().as_bytes()),
+        // Two answers without an id differ in what they say.
+        None => seed.feed(root.raw().as_bytes()),
+    }
+    if let Some(told) = root.get("usageMetadata") {
+        reply.usage = usage::decode(told);
+        reply.service_tier = told.get("serviceTier").and_then(Text::of);
+    }
+    let path = Path::root("candidates");
+    for (index, item) in root.get("candidates").into_iter().flat_map(Value::items).enumerate() {
+        reply.choices.push(candidate(item, index, &path.index(index), seed, dropped)?);
+    }
+    if let Some(reason) = blocked(root) {
+        dropped.name(format!("promptFeedback.blockReason.{}", reason.read()));
+        if reply.choices.is_empty() {
+            reply.choices.push(Choice { stop: Some(Stop::Filter), ..Choice::default() });
+        }
+    }
+    if reply.choices.is_empty() {
+        return Err(path.refuse("there"));
+    }
+    Ok(reply)
+}
+
+/// Why the prompt was not answered.
+pub fn blocked<'b>(root: Value<'_, 'b>) -> Option<Text<'b>> {
+    root.get("promptFeedback")?.get("blockReason").and_then(Text::of)
+}
+
+fn candidate<'b>(
+    value: Value<'_, 'b>,
+    place: usize,
+    path: &Path<'_>,
+    seed: Seed,
+    dropped: &mut Dropped,
+) -> Result<Choice<'b>, Refused> {
+    let told = value.get("index").and_then(Value::as_u64);
+    let index = u32::try_from(told.unwrap_or(place as u64)).unwrap_or(0);
+    let mut choice = Choice { index, ..Choice::default() };
+    let parts = value.get("content").and_then(|content| content.get("parts"));
+    let path = path.name("content");
+    let path = path.name("parts");
+    let mut calls = 0;
+    if let Some(parts) = parts {
+        if parts.kind() != Kind::Array {
+            return Err(path.refuse("an array"));
+        }
+        for (at, item) in parts.items().enumerate() {
+            let place = (index, &mut calls);
+            part::of_vendor(&mut choice.parts, item, &path.index(at), seed, place)?;
+        }
+    }
+    if let Some(grounding) = value.get("groundingMetadata")
+        && !grounding::cite(&mut choice.parts, grounding)
+    {
+        dropped.name("groundingMetadata");
+    }
+    for name in ["citationMetadata", "urlContextMetadata"] {
+        if value.get(name).is_some() {
+            dropped.name(name);
+        }
+    }
+    let is_call = |part: &Part<'_>| matches!(part.content, Content::ToolCall(_));
+    let has_calls = choice.parts.iter().any(is_call);
+    let word = value.get("finishReason").and_then(Text::of);
+    choice.stop = word.and_then(|word| stop::decode(&word, has_calls));
+    choice.logprobs = value.get("logprobsResult").and_then(logprobs::decode);
+    Ok(choice)
+}
