@@ -43,7 +43,7 @@ fn model<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Model {
 }
 
 fn head(model: &Model, operation: Operation) -> &str {
-    std::str::from_utf8(model.target.head(operation, false)).expect("text")
+    std::str::from_utf8(model.target.head(operation)).expect("text")
 }
 
 fn may(snapshot: &Snapshot, subject: &str, model: &str) -> bool {

@@ -205,7 +205,7 @@ async fn a_secret_that_vanishes_takes_only_its_own_targets_along() {
     running.desk.keep_secret("g", "LAB_KEY", "another key");
     running.until(|snapshot| is_missing(snapshot, "lab/m") == Some(false)).await;
     let lab = running.newest.model(running.newest.model_names["lab/m"]);
-    let head = String::from_utf8_lossy(lab.target.head(Operation::ChatCompletions, false));
+    let head = String::from_utf8_lossy(lab.target.head(Operation::ChatCompletions));
     assert!(head.contains("authorization: Bearer another key\r\n"), "{head}");
     running.end().await;
 }
