@@ -68,11 +68,11 @@ pub fn stream(body: &[u8]) -> Answer {
             }
             "contentBlockDelta" => {
                 let index = index.expect(line);
-                if !open.contains_key(&index) {
+                open.entry(index).or_insert_with(|| {
                     assert_eq!(index, next, "{line}");
-                    open.insert(index, None);
                     next += 1;
-                }
+                    None
+                });
                 let delta = &data["delta"];
                 push(&mut answer.text, &delta["text"]);
                 push(&mut answer.reasoning, &delta["reasoningContent"]["text"]);
