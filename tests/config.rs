@@ -6,6 +6,7 @@ mod config {
     mod files;
     mod good;
     mod reload;
+    mod routes;
     mod secrecy;
     mod text;
 }

@@ -15,6 +15,7 @@ mod dialects {
     mod openai;
     mod pains;
     mod recordings;
+    mod responses;
     mod round_trip;
     mod stream;
 }

@@ -163,6 +163,11 @@ fn manifests_are_documents_or_problems() {
 }
 
 #[test]
+fn what_is_translated_from_and_to_the_responses_api_is_json() {
+    check("responses", judges::responses::judge);
+}
+
+#[test]
 fn metadata_is_what_a_full_parse_finds() {
     check("metadata", judges::metadata::judge);
 }

@@ -16,8 +16,9 @@ use std::{collections::HashSet, fs, path::Path};
 fn house(recipe: &str, renamed: &[(&str, &str)]) -> House {
     let vendor = vendor();
     let folder = manifest::folder();
-    let (recipes, secrets) =
-        (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes"), manifest::folder());
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes");
+    // Hidden, so that it is not read for manifests.
+    let secrets = folder.path().join(".secrets");
     let mut accounts = fs::read_to_string(recipes.join("accounts.yaml")).expect("it is there");
     for (name, other) in renamed {
         assert!(accounts.contains(name), "{name}");
@@ -30,11 +31,11 @@ fn house(recipe: &str, renamed: &[(&str, &str)]) -> House {
     let text = fs::read_to_string(recipes.join(recipe)).expect("it is there");
     fs::write(folder.path().join("recipe.yaml"), text).expect("the folder is ours");
     for group in ["openai", "anthropic", "on-prem"] {
-        fs::create_dir(secrets.path().join(group)).expect("the folder is ours");
-        fs::write(secrets.path().join(group).join("key"), "a-vendors-key").expect("it is ours");
+        fs::create_dir_all(secrets.join(group)).expect("the folder is ours");
+        fs::write(secrets.join(group).join("key"), "a-vendors-key").expect("it is ours");
     }
     let at = |folder: &Path| folder.to_str().expect("a temporary folder is UTF-8").to_owned();
-    let (config, secrets_dir) = (at(folder.path()), at(secrets.path()));
+    let (config, secrets_dir) = (at(folder.path()), at(&secrets));
     let arguments = ["check", "--config", &config, "--secrets-dir", &secrets_dir];
     let (code, output, _) = gateway::run(&arguments);
     assert!(code == Some(0) && output.contains("0 warnings"), "{recipe}: {output}");
@@ -137,14 +138,14 @@ fn explain_says_what_a_recipe_does_with_a_request() {
     let explain = |more: &[&str]| {
         let config = folder.path().to_str().expect("UTF-8").to_owned();
         let arguments =
-            ["explain", "--config", &config, "--subject", manifest::OWNER, "--model", "prod/chat"];
-        let (code, output, log) = gateway::run(&[&arguments[..], more].concat());
+            ["explain", "--config", &config, "--subject", manifest::OWNER, "--model", more[0]];
+        let (code, output, log) = gateway::run(&[&arguments[..], &more[1..]].concat());
         assert_eq!(code, Some(0), "{output}{log}");
         output
     };
 
     assert_eq!(
-        explain(&["--metadata", "workflow=security-review"]),
+        explain(&["openai-main/gpt-4o", "--metadata", "workflow=security-review"]),
         "routing: rule \"security-critical-review\", priority-based-routing
   1  anthropic-main/claude-opus  priority 0
   2  openai-main/gpt-4-1         priority 1
@@ -153,12 +154,12 @@ limits:
   all      9 tokens per day       comes too late
 "
     );
-    let canary = explain(&[]);
+    let canary = explain(&["prod/chat"]);
     assert!(
         canary.contains("openai-main/gpt-4o   weight 90, first of 90 % of requests"),
         "{canary}"
     );
-    let session = explain(&["--header", "X-User-Id=ada", "--json"]);
+    let session = explain(&["prod/chat", "--header", "X-User-Id=ada", "--json"]);
     let session: serde_json::Value = serde_json::from_str(&session).expect("JSON");
     assert_eq!(session["routing"]["rule"], "chat-canary");
     assert_eq!(session["routing"]["targets"][0]["why"], "its session is there");

@@ -287,6 +287,9 @@ fn fault_26_retries_then_fallback_within_the_deadline() {
 
     assert_eq!(resolved(&house.ask(&chat("prod/chat"))), "test/plain");
     assert_eq!(house.asked(), ["e500", "e500", "e529", "e529", "plain"]);
+    let hopeless = r#"{"attempts":2,"delay":5000}"#;
+    let told = house.ask(&chat("test/e503").header("x-tfy-retry-config", hopeless));
+    assert_eq!(told.status, 503, "the vendor's own words, for no retry is in time");
     let begun = Instant::now();
     let late = house.ask(&chat("prod/slow"));
     assert!(matches!(late.status, 503 | 504), "{}", late.status);

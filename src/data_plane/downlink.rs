@@ -16,7 +16,10 @@ use crate::{
     lexicon::time::Moment,
     wire::http1::request::{Method, RequestHead},
 };
-use std::{cell::Cell, pin::Pin};
+use std::{
+    cell::Cell,
+    pin::{Pin, pin},
+};
 
 /// An interim reply, which every client of HTTP/1.1 must take at any time before the final one.
 /// **Source**: RFC 9110 §15.2.
@@ -100,7 +103,9 @@ impl<'a> Downlink<'a> {
         self.has_replied.set(true);
         let out = std::mem::take(&mut self.out);
         let deadline = self.clock.recent().plus_millis(self.write_idle_ms);
-        match self.alarm.guard_write(deadline, self.link.write(out)).await {
+        // Pinned here: handed over, it would be moved.
+        let writing = pin!(self.link.write(out));
+        match self.alarm.guard_write(deadline, writing).await {
             Ok((Ok(()), out)) => {
                 self.out = out;
                 self.out.clear();

@@ -7,7 +7,7 @@
 use crate::data_plane::{descriptor, http2::stream::Stream, tls::Session};
 use monoio::{
     BufResult,
-    buf::{IoBuf, IoBufMut, Slice},
+    buf::{IoBuf, IoBufMut, Slice, SliceMut},
     io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt},
     net::{TcpStream, UnixStream},
 };
@@ -48,14 +48,10 @@ impl Socket {
 
     /// Read into what `buffer` has room for behind its bytes.
     pub async fn read_spare(&mut self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
-        debug_assert!(buffer.len() < buffer.capacity(), "a read needs room");
-        let (filled, room) = (buffer.len(), buffer.capacity());
-        let spare = buffer.slice_mut(filled..room);
-        let reading = match self {
-            Self::Tcp(tcp) => Either::Tcp { io: tcp.read(spare) },
-            Self::Unix(unix) => Either::Unix { io: unix.read(spare) },
+        let (read, slice) = match self {
+            Self::Tcp(tcp) => tcp.read(spare(buffer)).await,
+            Self::Unix(unix) => unix.read(spare(buffer)).await,
         };
-        let (read, slice) = reading.await;
         (read, slice.into_inner())
     }
 
@@ -96,24 +92,44 @@ impl Socket {
     }
 }
 
+/// What `buffer` has room for behind its bytes.
+fn spare(buffer: Vec<u8>) -> SliceMut<Vec<u8>> {
+    debug_assert!(buffer.len() < buffer.capacity(), "a read needs room");
+    let (filled, room) = (buffer.len(), buffer.capacity());
+    buffer.slice_mut(filled..room)
+}
+
 pin_project! {
-    /// What one of two sockets does. **Cost**: a word more than the larger of both, where an
-    /// `async fn` would hold the buffer twice.
-    #[project = Projected]
-    enum Either<T, U> {
+    /// A read of one of the lines there are. **Cost**: a word more than the largest of them; as an
+    /// `async fn` it would hold the buffer twice, and be polled through.
+    #[project = ProjectedReading]
+    enum Reading<'l, T, U, V> {
         Tcp { #[pin] io: T },
         Unix { #[pin] io: U },
+        Secure { #[pin] io: V },
+        Stream { stream: &'l mut Stream, buffer: Vec<u8> },
     }
 }
 
-impl<T: Future, U: Future<Output = T::Output>> Future for Either<T, U> {
-    type Output = T::Output;
+impl<T, U, V> Future for Reading<'_, T, U, V>
+where
+    T: Future<Output = BufResult<usize, SliceMut<Vec<u8>>>>,
+    U: Future<Output = T::Output>,
+    V: Future<Output = (io::Result<usize>, Vec<u8>)>,
+{
+    type Output = (io::Result<usize>, Vec<u8>);
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T::Output> {
-        match self.project() {
-            Projected::Tcp { io } => io.poll(context),
-            Projected::Unix { io } => io.poll(context),
-        }
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let read = match self.project() {
+            ProjectedReading::Tcp { io } => io.poll(context),
+            ProjectedReading::Unix { io } => io.poll(context),
+            ProjectedReading::Secure { io } => return io.poll(context),
+            ProjectedReading::Stream { stream, buffer } => {
+                let read = stream.poll_read(context, buffer);
+                return read.map(|read| (read, std::mem::take(buffer)));
+            }
+        };
+        read.map(|(read, slice)| (read, slice.into_inner()))
     }
 }
 
@@ -259,14 +275,21 @@ impl Link {
     }
 
     /// Read into the spare capacity of `buffer`, at least one byte unless the other side has ended.
-    pub async fn read(&mut self, mut buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+    pub fn read(
+        &mut self,
+        buffer: Vec<u8>,
+    ) -> impl Future<Output = (io::Result<usize>, Vec<u8>)> + '_ {
         match &mut self.0 {
-            Line::Own { socket, tls: None } => socket.read_spare(buffer).await,
-            Line::Own { socket, tls: Some(session) } => session.read(socket, buffer).await,
-            Line::Stream(stream) => {
-                let read = poll_fn(|context| stream.poll_read(context, &mut buffer)).await;
-                (read, buffer)
+            Line::Own { socket: Socket::Tcp(tcp), tls: None } => {
+                Reading::Tcp { io: tcp.read(spare(buffer)) }
             }
+            Line::Own { socket: Socket::Unix(unix), tls: None } => {
+                Reading::Unix { io: unix.read(spare(buffer)) }
+            }
+            Line::Own { socket, tls: Some(session) } => {
+                Reading::Secure { io: session.read(socket, buffer) }
+            }
+            Line::Stream(stream) => Reading::Stream { stream, buffer },
         }
     }
 

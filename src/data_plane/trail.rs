@@ -312,6 +312,11 @@ impl<'a> Trail<'a> {
 
     /// The vendor reported these tokens, or none.
     pub fn report(&mut self, usage: Option<Usage>) {
+        // What its vendor kept was counted when it was made.
+        let usage = match self.operation {
+            Some(Operation::StoredResponse) => Some(Usage::default()),
+            _ => usage,
+        };
         self.usage = usage.unwrap_or_default();
         self.usage_is_reported = usage.is_some();
     }

@@ -1,12 +1,17 @@
 //! From one dialect into another, by way of the pivot: the one place that knows them all.
 
+mod failure;
+
+pub use failure::{
+    decode_failure, push_failure, push_failure_event, push_refused, retry_after_seconds,
+};
+
 use crate::{
     dialect::{
-        anthropic, bedrock, cohere, gemini, openai_chat,
+        anthropic, bedrock, cohere, gemini, openai_chat, openai_responses,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
-            failure::Failure,
             manner::Manner,
             part::Dialect,
             reply::Reply,
@@ -60,15 +65,6 @@ pub fn read_request<'b>(
     decode_request(root, from, dropped)
 }
 
-/// Seconds after which a vendor's error says to ask again, where its dialect says so in the body.
-#[must_use]
-pub fn retry_after_seconds(root: Value<'_, '_>, from: Dialect) -> Option<u64> {
-    match from {
-        Dialect::Gemini => gemini::error::retry_after_seconds(root),
-        _ => None,
-    }
-}
-
 /// Read a request of this dialect.
 pub fn decode_request<'b>(
     root: Value<'_, 'b>,
@@ -82,6 +78,7 @@ pub fn decode_request<'b>(
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
         Dialect::Bedrock => bedrock::decode::request::decode(root, dropped),
+        Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
         Dialect::Gemini => gemini::decode::request::decode(root, dropped),
         // No client speaks it.
         Dialect::Cohere => Err(Refusal::OperationUnsupported.into()),
@@ -102,6 +99,9 @@ pub fn encode_request(
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
         Dialect::Bedrock => bedrock::encode::request::encode(out, request, addressee, dropped),
+        Dialect::OpenAiResponses => {
+            openai_responses::encode::request::encode(out, request, addressee, dropped)
+        }
         Dialect::Gemini => gemini::encode::request::encode(out, request, addressee, dropped),
         Dialect::Cohere => cohere::encode::request::encode(out, request, addressee, dropped),
     }
@@ -141,6 +141,9 @@ pub fn reply(
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Bedrock => bedrock::encode::reply::encode(out, &reply, dropped),
+        Dialect::OpenAiResponses => {
+            openai_responses::encode::reply::encode(out, &reply, manner, dropped);
+        }
         Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
         // No client speaks it.
         Dialect::Cohere => return Err(Malformed),
@@ -156,6 +159,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
         Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
         Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
         Dialect::Bedrock => bedrock::usage::decode(root.get("usage")?).seen(),
+        Dialect::OpenAiResponses => openai_responses::usage::decode(root.get("usage")?).seen(),
         Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
 }
@@ -170,76 +174,11 @@ pub fn decode_reply<'b>(
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
         Dialect::Bedrock => bedrock::decode::reply::decode(root, dropped),
+        Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
         Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
-}
-
-/// Read an error of this dialect, which came with this status; `None` where it is none.
-#[must_use]
-pub fn decode_failure<'b>(
-    root: Value<'_, 'b>,
-    from: Dialect,
-    status: Option<u16>,
-) -> Option<Failure<'b>> {
-    match from {
-        Dialect::OpenAiChat => openai_chat::error::decode(root, status),
-        Dialect::Anthropic => anthropic::error::decode(root, status),
-        Dialect::Bedrock => bedrock::error::decode(root, status),
-        Dialect::Gemini => gemini::error::decode(root, status),
-        Dialect::Cohere => cohere::error::decode(root, status),
-    }
-}
-
-/// Append an error in this dialect.
-pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat | Dialect::Cohere => {
-            openai_chat::error::encode(out, failure, request_id);
-        }
-        Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
-        Dialect::Bedrock => bedrock::error::encode(out, failure),
-        Dialect::Gemini => gemini::error::encode(out, failure, request_id),
-    }
-}
-
-/// Append a refusal of ours in this dialect.
-pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat | Dialect::Cohere => {
-            openai_chat::error::push(out, refused, request_id);
-        }
-        Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
-        Dialect::Bedrock => bedrock::error::push_refused(out, refused),
-        Dialect::Gemini => gemini::error::push_refused(out, refused, request_id),
-    }
-}
-
-/// The same as an event of a stream.
-pub fn push_refused_event(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat | Dialect::Cohere => {
-            openai_chat::error::push_event(out, refused, request_id);
-        }
-        Dialect::Anthropic => anthropic::error::push_event(out, |out| {
-            anthropic::error::push_refused(out, refused, request_id);
-        }),
-        Dialect::Gemini => gemini::error::push_event(out, |out| {
-            gemini::error::push_refused(out, refused, request_id);
-        }),
-        Dialect::Bedrock => bedrock::error::push_refused_frame(out, refused),
-    }
-}
-
-/// Append an error that AWS tells, as its document, as an event of this dialect's streams.
-pub fn push_failure_event(out: &mut Vec<u8>, document: &[u8], to: Dialect, request_id: &str) {
-    let mut notes = Document::default();
-    let root = notes.parse(document).ok();
-    let Some(failure) = root.and_then(|root| bedrock::error::decode(root, None)) else { return };
-    if to == Dialect::Anthropic {
-        anthropic::error::push_event(out, |out| push_failure(out, &failure, to, request_id));
-    }
 }
 
 /// Reads events of one dialect.
@@ -247,6 +186,7 @@ enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
     Bedrock(bedrock::decode::stream::Decoder),
+    OpenAiResponses(openai_responses::decode::stream::Decoder),
     Gemini(gemini::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
 }
@@ -266,6 +206,7 @@ enum Encoder {
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
     Bedrock(bedrock::encode::stream::Encoder),
+    OpenAiResponses(openai_responses::encode::stream::Encoder),
     Gemini(gemini::encode::stream::Encoder),
 }
 
@@ -277,6 +218,18 @@ impl Encoder {
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
             Self::Bedrock(encoder) => encoder.push(out, delta),
             Self::Gemini(encoder) => encoder.push(out, delta, manner),
+            Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
+        }
+    }
+
+    /// More must be remembered than there is room for.
+    const fn is_overfull(&self) -> bool {
+        match self {
+            Self::Nobody | Self::OpenAiChat(_) => false,
+            Self::Anthropic(encoder) => encoder.is_overfull,
+            Self::Bedrock(encoder) => encoder.is_overfull,
+            Self::OpenAiResponses(encoder) => encoder.is_overfull,
+            Self::Gemini(encoder) => encoder.is_overfull,
         }
     }
 }
@@ -321,6 +274,9 @@ impl Stream {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
                 Dialect::Bedrock => Decoder::Bedrock(bedrock::decode::stream::Decoder::default()),
+                Dialect::OpenAiResponses => {
+                    Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
+                }
                 Dialect::Gemini => Decoder::Gemini(gemini::decode::stream::Decoder::default()),
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
@@ -335,6 +291,9 @@ impl Stream {
                 }
                 Dialect::Anthropic => {
                     Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
+                }
+                Dialect::OpenAiResponses => {
+                    Encoder::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
                 }
                 Dialect::Gemini => Encoder::Gemini(gemini::encode::stream::Encoder::default()),
             },
@@ -388,6 +347,7 @@ impl Stream {
         let read = match (&mut self.decoder, heard) {
             (Decoder::OpenAiChat(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Anthropic(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::OpenAiResponses(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Gemini(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Cohere(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
             (Decoder::Bedrock(decoder), Heard::Frame(message, payload)) => {
@@ -403,12 +363,7 @@ impl Stream {
             (Decoder::Bedrock(_), Heard::Event(_)) => Err(Malformed),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
-        match &self.encoder {
-            Encoder::Anthropic(encoder) if encoder.is_overfull => Err(Malformed),
-            Encoder::Bedrock(encoder) if encoder.is_overfull => Err(Malformed),
-            Encoder::Gemini(encoder) if encoder.is_overfull => Err(Malformed),
-            _ => read,
-        }
+        if self.encoder.is_overfull() { Err(Malformed) } else { read }
     }
 
     /// Append what an event without data becomes, such as a comment: a sign of life.
@@ -431,6 +386,38 @@ impl Stream {
         }
     }
 
+    /// Append a refusal of ours as the event that ends the stream.
+    pub fn refuse(
+        &mut self,
+        out: &mut Vec<u8>,
+        refused: &Refused,
+        to: Dialect,
+        manner: &Manner<'_>,
+    ) {
+        match (to, &mut self.encoder, &self.decoder) {
+            (Dialect::OpenAiChat | Dialect::Cohere, ..) => {
+                openai_chat::error::push_event(out, refused, manner.id);
+            }
+            (Dialect::Anthropic, ..) => anthropic::error::push_event(out, |out| {
+                anthropic::error::push_refused(out, refused, manner.id);
+            }),
+            (Dialect::Gemini, ..) => gemini::error::push_event(out, |out| {
+                gemini::error::push_refused(out, refused, manner.id);
+            }),
+            (Dialect::Bedrock, ..) => bedrock::error::push_refused_frame(out, refused),
+            (_, Encoder::OpenAiResponses(encoder), _) => encoder.push_refused(out, refused, manner),
+            (Dialect::OpenAiResponses, _, decoder) => {
+                let sequence = match decoder {
+                    Decoder::OpenAiResponses(decoder) => decoder.sequence,
+                    _ => 0,
+                };
+                openai_responses::error::push_event(out, sequence, |out| {
+                    openai_chat::error::push(out, refused, manner.id);
+                });
+            }
+        }
+    }
+
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
@@ -439,6 +426,7 @@ impl Stream {
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
             Encoder::Bedrock(encoder) => Some(&encoder.dropped),
+            Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
             Encoder::Gemini(encoder) => Some(&encoder.dropped),
         }
     }

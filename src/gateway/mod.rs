@@ -127,8 +127,7 @@ async fn live(
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
-    let quota = open_quota(options, &dir, &publisher)?;
-    let board = Arc::new(Board::new(options.cores));
+    let (quota, board) = open_shared(options, &dir, &publisher)?;
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -207,16 +206,18 @@ fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
     Ok(Books { writers, journal, telemetry, access_log_dropped })
 }
 
-/// The limits, with what the last process counted of them: the ring is in the store by now.
-fn open_quota(
+/// What all cores share: the limits, with what the last process counted of them (the ring is in the
+/// store by now), and how targets fare.
+fn open_shared(
     options: &Options,
     dir: &DataDir,
     publisher: &Publisher,
-) -> anyhow::Result<Arc<Node>> {
+) -> anyhow::Result<(Arc<Node>, Arc<Board>)> {
     let snapshot = publisher.subscribe().0.changed().context("there is a snapshot")?;
     let pasts = quota::recall(dir.path(), &snapshot, now())
         .with_context(|| format!("the receipts in {}", dir.path().display()))?;
-    Ok(Node::new(options.cores, options.meters_max, pasts))
+    let quota = Node::new(options.cores, options.meters_max, pasts);
+    Ok((quota, Arc::new(Board::new(options.cores))))
 }
 
 fn readiness(phases: &Arc<phase::Sender>) -> Arc<dyn Fn() -> Option<String> + Send + Sync> {

@@ -16,6 +16,12 @@ pub enum Operation {
     /// Bedrock's older chat, in the words of the model's maker: here Anthropic's.
     InvokeModel,
     InvokeModelStream,
+    /// OpenAI's newer chat.
+    Responses,
+    /// A conversation of `Responses`, made shorter by its vendor.
+    CompactResponse,
+    /// What becomes of an answer of `Responses` that its vendor keeps.
+    StoredResponse,
     /// Gemini's chat, streamed or not.
     GenerateContent,
     /// How many tokens a request of `GenerateContent` would have.
@@ -23,7 +29,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -33,6 +39,9 @@ impl Operation {
         Self::ConverseStream,
         Self::InvokeModel,
         Self::InvokeModelStream,
+        Self::Responses,
+        Self::CompactResponse,
+        Self::StoredResponse,
         Self::GenerateContent,
         Self::CountContent,
     ];
@@ -51,6 +60,8 @@ impl Operation {
             Self::ConverseStream => "/converse-stream",
             Self::InvokeModel => "/invoke",
             Self::InvokeModelStream => "/invoke-with-response-stream",
+            Self::Responses | Self::StoredResponse => "/responses",
+            Self::CompactResponse => "/responses/compact",
             Self::GenerateContent => ":generateContent",
             Self::CountContent => ":countTokens",
         }
@@ -84,6 +95,9 @@ impl Operation {
             Self::ConverseStream => "converse_stream",
             Self::InvokeModel => "invoke_model",
             Self::InvokeModelStream => "invoke_model_stream",
+            Self::Responses => "responses",
+            Self::CompactResponse => "compact_response",
+            Self::StoredResponse => "stored_response",
             Self::GenerateContent => "generate_content",
             Self::CountContent => "count_content",
         }
@@ -104,6 +118,7 @@ impl Operation {
             | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,
             Self::Embeddings => ModelType::Embedding,
+            Self::Responses | Self::CompactResponse | Self::StoredResponse => ModelType::Responses,
         }
     }
 }
@@ -175,5 +190,16 @@ impl ModelTypes {
     #[must_use]
     pub const fn has(self, kind: ModelType) -> bool {
         self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Can a model of these types be asked this? A chat is one in whichever API it is held.
+    #[must_use]
+    pub const fn serves(self, operation: Operation) -> bool {
+        match operation.model_type() {
+            ModelType::Chat | ModelType::Responses => {
+                self.has(ModelType::Chat) || self.has(ModelType::Responses)
+            }
+            kind => self.has(kind),
+        }
     }
 }

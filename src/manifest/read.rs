@@ -288,16 +288,9 @@ const QUOTABLE: &[&str] = &[
     "rate_limit_applies_per",
     "target",
     "model",
-    "weight",
-    "priority",
     "tier",
     "slug",
     "alias",
-    "attempts",
-    "delay",
-    "on_status_codes",
-    "fallback_status_codes",
-    "ttl_seconds",
 ];
 
 /// The longest text that is quoted.

@@ -105,7 +105,7 @@ pub fn of(vendor: &Vendor, model_id: &str) -> Abilities {
             let thinking = row.map_or(Thinking::Effort, |(_, thinking)| *thinking);
             Abilities { thinking, ..unknown }
         }
-        Dialect::OpenAiChat => {
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
             let thinks = !UNTHINKING.iter().any(|prefix| model_id.starts_with(prefix));
             let thinking = if thinks { Thinking::Effort } else { Thinking::None };
             Abilities { thinking, ..unknown }

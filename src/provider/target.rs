@@ -70,6 +70,16 @@ fn endpoint_key(url: &BaseUrl, tls: Option<&TlsTrust>, wants_http2: bool) -> End
     EndpointKey(hash)
 }
 
+/// Does a target speak OpenAI's Responses API?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponsesApi {
+    #[default]
+    No,
+    /// Beside its own dialect.
+    Also,
+    Only,
+}
+
 /// One model at one place.
 #[derive(Clone)]
 pub struct Target {
@@ -82,6 +92,7 @@ pub struct Target {
     /// The same for a chat that is streamed, where it is another.
     pub stream_head: Option<Box<[u8]>>,
     pub dialect: Dialect,
+    pub responses: ResponsesApi,
     /// The body says this version, and not the model: see `Vendor::claude_version`.
     pub claude_version: Option<&'static str>,
     /// What the model can do; read only where a request is translated.
@@ -97,6 +108,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// The language in which it is spoken to for a client of that one.
+    #[must_use]
+    pub const fn dialect_for(&self, client: Dialect) -> Dialect {
+        match (self.responses, client) {
+            (ResponsesApi::Only, _) | (ResponsesApi::Also, Dialect::OpenAiResponses) => {
+                Dialect::OpenAiResponses
+            }
+            _ => self.dialect,
+        }
+    }
+
     /// Everything of the request head that is the same in each call: request line, host,
     /// credential, `accept-encoding: identity`, `content-type: application/json`, the account's
     /// headers. Every line ends in CRLF; the empty line is not there yet.

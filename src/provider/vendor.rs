@@ -34,6 +34,8 @@ pub struct Vendor {
     pub fit: Fit,
     /// Its models are OpenAI's: see `fit::of_openai_model`.
     pub has_openai_models: bool,
+    /// Speaks OpenAI's Responses API too, at its own address.
+    pub has_responses: bool,
     /// The service that signatures are for.
     pub aws_service: &'static str,
     /// Its Claudes speak Anthropic's language whatever `dialect` says, are named in the path alone,
@@ -46,6 +48,14 @@ pub struct Vendor {
     /// Servers of many makers: they know the bound on an answer as `max_tokens`, and take back what
     /// a model thought as `reasoning_content`.
     pub is_anyones: bool,
+}
+
+impl Vendor {
+    /// Does it speak OpenAI's chats, which its newer API stands beside?
+    #[must_use]
+    pub fn has_chats(&self) -> bool {
+        self.dialect == Dialect::OpenAiChat
+    }
 }
 
 /// Where a vendor lives when neither account nor model names a `base_url`.
@@ -121,6 +131,7 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         rejects_stream_options: false,
         fit: Fit::AS_IT_IS,
         has_openai_models: false,
+        has_responses: false,
         aws_service: "",
         claude_version: None,
         model_path: ModelPath::None,
@@ -146,6 +157,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
         proofs: AZURE,
         key_header: Some("api-key"),
         has_openai_models: true,
+        has_responses: true,
         own_keys,
         ..plain(slug, "")
     }
@@ -158,6 +170,7 @@ pub const VENDORS: [Vendor; 24] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
+        has_responses: true,
         ..plain("openai", "https://api.openai.com/v1")
     },
     hosted("self-hosted-model"),
@@ -244,6 +257,7 @@ pub const VENDORS: [Vendor; 24] = [
         // Without auth_data the machine's own identity counts.
         wants_proof: false,
         own_keys: &["region", "project"],
+        has_responses: true,
         aws_service: "bedrock-mantle",
         ..plain("aws-bedrock-mantle", "")
     },
@@ -255,11 +269,13 @@ pub const VENDORS: [Vendor; 24] = [
     },
     // console.groq.com/docs/openai lists what is answered with 400.
     Vendor { fit: fit::GROQ, ..plain("groq", "https://api.groq.com/openai/v1") },
-    Vendor { may_lack_models: true, ..plain("xai", "https://api.x.ai/v1") },
+    // docs.x.ai/docs/guides/responses-api and openrouter.ai/docs/api-reference/responses, read
+    // 2026-11-21.
+    Vendor { may_lack_models: true, has_responses: true, ..plain("xai", "https://api.x.ai/v1") },
     plain("together-ai", "https://api.together.xyz/v1"),
     // Its API begins at the root.
     plain("perplexity-ai", "https://api.perplexity.ai/."),
-    plain("openrouter", "https://openrouter.ai/api/v1"),
+    Vendor { has_responses: true, ..plain("openrouter", "https://openrouter.ai/api/v1") },
     Vendor { may_lack_models: true, ..plain("deepinfra", "https://api.deepinfra.com/v1/openai") },
     // inference-docs.cerebras.ai/resources/openai lists what is answered with 400.
     Vendor {

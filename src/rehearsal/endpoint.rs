@@ -5,7 +5,7 @@ use super::{
     frame::{error, json},
     gemini,
     incoming::{Request, STREAM_ASKED},
-    messages, odd,
+    messages, odd, responses,
     script::{Pace, Step},
     trick::Tricks,
     words,
@@ -93,6 +93,7 @@ fn compose(
         ("GET", "/rehearsal/log") => return vec![log(shared)],
         ("GET", path) if path.ends_with("/models") => return vec![models()],
         ("POST", path) if is_known(path) => {}
+        (method, path) if path.contains("/responses/") => return responses::stored(method, path),
         (_, path) if is_known(path) || path.ends_with("/models") => {
             let wrong = error("invalid_request_error", None, "Not with this method.");
             return vec![json(405, &[("allow", "POST")], &wrong)];
@@ -126,11 +127,13 @@ fn compose(
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
-        seed: words::seed_of(&body["messages"].to_string())
-            ^ words::seed_of(&body["contents"].to_string()),
+        seed: seed_of(&body),
     };
     if of_bedrock.is_some() {
         return bedrock::answer(request, &ask);
+    }
+    if path.contains("/responses") {
+        return responses::answer(request, &ask);
     }
     if path.contains("/messages") || claude_of_vertex(path).is_some() {
         return messages::answer(request, &ask);
@@ -142,6 +145,12 @@ fn compose(
         return cohere::answer(request, &ask);
     }
     by_path(path, &ask)
+}
+
+/// The same for the same conversation.
+fn seed_of(body: &Value) -> u64 {
+    let said = ["messages", "contents", "input"].into_iter().filter_map(|name| body.get(name));
+    said.fold(0, |seed, said| seed ^ words::seed_of(&said.to_string()))
 }
 
 fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
@@ -159,9 +168,17 @@ fn by_path(path: &str, ask: &Ask) -> Vec<Step> {
 }
 
 fn is_known(path: &str) -> bool {
-    ["/completions", "/embeddings", "/messages", "/messages/count_tokens", "/chat"]
-        .iter()
-        .any(|known| path.ends_with(known))
+    [
+        "/completions",
+        "/embeddings",
+        "/messages",
+        "/messages/count_tokens",
+        "/chat",
+        "/responses",
+        "/responses/compact",
+    ]
+    .iter()
+    .any(|known| path.ends_with(known))
         || bedrock::asked(path).is_some()
         || gemini::model(path).is_some()
         || claude_of_vertex(path).is_some()

@@ -24,6 +24,7 @@ mod line;
 mod messages;
 mod odd;
 mod play;
+mod responses;
 pub mod script;
 pub mod seen;
 mod tool;

@@ -1,7 +1,10 @@
 //! How one model is called: its address, our proof, the headers, as the target's heads.
 
 use crate::{
-    lexicon::{operation::Operation, secret::Secret},
+    lexicon::{
+        operation::{ModelType, Operation},
+        secret::Secret,
+    },
     manifest::{
         account::{HttpVersion, ModelIntegration, Publisher, TlsSettings},
         path::Path,
@@ -11,8 +14,11 @@ use crate::{
         auth::{TokenSource, entra, sigv4::Signer},
         base_url::BaseUrl,
         head::{self, BadHeader, Credential, Header},
-        target::{Endpoint, TlsTrust},
-        vendor::fit::{Fit, of_openai_model},
+        target::{Endpoint, ResponsesApi, TlsTrust},
+        vendor::{
+            Home,
+            fit::{Fit, of_openai_model},
+        },
     },
     snapshot::{
         address::{self, Address},
@@ -32,6 +38,7 @@ pub(super) struct Call {
     pub(super) claude_version: Option<&'static str>,
     pub(super) model_json: Box<[u8]>,
     pub(super) rejects_stream_options: bool,
+    pub(super) responses: ResponsesApi,
     pub(super) fit: Fit,
     pub(super) signer: Option<Box<Signer>>,
     /// What its credential is fetched from.
@@ -90,6 +97,7 @@ pub(super) fn of(
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
         _ => None,
     };
+    let responses = responses(context, (path, model), &address, bench.findings);
     let place = (&address.url, &*address.query, vendor.dialect_of(name));
     let claude_version = vendor.claude_version_of(name);
     let (heads, stream_head) =
@@ -100,6 +108,7 @@ pub(super) fn of(
         stream_head,
         claude_version,
         model_json,
+        responses,
         rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
         fit,
         signer,
@@ -150,6 +159,35 @@ fn add_proof(
 
 fn has_written_url(context: &AccountContext<'_>, model: &ModelIntegration) -> bool {
     model.url.is_some() || context.account.base_url.is_some()
+}
+
+/// What is written holds; else what is known of the vendor, at its own address.
+fn responses(
+    context: &AccountContext<'_>,
+    (path, model): (&Path, &ModelIntegration),
+    address: &Address,
+    findings: &mut Findings,
+) -> ResponsesApi {
+    let vendor = context.vendor;
+    let has = |kind| model.model_types.iter().any(|written| written.0 == kind);
+    if !vendor.has_chats() {
+        return ResponsesApi::No;
+    }
+    // Azure has it at its newest API alone.
+    let is_old = matches!(vendor.home, Home::Azure(_)) && !address.url.path.ends_with("/openai/v1");
+    let is_home = !has_written_url(context, model);
+    match (has(ModelType::Responses), has(ModelType::Chat)) {
+        (true, _) if is_old => {
+            let hint = "it is asked as a chat";
+            let wanted = "an endpoint that ends in /openai/v1";
+            findings.warn(context.document, &path.key("model_types"), "responses", wanted, hint);
+            ResponsesApi::No
+        }
+        (true, true) => ResponsesApi::Also,
+        (true, false) => ResponsesApi::Only,
+        (false, true) if vendor.has_responses && is_home && !is_old => ResponsesApi::Also,
+        _ => ResponsesApi::No,
+    }
 }
 
 /// Bedrock Mantle is told whose bill it is as OpenAI is.

@@ -167,6 +167,7 @@ impl Places {
             stream_head: call.stream_head,
             dialect: context.vendor.dialect_of(model_id),
             claude_version: call.claude_version,
+            responses: call.responses,
             abilities: ability::of(context.vendor, model_id),
             rejects_stream_options: call.rejects_stream_options,
             fit: call.fit,
@@ -280,7 +281,12 @@ fn check_model(
     for (index, kind) in model.model_types.iter().enumerate() {
         let path = types.index(index);
         if !Operation::ALL.iter().any(|operation| operation.model_type() == kind.0) {
-            let wanted = [ModelType::Chat, ModelType::Completion, ModelType::Embedding];
+            let wanted = [
+                ModelType::Chat,
+                ModelType::Completion,
+                ModelType::Embedding,
+                ModelType::Responses,
+            ];
             let wanted = wanted.map(ModelType::label).join(", ");
             let found = format!("{:?}", kind.0.label());
             findings.warn(document, &path, found, wanted, "not obeyed yet");

@@ -8,7 +8,7 @@
 //! `matrix.md` is made of them.
 
 use super::{
-    anthropic, bedrock, frames, gemini, openai,
+    anthropic, bedrock, frames, gemini, openai, responses,
     stream::{MANNER, translate_with},
 };
 use serde_json::Value;
@@ -31,10 +31,11 @@ use weir::{
     wire::json::document::Document,
 };
 
-const DIALECTS: [(&str, Dialect, &str); 5] = [
+const DIALECTS: [(&str, Dialect, &str); 6] = [
     ("openai_chat", Dialect::OpenAiChat, "openai"),
     ("anthropic", Dialect::Anthropic, "anthropic"),
     ("bedrock", Dialect::Bedrock, "aws-bedrock"),
+    ("openai_responses", Dialect::OpenAiResponses, "openai"),
     ("gemini", Dialect::Gemini, "google-gemini"),
     ("cohere", Dialect::Cohere, "cohere"),
 ];
@@ -92,6 +93,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
         Dialect::Bedrock => drop(bedrock::whole(&out)),
+        Dialect::OpenAiResponses => drop(responses::whole(&out)),
         Dialect::Gemini => drop(gemini::whole(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }
@@ -116,6 +118,7 @@ fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
         Dialect::Bedrock => drop(bedrock::stream(&out)),
+        Dialect::OpenAiResponses => drop(responses::stream(&out)),
         Dialect::Gemini => drop(gemini::stream(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }

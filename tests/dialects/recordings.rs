@@ -1,9 +1,9 @@
-//! What real vendors answered, told in the other dialect: the same words, thoughts, calls, finish
+//! What real vendors answered, told in the other dialects: the same words, thoughts, calls, finish
 //! and tokens as were recorded.
 
 use super::{
-    answer::Answer,
-    anthropic, frames, openai,
+    answer::{Answer, Tool},
+    anthropic, frames, openai, responses,
     stream::{MANNER, translate},
 };
 use crate::harness::fixture::{self, Recording};
@@ -291,6 +291,150 @@ fn fault_07_line_ends_of_every_kind_mean_the_same() {
             let other = lf.replace('\n', end);
             let told = translate(std::iter::once(other.as_bytes()), TO_OPENAI);
             assert_eq!(told, whole, "{}", recording.name);
+        }
+    }
+}
+
+/// What a vendor of the Responses API said, read from its own last words without us.
+fn said(response: &Value) -> Answer {
+    let mut answer = Answer::default();
+    let texts = |list: &Value| -> Vec<String> {
+        let texts = list.as_array().into_iter().flatten();
+        texts.filter_map(|part| part["text"].as_str().map(str::to_owned)).collect()
+    };
+    for item in response["output"].as_array().expect("output") {
+        match item["type"].as_str() {
+            Some("message") => answer.text += &texts(&item["content"]).concat(),
+            Some("reasoning") => {
+                let summary = texts(&item["summary"]);
+                let all = if summary.is_empty() { texts(&item["content"]) } else { summary };
+                answer.reasoning += &all.join("\n\n");
+            }
+            Some("function_call") => {
+                let text = |name: &str| item[name].as_str().expect(name).to_owned();
+                let (id, name, arguments) = (text("call_id"), text("name"), text("arguments"));
+                answer.tools.push(Tool { id, name, arguments });
+            }
+            _ => {}
+        }
+    }
+    let count = |name: &str| response["usage"][name].as_u64();
+    answer.tokens = count("input_tokens").zip(count("output_tokens"));
+    answer
+}
+
+/// The response that a recording is, or that its last event holds.
+fn last_response(recording: &Recording) -> Option<Value> {
+    let text = String::from_utf8_lossy(&recording.body);
+    if text.matches("event: response.created").count() > 1 {
+        // Several answers in one file.
+        return None;
+    }
+    let last = text.lines().rev().find_map(|line| line.strip_prefix("data:"));
+    let value: Value = serde_json::from_str(last.unwrap_or(&text)).ok()?;
+    let response = if last.is_some() { value["response"].clone() } else { value };
+    Some(response).filter(|it| it["object"] == "response" && it["status"] == "completed")
+}
+
+/// The words of a stream, piece by piece.
+fn pieces(recording: &Recording) -> String {
+    let text = String::from_utf8_lossy(&recording.body);
+    let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    let events = events.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    let words = events.filter(|event| event["type"] == "response.output_text.delta");
+    words.filter_map(|event| event["delta"].as_str().map(str::to_owned)).collect()
+}
+
+fn agrees(recording: &Recording, told: &Answer, expected: &Answer) {
+    let name = &recording.name;
+    assert_eq!(told.text, expected.text, "{name}");
+    assert_eq!(told.reasoning, expected.reasoning, "{name}");
+    assert_eq!(told.tools.len(), expected.tools.len(), "{name}");
+    for (told, expected) in told.tools.iter().zip(&expected.tools) {
+        assert_eq!((&told.id, &told.name), (&expected.id, &expected.name), "{name}");
+        assert_eq!(told.value(), expected.value(), "{name}");
+    }
+    assert_eq!(told.tokens, expected.tokens, "{name}");
+}
+
+#[test]
+fn an_answer_of_the_responses_api_reads_the_same_in_the_other_dialects() {
+    let Some(recordings) = fixture::openai_responses() else { return };
+    let mut compared = 0;
+    for recording in recordings.iter().filter(|one| one.status == 200) {
+        let Some(response) = last_response(recording) else { continue };
+        let expected = said(&response);
+        if recording.kind == "sse" && pieces(recording) != expected.text {
+            // Its authors have shortened it by hand, the pieces but not the whole.
+            continue;
+        }
+        for to in [Dialect::OpenAiChat, Dialect::Anthropic] {
+            let pair = (Dialect::OpenAiResponses, to);
+            let is_stream = recording.kind == "sse";
+            let out = if is_stream {
+                translate(std::iter::once(&recording.body[..]), pair).expect(&recording.name)
+            } else {
+                whole(&recording.body, pair)
+            };
+            let told = match (to, is_stream) {
+                (Dialect::Anthropic, true) => anthropic::stream(&out),
+                (Dialect::Anthropic, false) => anthropic::whole(&out),
+                (_, true) => openai::stream(&out),
+                (_, false) => openai::whole(&out),
+            };
+            agrees(recording, &told, &expected);
+            let wanted = match (to, expected.tools.is_empty()) {
+                (Dialect::Anthropic, true) => "end_turn",
+                (Dialect::Anthropic, false) => "tool_use",
+                (_, true) => "stop",
+                (_, false) => "tool_calls",
+            };
+            assert_eq!(told.finish.as_deref(), Some(wanted), "{}", recording.name);
+            if is_stream {
+                let slow = translate(recording.body.chunks(1), pair);
+                assert_eq!(slow, Some(out), "{}, a byte at a time", recording.name);
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "only {compared} were compared");
+}
+
+#[test]
+fn answers_of_the_other_dialects_read_the_same_in_the_responses_api() {
+    let both = [
+        (Dialect::OpenAiChat, fixture::openai_chats()),
+        (Dialect::Anthropic, fixture::anthropic_messages()),
+    ];
+    for (from, recordings) in both {
+        let all = recordings.into_iter().flatten().filter(|one| one.status == 200);
+        for recording in all.filter(|one| !is_several(one)) {
+            let pair = (from, Dialect::OpenAiResponses);
+            let Some(expected) = &recording.expected else { continue };
+            if expected["finish"].is_null() || !expected["error"].is_null() {
+                continue;
+            }
+            let told = if recording.kind == "sse" {
+                let out = translate(std::iter::once(&recording.body[..]), pair);
+                let out = out.expect(&recording.name);
+                let slow = translate(recording.body.chunks(1), pair);
+                assert_eq!(slow.as_ref(), Some(&out), "{}, a byte at a time", recording.name);
+                responses::stream(&out)
+            } else {
+                responses::whole(&whole(&recording.body, pair))
+            };
+            let finish = match expected["finish"].as_str() {
+                Some("length" | "model_length" | "max_tokens") => "max_output_tokens",
+                Some("content_filter" | "refusal") => "content_filter",
+                _ => "completed",
+            };
+            assert_eq!(told.finish.as_deref(), Some(finish), "{}", recording.name);
+            let told = Answer { finish: expected["finish"].as_str().map(str::to_owned), ..told };
+            if expected["text"] == "" && !told.text.is_empty() {
+                // A refusal is words beside the content there.
+                continue;
+            }
+            check(&recording, &told, |stop| stop);
         }
     }
 }

@@ -168,9 +168,14 @@ proptest! {
             Dialect::OpenAiChat,
             Dialect::Anthropic,
             Dialect::Bedrock,
+            Dialect::OpenAiResponses,
         ]),
     ) {
-        let said = if to == Dialect::Bedrock { as_bedrock_says(said) } else { said };
+        let mut said = if to == Dialect::Bedrock { as_bedrock_says(said) } else { said };
+        if to == Dialect::OpenAiResponses {
+            // It has no word for them.
+            said.stop.clear();
+        }
         let abilities =
             Abilities { thinking: Thinking::None, keeps_cache_marks: true, ..Abilities::UNKNOWN };
         let addressee = Addressee { model_json: b"\"m\"", abilities: &abilities };

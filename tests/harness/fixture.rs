@@ -69,6 +69,14 @@ pub fn anthropic_messages() -> Option<Vec<Recording>> {
     })
 }
 
+/// Every recording of OpenAI's Responses API, likewise.
+pub fn openai_responses() -> Option<Vec<Recording>> {
+    let vendors = ["openai-responses", "azure", "bedrock-mantle", "deepseek", "openrouter", "xai"];
+    recordings(&vendors, |url, _, text| {
+        text.contains("\"object\":\"response\"") || url.ends_with("/responses")
+    })
+}
+
 /// Every recording of `generateContent`, streamed or not, at AI Studio and Vertex.
 pub fn gemini_answers() -> Option<Vec<Recording>> {
     recordings(&["gemini", "vertex-gemini"], |url, _, text| {

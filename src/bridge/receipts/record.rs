@@ -135,6 +135,8 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     let fault = cut(outcome.fault, CODE_BYTES_MAX, &mut is_truncated);
     let model_bytes_max = model_bytes_max.min(MODEL_BYTES_MAX);
     let model = cut(outcome.resolved_model, model_bytes_max, &mut is_truncated);
+    let rule = cut(outcome.rule, RULE_BYTES_MAX, &mut is_truncated);
+    let attempts = cut(outcome.attempts, ATTEMPTS_BYTES_MAX, &mut is_truncated);
     let flags = flag(outcome.usage_is_reported, USAGE_REPORTED)
         | flag(is_truncated, TRUNCATED)
         | flag(outcome.was_sent, SENT);
@@ -169,8 +171,6 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
         bytes.extend_from_slice(text.as_bytes());
     }
     if is_routed {
-        let rule = cut(outcome.rule, RULE_BYTES_MAX, &mut is_truncated);
-        let attempts = cut(outcome.attempts, ATTEMPTS_BYTES_MAX, &mut is_truncated);
         for text in [rule, attempts] {
             bytes.extend_from_slice(&length(text));
         }
@@ -293,6 +293,9 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::ConverseStream => 21,
         Operation::InvokeModel => 22,
         Operation::InvokeModelStream => 23,
+        Operation::Responses => 12,
+        Operation::CompactResponse => 13,
+        Operation::StoredResponse => 14,
         // Room is left for others of their kind.
         Operation::GenerateContent => 16,
         Operation::CountContent => 17,

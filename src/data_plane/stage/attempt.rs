@@ -146,7 +146,11 @@ impl<'s, 'd> Tries<'s, 'd> {
         if self.is_one_of_many() && self.is_fresh && self.is_failing(core, now_ms) {
             self.retries_left = 0;
         }
-        let may_retry = self.retries_left > 0 && core.targets.may_retry(model, now_ms);
+        // A retry that could not be made in time must not cost the client the vendor's own words.
+        let retried_at = core.clock.recent().plus_millis(u64::from(self.retry().delay_ms));
+        let may_retry = self.retries_left > 0
+            && is_in_time(core, trail, retried_at)
+            && core.targets.may_retry(model, now_ms);
         if !may_retry {
             self.retries_left = 0;
         }
@@ -169,8 +173,17 @@ impl<'s, 'd> Tries<'s, 'd> {
         health.get(place).is_some_and(|health| health.is_failing(now_ms))
     }
 
-    /// The vendor may have said when to come back.
-    pub fn hear(&mut self, ended: &Result<(), Stop>, answer: &Answer, core: &Core) {
+    /// The vendor may have said when to come back. What was `applied` is told.
+    pub fn hear(
+        &mut self,
+        ended: &Result<(), Stop>,
+        answer: &Answer,
+        applied: Cow<'_, [u8]>,
+        core: &Core,
+    ) {
+        if let Cow::Owned(written) = applied {
+            core.buffers.give(written);
+        }
         if matches!(ended, Err(Stop::Again(_))) {
             let told_ms = retry_after::read(answer, core.clock.wall());
             self.told_ms = told_ms.map(|millis| u32::try_from(millis).unwrap_or(u32::MAX));
@@ -222,10 +235,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         trail: &Trail<'_>,
     ) -> Option<Moment> {
         let now = core.clock.now();
-        let total = core.settings.timeouts.total_ms;
-        let deadline = total.map(|millis| trail.started().plus_millis(millis));
-        let is_in_time = |moment: Moment| deadline.is_none_or(|deadline| moment < deadline);
-        if downlink.is_closing() || !is_in_time(now) {
+        if downlink.is_closing() || !is_in_time(core, trail, now) {
             return None;
         }
         let falls_back_on = self.falls_back_on();
@@ -240,7 +250,7 @@ impl<'s, 'd> Tries<'s, 'd> {
             let told_ms = self.told_ms.take().map(u64::from);
             let wait_ms = self.retry().wait_ms(told_ms, core.targets.random());
             let moment = now.plus_millis(wait_ms);
-            if is_in_time(moment) && !(may_fall_back && wait_ms > PATIENCE_MS) {
+            if is_in_time(core, trail, moment) && !(may_fall_back && wait_ms > PATIENCE_MS) {
                 self.retries_left -= 1;
                 core.targets.spend(self.model(), core.node_ms());
                 return Some(moment);
@@ -257,14 +267,15 @@ impl<'s, 'd> Tries<'s, 'd> {
 
     /// What the client is told when nobody is left to ask.
     fn last_words(&self, ended: Result<(), Stop>, fault: Option<Fault>) -> Result<(), Stop> {
-        let Plan::Ruled(plan) = &self.plan else { return ended };
         let is_down = fault.is_some_and(|fault| {
             is_unconnected(fault) || matches!(fault, Fault::ConnectTimeout | Fault::ClosedEarly)
         });
         match ended {
             // The time ran out while another attempt was due.
             Err(Stop::Again(_)) => Err(Refusal::TotalTimeout.into()),
-            Err(Stop::Refused(_)) if is_down && plan.len() > 1 => Err(Refusal::TargetsDown.into()),
+            Err(Stop::Refused(_)) if is_down && self.is_one_of_many() => {
+                Err(Refusal::TargetsDown.into())
+            }
             ended => ended,
         }
     }
@@ -295,12 +306,13 @@ impl<'s, 'd> Tries<'s, 'd> {
     /// **Shape**: `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"…"},
     /// "fallback":{"attempts":[{"target":"…","failed":"503"}]},…}`; `fallback` only where an
     /// attempt failed.
-    pub fn applied<'c>(
+    pub fn applied(
         &self,
         core: &Core,
-        value: Cow<'c, [u8]>,
-        trail: &Trail<'_>,
-    ) -> Cow<'c, [u8]> {
+        value: Cow<'static, [u8]>,
+        trail: &Trail<'s>,
+    ) -> Cow<'s, [u8]> {
+        let value = trail.applied(value);
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();
@@ -320,6 +332,12 @@ impl<'s, 'd> Tries<'s, 'd> {
         }
         Cow::Owned(out)
     }
+}
+
+/// Is the whole request still in time at `moment`?
+fn is_in_time(core: &Core, trail: &Trail<'_>, moment: Moment) -> bool {
+    let total = core.settings.timeouts.total_ms;
+    total.is_none_or(|millis| moment < trail.started().plus_millis(millis))
 }
 
 /// Wait until `moment`, or until the client leaves.

@@ -48,9 +48,10 @@ pub fn sign(
     let head = std::str::from_utf8(head).map_err(|_| Fault::SecretUnavailable)?;
     // `Target::head` says how it begins.
     let mut lines = head.split("\r\n");
-    let target = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let (method, target) = (words.next().unwrap_or("POST"), words.next().unwrap_or("/"));
     let host = lines.next().and_then(|line| line.strip_prefix("host: ")).unwrap_or_default();
-    let request = Unsigned { method: "POST", target, host, content_type: "application/json", body };
+    let request = Unsigned { method, target, host, content_type: "application/json", body };
     let mut proof = Vec::with_capacity(512);
     signer.sign(&mut proof, request, now).map_err(|_| Fault::SecretUnavailable)?;
     let empty_line = body_at - b"\r\n".len();

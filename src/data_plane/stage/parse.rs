@@ -27,6 +27,19 @@ pub enum Route {
     CallOf(Operation, Span),
     /// A call whose model is named in the path, apart from its account.
     Native(Native),
+    /// An answer that its vendor keeps.
+    Stored(Stored),
+}
+
+/// What is wanted of an answer that its vendor keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// `/responses/ID`
+    Response,
+    /// `/responses/ID/input_items`
+    InputItems,
+    /// `/responses/ID/cancel`
+    Cancel,
 }
 
 /// A call in a vendor's own paths.
@@ -50,14 +63,7 @@ impl Route {
             Self::Call(operation)
             | Self::CallOf(operation, _)
             | Self::Native(Native { operation, .. }) => Some(operation),
-            _ => None,
-        }
-    }
-
-    /// Where the path of a call names the model, its account included.
-    pub const fn model(self) -> Option<Span> {
-        match self {
-            Self::CallOf(_, name) => Some(name),
+            Self::Stored(_) => Some(Operation::StoredResponse),
             _ => None,
         }
     }
@@ -68,14 +74,22 @@ impl Route {
 
     const fn allows(self, method: Method) -> bool {
         match self {
-            Self::Call(_) | Self::CallOf(..) | Self::Native(_) => matches!(method, Method::Post),
+            Self::Call(_) | Self::CallOf(..) | Self::Native(_) | Self::Stored(Stored::Cancel) => {
+                matches!(method, Method::Post)
+            }
+            Self::Stored(Stored::Response) => matches!(method, Method::Get | Method::Delete),
+            Self::Stored(Stored::InputItems) => matches!(method, Method::Get),
             _ => matches!(method, Method::Get | Method::Head),
         }
     }
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Call(_) | Self::CallOf(..) | Self::Native(_) => "POST",
+            Self::Call(_) | Self::CallOf(..) | Self::Native(_) | Self::Stored(Stored::Cancel) => {
+                "POST"
+            }
+            Self::Stored(Stored::Response) => "GET, DELETE",
+            Self::Stored(Stored::InputItems) => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -101,6 +115,9 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/embeddings" => Route::Call(Operation::Embeddings),
         b"/messages" => Route::Call(Operation::Messages),
         b"/messages/count_tokens" => Route::Call(Operation::CountTokens),
+        b"/responses" => Route::Call(Operation::Responses),
+        b"/responses/compact" => Route::Call(Operation::CompactResponse),
+        _ if rest.starts_with(b"/responses/") => Route::Stored(stored(rest)?),
         _ => elsewhere(rest, target, head.target.start)?,
     };
     if !route.allows(head.method) {
@@ -110,6 +127,25 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         return Err(Refusal::LengthRequired.into());
     }
     Ok(route)
+}
+
+/// The longest id of an answer; vendors' have about 60 bytes.
+const ID_BYTES_MAX: usize = 256;
+
+/// What is behind `/responses/`: nothing passes on but what is known.
+fn stored(path: &[u8]) -> Result<Stored, Refusal> {
+    let mut steps = path.split(|byte| *byte == b'/').skip(2);
+    let id = steps.next().unwrap_or_default();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if id.is_empty() || id.len() > ID_BYTES_MAX || !id.iter().all(is_plain) {
+        return Err(Refusal::RouteUnknown);
+    }
+    match (steps.next(), steps.next()) {
+        (None, _) => Ok(Stored::Response),
+        (Some(b"input_items"), None) => Ok(Stored::InputItems),
+        (Some(b"cancel"), None) => Ok(Stored::Cancel),
+        _ => Err(Refusal::RouteUnknown),
+    }
 }
 
 /// Paths with a name in them. `target` starts at `start` in the head, and `rest` is a part of it.

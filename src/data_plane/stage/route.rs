@@ -65,7 +65,7 @@ pub fn plan<'s>(
         return Err(Refusal::ModelForbidden.about("model", ""));
     }
     let model = snapshot.model(id);
-    if !model.types.has(ask.operation.model_type()) {
+    if !model.types.serves(ask.operation) {
         return Err(unsupported(ask));
     }
     Ok(Plan::Lone(model))

@@ -25,7 +25,11 @@ use crate::{
     },
     policy::route::Changes,
     provider::target::Target,
-    wire::{headers, http1, json::document::Document},
+    wire::{
+        headers,
+        http1::{self, request::Method},
+        json::document::Document,
+    },
 };
 use std::borrow::Cow;
 
@@ -55,6 +59,8 @@ pub struct Said {
 
 /// How a target is spoken to.
 struct Speech {
+    /// The language of its vendor's API.
+    to: Dialect,
     dialect: Dialect,
     operation: Operation,
     mend: Mend,
@@ -80,7 +86,8 @@ impl Speech {
         let is_invoking =
             matches!(ask.operation, Operation::InvokeModel | Operation::InvokeModelStream);
         let is_claude = || memchr::memmem::find(&target.model_json, b"anthropic.").is_some();
-        let (dialect, operation, mend) = match target.dialect {
+        let vendor = target.dialect_for(client);
+        let (dialect, operation, mend) = match vendor {
             Dialect::Bedrock if is_invoking => (client, ask.operation, Mend::Splice),
             Dialect::Bedrock if ask.operation == Operation::Messages && is_claude() => {
                 let stream = [Operation::InvokeModel, Operation::InvokeModelStream];
@@ -96,7 +103,7 @@ impl Speech {
                 return Err(Refusal::OperationUnsupported.about("model", detail));
             }
         };
-        Ok(Self { dialect, operation, mend })
+        Ok(Self { to: vendor, dialect, operation, mend })
     }
 }
 
@@ -137,6 +144,10 @@ pub fn call(
     from: &Request<'_>,
     told: (UnixMillis, &mut Dropped),
 ) -> Result<Call, Unsaid> {
+    if ask.operation == Operation::StoredResponse {
+        *told.1 = Dropped::default();
+        return stored(out, to.0, from, told.0);
+    }
     match to.1.filter(|changes| !changes.params.is_empty()) {
         None => write(out, to, ask, from, told),
         Some(changes) => {
@@ -169,7 +180,7 @@ fn write(
     let head = target.head_of(speech.operation, ask.is_streaming);
     out.reserve(head.len() + from.body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, target.dialect, speech.mend, from);
+    push_headers(&mut out, speech.to, speech.mend, from);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
         alter::headers(&mut out, changes);
     }
@@ -198,7 +209,7 @@ fn write(
     let said = Said {
         dialect: speech.dialect,
         written,
-        errors: target.dialect,
+        errors: if target.dialect == Dialect::Bedrock { target.dialect } else { speech.dialect },
         is_framed: speech.operation.is_framed(),
     };
     Ok(Call { bytes: out, said })
@@ -229,13 +240,14 @@ fn push_body(
         }
         Mend::Translate => {
             let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
+            let to_dialect = target.dialect_for(Dialect::of(ask.operation));
             let (mut notes, client) = (Document::default(), Dialect::of(ask.operation));
             let mut request = translation::read_request(&mut notes, from.body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
-            if let (Dialect::Bedrock, Some(betas)) = (target.dialect, betas) {
+            if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
                 request.others.push(betas_field(betas));
             }
-            return Ok(translation::encode_request(out, &request, target.dialect, &to, dropped));
+            return Ok(translation::encode_request(out, &request, to_dialect, &to, dropped));
         }
     }
     Ok(Written::default())
@@ -249,15 +261,67 @@ fn betas_field(header: &[u8]) -> Other<'static> {
     Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
 }
 
+/// The call for an answer that its vendor keeps: the client's method, and what its path says behind
+/// `/responses`.
+fn stored(
+    mut out: Vec<u8>,
+    target: &Target,
+    from: &Request<'_>,
+    now: UnixMillis,
+) -> Result<Call, Unsaid> {
+    let head = target.head(Operation::StoredResponse);
+    let line_end = memchr::memchr(b'\r', head).unwrap_or_default();
+    let (line, rest) = head.split_at(line_end);
+    let address = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let (path, query) = cut(address);
+    let asked = from.head.target.of(from.bytes);
+    let at = memchr::memmem::find(asked, b"/responses/").unwrap_or_default();
+    let (behind, wanted) = cut(asked.get(at + b"/responses".len()..).unwrap_or_default());
+    let method: &[u8] = match from.head.method {
+        Method::Delete => b"DELETE ",
+        Method::Post => b"POST ",
+        _ => b"GET ",
+    };
+    for piece in [method, path, behind] {
+        out.extend_from_slice(piece);
+    }
+    for (index, query) in [query, wanted].into_iter().filter(|it| !it.is_empty()).enumerate() {
+        out.push(if index == 0 { b'?' } else { b'&' });
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1");
+    out.extend_from_slice(rest);
+    let dialect = Dialect::OpenAiResponses;
+    push_headers(&mut out, dialect, Mend::Splice, from);
+    if from.head.method == Method::Post {
+        out.extend_from_slice(b"content-length: 0\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    let body_at = out.len();
+    if let Some(signer) = &target.signer {
+        finish::sign(&mut out, body_at, signer, now)?;
+    }
+    let written = Written::default();
+    Ok(Call { bytes: out, said: Said { dialect, written, errors: dialect, is_framed: false } })
+}
+
+/// A path, and its query without the question mark.
+fn cut(target: &[u8]) -> (&[u8], &[u8]) {
+    let at = memchr::memchr(b'?', target).unwrap_or(target.len());
+    (&target[..at], target.get(at + 1..).unwrap_or_default())
+}
+
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
 fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) {
+    // Both of OpenAI's languages are one vendor's.
+    let family = if to == Dialect::OpenAiResponses { Dialect::OpenAiChat } else { to };
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
     // A version is a header's to Anthropic, and the body's to others that speak its words.
     let is_anothers = |name: &[u8]| {
         let begins = |prefix: &[u8]| {
             name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))
         };
-        vendors.iter().any(|(prefix, dialect)| *dialect != to && begins(prefix))
+        vendors.iter().any(|(prefix, dialect)| *dialect != family && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
         let is_foreign = mend != Mend::Splice && is_anothers(name);

@@ -82,8 +82,21 @@ fn seen_at_the_end(document: &[u8]) -> Option<Seen> {
     let tail = document.len().saturating_sub(TAIL_BYTES);
     let in_tail = USAGE.find_iter(&document[tail..]).last().map(|at| tail + at);
     let at = in_tail.or_else(|| USAGE.find_iter(document).last())?;
+    if let Some(usage) = last_member(document, at) {
+        return Some(Seen { usage: Some(usage), is_error: false });
+    }
     let [usage] = json::object::scan_members_from(document, at, &["usage"]).ok()?.values;
     Some(Seen { usage: usage.and_then(|span| usage::read(span.of(document))), is_error: false })
+}
+
+/// The plain counts of a `usage` at `at`, where nothing but the end of the document follows them.
+fn last_member(document: &[u8], at: usize) -> Option<Usage> {
+    let (before, member) = document.split_at_checked(at)?;
+    let value = member.strip_prefix(b"\"usage\":")?;
+    let (usage, rest) = usage::read_front(value)?;
+    let is_end = rest.trim_ascii() == b"}";
+    let is_begin = matches!(before.trim_ascii_end().last(), Some(b'{' | b','));
+    (is_begin && is_end).then_some(usage)
 }
 
 fn seen_in_full(document: &[u8]) -> Seen {

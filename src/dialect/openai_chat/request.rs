@@ -26,6 +26,10 @@ use std::borrow::Cow;
 const KEYS: [&str; 5] =
     ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens"];
 
+/// The same of a Responses request, which has the bound under a name of its own.
+const RESPONSES_KEYS: [&str; 5] =
+    ["model", "stream", "stream_options", "max_output_tokens", "max_completion_tokens"];
+
 /// What a client wants, parsed; it points into the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask<'b> {
@@ -63,7 +67,10 @@ enum UsageEdit {
 /// # Errors
 /// `InvalidJson`, `DuplicateField`, `InvalidField`, `MissingModel`: each says which field.
 pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
-    let object = json::object::scan_object(body, &KEYS).map_err(|error| refuse_json(&error))?;
+    let is_responses = matches!(operation, Operation::Responses | Operation::CompactResponse);
+    let keys = if is_responses { &RESPONSES_KEYS } else { &KEYS };
+    let object =
+        json::object::scan_object(body, keys).map_err(|error| refuse_json(&error, keys))?;
     let [model, stream, stream_options, max_tokens, max_completion_tokens] = object.values;
 
     let model_span = model.ok_or(Refusal::MissingModel)?;
@@ -71,8 +78,8 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         .filter(|model| !model.is_empty() && !has_control(model))
         .ok_or_else(|| Refusal::InvalidField.about("model", "\"model\" must be a name."))?;
     let is_streaming = read_optional_bool(body, stream, "stream")?;
-    let max_tokens = read_optional_count(body, max_tokens, KEYS[3])?;
-    let max_completion_tokens = read_optional_count(body, max_completion_tokens, KEYS[4])?;
+    let max_tokens = read_optional_count(body, max_tokens, keys[3])?;
+    let max_completion_tokens = read_optional_count(body, max_completion_tokens, keys[4])?;
     let max_output_tokens = max_completion_tokens.or(max_tokens);
     let max_output_tokens = max_output_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
     let is_openai = Dialect::of(operation) == Dialect::OpenAiChat;
@@ -100,12 +107,13 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
 /// # Errors
 /// `InvalidJson`, `DuplicateField`, `InvalidField`: each says which field.
 pub fn read_of(operation: Operation, model: String, body: &[u8]) -> Result<Ask<'_>, Refused> {
-    let keys = ["inferenceConfig", "max_tokens"];
-    let object = json::object::scan_object(body, &keys).map_err(|error| refuse_json(&error))?;
+    let keys = ["inferenceConfig", "max_tokens", "", "", ""];
+    let object = json::object::scan_object(body, &keys);
+    let object = object.map_err(|error| refuse_json(&error, &keys))?;
     if model.is_empty() || has_control(&model) {
         return Err(Refusal::InvalidField.about("model", "The path must name a model."));
     }
-    let [config, max_tokens] = object.values;
+    let [config, max_tokens, ..] = object.values;
     let max_tokens = max_tokens.and_then(|max| json::value::read_u64(max.of(body)));
     let max_tokens = max_tokens.or_else(|| {
         let config = config?.of(body);
@@ -187,10 +195,10 @@ pub fn splice(
 
 /// A `JsonError` as the client is told of it.
 #[cold]
-fn refuse_json(error: &JsonError) -> Refused {
+fn refuse_json(error: &JsonError, keys: &[&str; 5]) -> Refused {
     match error {
         JsonError::Duplicate(index) => {
-            let field = KEYS.get(*index).copied().unwrap_or_default();
+            let field = keys.get(*index).copied().unwrap_or_default();
             Refusal::DuplicateField.about(field, format!("\"{field}\" is there twice."))
         }
         JsonError::Malformed { at } => Refused {

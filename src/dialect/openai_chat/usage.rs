@@ -17,7 +17,10 @@ use crate::{
 /// **Source**: api-docs.deepseek.com/api/create-chat-completion, read 2026-11-21.
 #[must_use]
 pub fn read(value: &[u8]) -> Option<Usage> {
-    Plain { rest: value }.read().or_else(|| read_in_full(value))
+    match read_front(value) {
+        Some((usage, b"")) => Some(usage),
+        _ => read_in_full(value),
+    }
 }
 
 fn read_in_full(value: &[u8]) -> Option<Usage> {
@@ -107,6 +110,13 @@ pub fn encode(out: &mut Vec<u8>, usage: &pivot::usage::Usage) {
     object.close();
 }
 
+/// The same of an object that the bytes begin with, where it is plain, and what follows it.
+#[must_use]
+pub fn read_front(bytes: &[u8]) -> Option<(Usage, &[u8])> {
+    let mut plain = Plain { rest: bytes };
+    plain.read().map(|usage| (usage, plain.rest))
+}
+
 /// An object of whole numbers, some of them in objects in it: what nearly every vendor sends.
 ///
 /// Whatever else there is, each step says `None`, and all is read again in full. **Cost**: one look
@@ -115,34 +125,36 @@ struct Plain<'v> {
     rest: &'v [u8],
 }
 
-impl<'v> Plain<'v> {
-    fn read(mut self) -> Option<Usage> {
+impl Plain<'_> {
+    fn read(&mut self) -> Option<Usage> {
         let (mut input, mut output) = (None, None);
         let (mut cached, mut hit, mut reasoning) = (None, None, None);
         let (mut has_input_details, mut has_output_details) = (false, false);
         self.byte(b'{')?;
         loop {
-            match self.key()? {
-                b"prompt_tokens" => once(&mut input, self.number()?)?,
-                b"completion_tokens" => once(&mut output, self.number()?)?,
-                b"prompt_cache_hit_tokens" => once(&mut hit, self.number()?)?,
-                b"prompt_tokens_details" if !has_input_details => {
-                    has_input_details = true;
-                    self.details(b"cached_tokens", &mut cached)?;
-                }
-                b"completion_tokens_details" if !has_output_details => {
-                    has_output_details = true;
-                    self.details(b"reasoning_tokens", &mut reasoning)?;
-                }
-                b"total_tokens" => drop(self.number()?),
-                _ => return None,
+            self.skip_space();
+            if self.takes(b"\"prompt_tokens\"") {
+                once(&mut input, self.number()?)?;
+            } else if self.takes(b"\"completion_tokens\"") {
+                once(&mut output, self.number()?)?;
+            } else if self.takes(b"\"total_tokens\"") {
+                self.number()?;
+            } else if !has_input_details && self.takes(b"\"prompt_tokens_details\"") {
+                has_input_details = true;
+                self.details(b"cached_tokens", &mut cached)?;
+            } else if !has_output_details && self.takes(b"\"completion_tokens_details\"") {
+                has_output_details = true;
+                self.details(b"reasoning_tokens", &mut reasoning)?;
+            } else if self.takes(b"\"prompt_cache_hit_tokens\"") {
+                once(&mut hit, self.number()?)?;
+            } else {
+                return None;
             }
             if !self.goes_on()? {
                 break;
             }
         }
-        let is_all = self.rest.is_empty() && (input.is_some() || output.is_some());
-        is_all.then(|| Usage {
+        (input.is_some() || output.is_some()).then(|| Usage {
             input_tokens: input.unwrap_or(0),
             output_tokens: output.unwrap_or(0),
             cached_tokens: cached.or(hit).unwrap_or(0),
@@ -152,6 +164,7 @@ impl<'v> Plain<'v> {
 
     /// The number of this name among others.
     fn details(&mut self, wanted: &[u8], found: &mut Option<u64>) -> Option<()> {
+        self.byte(b':')?;
         self.byte(b'{')?;
         loop {
             let is_wanted = self.key()? == wanted;
@@ -165,23 +178,38 @@ impl<'v> Plain<'v> {
         }
     }
 
-    /// A key of small letters and the colon behind it.
-    fn key(&mut self) -> Option<&'v [u8]> {
+    /// Takes this key, if it stands here.
+    #[inline]
+    fn takes<const N: usize>(&mut self, key: &[u8; N]) -> bool {
+        let rest = self.rest.strip_prefix(key);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// A key of small letters.
+    fn key(&mut self) -> Option<&[u8]> {
         self.byte(b'"')?;
         let is_inside = |byte: &u8| matches!(byte, b'a'..=b'z' | b'_');
         let length = self.rest.iter().position(|byte| !is_inside(byte))?;
         let (key, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest.strip_prefix(b"\"")?;
-        self.byte(b':')?;
         Some(key)
     }
 
+    /// The number behind a colon.
+    #[inline]
     fn number(&mut self) -> Option<u64> {
+        self.byte(b':')?;
         self.skip_space();
-        let length = self.rest.iter().position(|byte| !byte.is_ascii_digit())?;
-        let (digits, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        json::value::read_u64(digits)
+        let (mut number, mut digits) = (0_u64, 0);
+        for byte in self.rest.iter().take_while(|byte| byte.is_ascii_digit()) {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            digits += 1;
+        }
+        let has_zero = digits > 1 && self.rest[0] == b'0';
+        self.rest = self.rest.get(digits..)?;
+        // So many nines are less than 2^64.
+        ((1..=19).contains(&digits) && !has_zero).then_some(number)
     }
 
     /// Does another member follow?
@@ -196,12 +224,14 @@ impl<'v> Plain<'v> {
         }
     }
 
+    #[inline]
     fn byte(&mut self, byte: u8) -> Option<()> {
         self.skip_space();
         self.rest = self.rest.strip_prefix(&[byte])?;
         Some(())
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
@@ -216,7 +246,7 @@ fn once(slot: &mut Option<u64>, number: u64) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plain, read, read_in_full};
+    use super::{read, read_front, read_in_full};
     use crate::lexicon::usage::Usage;
 
     #[test]
@@ -240,21 +270,26 @@ mod tests {
         assert_eq!(read(b"{}"), None);
     }
 
+    /// The same by the plain way alone.
+    fn of_all(bytes: &[u8]) -> Option<Usage> {
+        read_front(bytes).filter(|(_, rest)| rest.is_empty()).map(|(usage, _)| usage)
+    }
+
     #[test]
     fn what_is_plain_is_read_as_it_is_in_full() {
         let plain = br#"{"prompt_tokens":9, "completion_tokens": 12 ,"total_tokens":21,
             "prompt_tokens_details":{"audio_tokens":0,"cached_tokens":4},"prompt_cache_hit_tokens":5,
             "completion_tokens_details":{"reasoning_tokens":8}}"#;
-        assert_eq!(Plain { rest: plain }.read(), read_in_full(plain));
-        assert!(Plain { rest: plain }.read().is_some());
+        assert_eq!(of_all(plain), read_in_full(plain));
+        assert!(of_all(plain).is_some());
         for at in 0..plain.len() {
             for byte in *b"\"{}[],:.-e01ax \n\\\x00\xc3" {
                 let mut other = plain.to_vec();
                 other[at] = byte;
-                let found = Plain { rest: &other }.read();
+                let found = of_all(&other);
                 assert!(found.is_none() || found == read_in_full(&other), "{byte} at {at}");
                 other.remove(at);
-                let found = Plain { rest: &other }.read();
+                let found = of_all(&other);
                 assert!(found.is_none() || found == read_in_full(&other), "without {at}");
             }
         }
@@ -265,8 +300,10 @@ mod tests {
             r#"{"prompt_tokens":01}"#,
             r#"{"prompt_tokens":1}}"#,
             r#"{"prompt_tokens":18446744073709551616}"#,
+            r#"{"prompt_tokens":}"#,
+            r#"{"prompt_tokens":1,}"#,
         ] {
-            assert_eq!(Plain { rest: odd.as_bytes() }.read(), None, "{odd}");
+            assert_eq!(of_all(odd.as_bytes()), None, "{odd}");
         }
     }
 }

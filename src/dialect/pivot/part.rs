@@ -154,6 +154,7 @@ pub enum Dialect {
     OpenAiChat,
     Anthropic,
     Bedrock,
+    OpenAiResponses,
     Gemini,
     /// Spoken by vendors alone.
     Cohere,
@@ -172,6 +173,9 @@ impl Dialect {
             | Operation::InvokeModel
             | Operation::InvokeModelStream => Self::Anthropic,
             Operation::Converse | Operation::ConverseStream => Self::Bedrock,
+            Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
+                Self::OpenAiResponses
+            }
             Operation::GenerateContent | Operation::CountContent => Self::Gemini,
         }
     }
@@ -201,6 +205,7 @@ impl Dialect {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
             Self::Bedrock => Operation::Converse,
+            Self::OpenAiResponses => Operation::Responses,
             Self::Gemini => Operation::GenerateContent,
         }
     }

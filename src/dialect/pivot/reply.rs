@@ -5,6 +5,7 @@ use crate::dialect::pivot::{
     text::{Json, Text},
     usage::Usage,
 };
+use std::borrow::Cow;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply<'b> {
@@ -49,4 +50,22 @@ pub enum Stop<'b> {
     Pause,
     /// A reason that only this vendor has.
     Other(Text<'b>),
+}
+
+impl Stop<'_> {
+    /// A reason that outlives its event.
+    #[must_use]
+    pub fn owned(&self) -> Stop<'static> {
+        let text = |text: &Text<'_>| Text::Plain(Cow::Owned(text.read().into_owned()));
+        match self {
+            Self::End => Stop::End,
+            Self::Length => Stop::Length,
+            Self::ToolUse => Stop::ToolUse,
+            Self::Filter => Stop::Filter,
+            Self::Refusal => Stop::Refusal,
+            Self::Pause => Stop::Pause,
+            Self::Sequence(sequence) => Stop::Sequence(sequence.as_ref().map(text)),
+            Self::Other(reason) => Stop::Other(text(reason)),
+        }
+    }
 }

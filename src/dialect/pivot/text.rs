@@ -6,6 +6,10 @@ use crate::wire::json::{
 };
 use std::borrow::Cow;
 
+/// What the signature of thinking begins with that only a vendor of the Responses API can read;
+/// other vendors answer 400 to it.
+pub const RESPONSES_SEAL: &str = "responses.";
+
 /// A text. It is equal to another if it reads the same, however it is written.
 #[derive(Clone, Debug)]
 pub enum Text<'b> {
@@ -32,6 +36,15 @@ impl<'b> Text<'b> {
         match self {
             Self::Escaped(text) => text.is_empty(),
             Self::Plain(text) => text.is_empty(),
+        }
+    }
+
+    /// Is it a signature under [`RESPONSES_SEAL`]?
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        match self {
+            Self::Escaped(text) => text.starts_with(RESPONSES_SEAL),
+            Self::Plain(text) => text.starts_with(RESPONSES_SEAL),
         }
     }
 

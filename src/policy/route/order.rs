@@ -4,10 +4,10 @@
 //! 2. The strategy orders the rest:
 //!    - *weight*: each target draws `-ln(u) / weight`, the smallest is first (so the first is drawn
 //!      by weight, the second by weight among the others, and so on; Efraimidis and Spirakis,
-//!      2006).
-//!      `u` comes from chance, or, for a sticky session, from a hash of rule, session, target and
-//!      epoch: a rendezvous, the same on every core and node without anybody remembering. An epoch
-//!      is one `ttl_seconds`, and begins for each session at a moment of its own.
+//!      2006). `u` comes from chance, or, for a sticky session, from a hash of rule, session,
+//!      target and epoch: a rendezvous, the same on every core and node without anybody
+//!      remembering. An epoch is one `ttl_seconds`, and begins for each session at a moment of its
+//!      own.
 //!    - *latency*: targets whose mean time per output token of 20 minutes is within 1.2 times the
 //!      best share the requests, faster ones more, by the same rendezvous of the caller in epochs
 //!      of ten minutes: so a caller stays (prompt caches stay warm) and nothing flaps. One request
@@ -18,8 +18,7 @@
 //!    - *priority*: the smallest number first, as written among equals.
 //!    - *complexity*: the request's tier, then the nearest, the harder one first.
 //! 3. Those that fail move to the end and are never left out: two failures in two minutes, or,
-//!    where
-//!    `sla_cutoff` says so, a mean beyond it of at least three readings in three minutes.
+//!    where `sla_cutoff` says so, a mean beyond it of at least three readings in three minutes.
 //! 4. Behind the first stand only those that take fallbacks.
 
 use crate::{
@@ -257,7 +256,3 @@ fn score_latency(
     }
     if explores { Reason::Exploration } else { Reason::Latency }
 }
-
-#[cfg(test)]
-#[path = "order_tests.rs"]
-mod tests;

@@ -36,7 +36,13 @@ pub fn read_u64(raw: &[u8]) -> Option<u64> {
 #[must_use]
 pub fn read_str(raw: &[u8]) -> Option<Cow<'_, str>> {
     let inside = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let is_all_plain = inside.iter().all(is_plain);
     let inside = std::str::from_utf8(inside).ok()?;
+    // Names are, nearly always; a searcher costs more than they are long.
+    if is_all_plain {
+        return Some(Cow::Borrowed(inside));
+    }
     if inside.bytes().any(|byte| byte < b' ') {
         return None;
     }

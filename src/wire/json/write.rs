@@ -61,6 +61,12 @@ impl<'o> Object<'o> {
     pub fn close(self) {
         self.out.push(b'}');
     }
+
+    /// Close it, and append what stands behind it.
+    pub fn close_with(self, tail: &[u8]) {
+        self.out.push(b'}');
+        self.out.extend_from_slice(tail);
+    }
 }
 
 /// An array being written.

@@ -16,5 +16,6 @@ pub mod manifests;
 pub mod metadata;
 pub mod replies;
 pub mod requests;
+pub mod responses;
 pub mod splice;
 pub mod sse;

@@ -10,7 +10,10 @@ use crate::{
     },
     wire::{
         headers,
-        http1::chunked::{LAST_CHUNK, push_chunk_head},
+        http1::{
+            self,
+            chunked::{LAST_CHUNK, push_chunk_head},
+        },
     },
 };
 
@@ -118,30 +121,30 @@ pub fn push(
 /// **Units**: milliseconds. `gateway` is all we did before the call left, `auth` a part of it;
 /// `model` is from there to the answer's head.
 fn push_timing(out: &mut Vec<u8>, trail: &Trail<'_>) {
-    let spans: [(&[u8], u32); 4] = [
-        (b"server-timing: auth;dur=", trail.authenticated_us),
-        (b", gateway;dur=", trail.sent_us),
-        (b", model;dur=", trail.answered_us.saturating_sub(trail.sent_us)),
-        (b", total;dur=", trail.elapsed_us()),
-    ];
-    for (name, micros) in spans {
-        out.extend_from_slice(name);
-        push_millis(out, micros);
-    }
+    out.extend_from_slice(b"server-timing: auth;dur=");
+    push_millis(out, trail.authenticated_us);
+    out.extend_from_slice(b", gateway;dur=");
+    push_millis(out, trail.sent_us);
+    out.extend_from_slice(b", model;dur=");
+    push_millis(out, trail.answered_us.saturating_sub(trail.sent_us));
+    out.extend_from_slice(b", total;dur=");
+    push_millis(out, trail.elapsed_us());
     out.extend_from_slice(b"\r\n");
 }
 
 /// `4294967.295` at most, `0.000` at least.
 fn push_millis(out: &mut Vec<u8>, micros: u32) {
-    let mut text = *b"       .000";
-    let (mut at, mut rest) = (text.len(), micros);
-    while rest > 0 || at > 6 {
-        at -= if at == 8 { 2 } else { 1 };
-        text[at] = b"0123456789"[(rest % 10) as usize];
-        rest /= 10;
+    let (millis, rest) = (micros / 1_000, micros % 1_000);
+    if millis < 10 {
+        out.push(DIGITS[millis as usize]);
+    } else {
+        http1::push_decimal(out, u64::from(millis));
     }
-    out.extend_from_slice(&text[at..]);
+    let digit = |number: u32| DIGITS[(number % 10) as usize];
+    out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
 }
+
+const DIGITS: &[u8; 10] = b"0123456789";
 
 #[cfg(test)]
 mod tests {

@@ -10,9 +10,12 @@ use crate::{
         upstream::buffers::Buffers,
     },
     dialect::{
-        openai_chat::stream::{DONE_EVENT, Observer, Verdict, has_content},
+        openai_chat::{
+            error,
+            stream::{DONE_EVENT, Observer, Verdict, has_content},
+        },
         pivot::{delta::Malformed, manner::Manner, part::Dialect},
-        translation::{self, Stream},
+        translation::Stream,
     },
     lexicon::{fault::Fault, refusal::Refusal, usage::Usage},
     wire::sse::{self, Data, Event},
@@ -199,12 +202,13 @@ impl<'t> Passage<'t> {
     }
 
     /// Append what the client is told of an answer that broke off.
-    pub(super) fn break_off(&self, refusal: Refusal, request_id: &str, told: &mut Vec<u8>) {
-        let errors = match self {
-            Self::Watched(_) => Dialect::OpenAiChat,
-            Self::Told { errors, .. } => *errors,
-        };
-        translation::push_refused_event(told, &refusal.into(), errors, request_id);
+    pub(super) fn break_off(&mut self, refusal: Refusal, request_id: &str, told: &mut Vec<u8>) {
+        match self {
+            Self::Watched(_) => error::push_event(told, &refusal.into(), request_id),
+            Self::Told { stream, manner, errors, .. } => {
+                stream.refuse(told, &refusal.into(), *errors, manner);
+            }
+        }
     }
 }
 

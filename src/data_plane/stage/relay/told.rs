@@ -28,6 +28,11 @@ pub(super) async fn relay(
     let pair = (talk.call.dialect, talk.client());
     let status = answer.head.status;
     if pair.0 == pair.1 {
+        if reply.again.is_some()
+            && let Some((status, _)) = tell_in(talk, &body, None, reply.trail.request_id)
+        {
+            reply.give_up_on_error(status)?;
+        }
         let mut document = Document::default();
         let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
         reply.trail.report(usage);

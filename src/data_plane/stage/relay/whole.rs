@@ -8,9 +8,10 @@ use crate::{
             head::{self, Length},
             invalid, refuse,
         },
+        trail::Trail,
         upstream::call::{Answer, Failure},
     },
-    dialect::openai_chat::reply::{Observer, error_status, seen},
+    dialect::openai_chat::reply::{Observer, Seen, error_status, seen},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal},
 };
 
@@ -22,6 +23,50 @@ const BLANK_BYTES_MAX: usize = 64 << 10;
 
 /// Relay the answer.
 pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<(), Stop> {
+    match answer.body.length().and_then(|length| usize::try_from(length).ok()) {
+        Some(length) if length <= answer.read_last().len() => {
+            push_at_once(reply, answer, length)?;
+            reply.downlink.send().await
+        }
+        // Boxed, for an exchange has room for its largest part.
+        _ => Box::pin(relay_pieces(reply, answer)).await,
+    }
+}
+
+/// Tell an answer that is here with the head: it is copied once.
+fn push_at_once(
+    reply: &mut Reply<'_, '_, '_>,
+    answer: &mut Answer,
+    length: usize,
+) -> Result<(), Stop> {
+    if let Err(fault) = answer.take(|_| ()) {
+        return Err(broken(Failure::Fault(fault), reply));
+    }
+    let payload = &answer.read_last()[..length];
+    let seen = seen(payload);
+    if reply.again.is_some() && seen.is_error && length < HELD_BYTES_MAX {
+        reply.give_up_on_error(error_status(payload).unwrap_or(502))?;
+    }
+    reply.trail.bytes_out = length as u64;
+    begin(reply, answer, payload)?;
+    reply.trail.content(reply.core.clock.recent());
+    reply.downlink.out.extend_from_slice(payload);
+    account(reply.trail, seen);
+    reply.trail.seal(Ending::Complete, answer.head.status);
+    Ok(())
+}
+
+/// Note what an answer said of itself.
+fn account(trail: &mut Trail<'_>, seen: Seen) {
+    trail.report(seen.usage);
+    if seen.is_error {
+        trail.fault = Some(Fault::ErrorEvent);
+    } else if seen.usage.is_none() {
+        trail.estimate_by_bytes();
+    }
+}
+
+async fn relay_pieces(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Result<(), Stop> {
     let status = answer.head.status;
     // Nearly all answers are whole at once, and need none.
     let mut observer: Option<Box<Observer>> = None;
@@ -56,12 +101,7 @@ pub(super) async fn relay(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) ->
         }
         if is_done {
             let seen = observer.map_or_else(|| seen(&payload), |observer| observer.seen());
-            reply.trail.report(seen.usage);
-            if seen.is_error {
-                reply.trail.fault = Some(Fault::ErrorEvent);
-            } else if seen.usage.is_none() {
-                reply.trail.estimate_by_bytes();
-            }
+            account(reply.trail, seen);
             reply.trail.seal(Ending::Complete, status);
             reply.downlink.send().await?;
             break;

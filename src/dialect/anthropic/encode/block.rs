@@ -57,7 +57,7 @@ pub fn push(array: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
         Content::Document(document) => push_document(array, document, dropped),
         Content::ToolCall(call) => push_call(array, call),
         Content::ToolResult(result) => push_result(array, result, dropped),
-        Content::Thinking { text, signature: Some(signature) } => {
+        Content::Thinking { text, signature: Some(signature) } if !signature.is_sealed() => {
             let mut object = open(array, "thinking");
             text.push(object.key("thinking"));
             signature.push(object.key("signature"));
@@ -73,7 +73,7 @@ pub fn push(array: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
         | Content::Foreign(Foreign { dialect: Dialect::Anthropic, json, .. }) => {
             return json.push(array.item());
         }
-        // Unsigned thinking is refused by the vendor.
+        // Thinking that is unsigned, or signed by another vendor, is refused by this one.
         _ => return dropped.name(format!("messages[].{}", part.name())),
     };
     let mut object = object;

@@ -64,11 +64,11 @@ fn push_part(content: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
     match &part.content {
         _ if block::is_empty(part) => {}
         // Thinking of other vendors' models bears no signature; clients want the member.
-        Content::Thinking { text, signature: None } => {
+        Content::Thinking { text, signature } => {
             let mut object = content.object();
             object.text("type", "thinking");
             text.push(object.key("thinking"));
-            object.text("signature", "");
+            signature.as_ref().unwrap_or(&Text::default()).push(object.key("signature"));
             object.close();
         }
         // Of whichever vendor it is: it comes back to it.

@@ -17,8 +17,6 @@ use crate::{
     },
     wire::json::write::Object,
 };
-use std::borrow::Cow;
-
 /// What may be held of calls that are interleaved with another.
 const HELD_BYTES_MAX: usize = 4 << 20;
 
@@ -123,7 +121,7 @@ impl Encoder {
             }
             Delta::Finish { choice: 0, stop } => {
                 self.finish_tools(out);
-                self.stop.get_or_insert_with(|| owned(stop));
+                self.stop.get_or_insert_with(|| stop.owned());
             }
             Delta::End => self.end(out),
             // Of several answers only the first is told.
@@ -332,19 +330,4 @@ fn push_stop(out: &mut Vec<u8>, index: u64) {
     object.number("index", index);
     object.close();
     out.extend_from_slice(b"\n\n");
-}
-
-/// A reason that outlives its event.
-fn owned(stop: &Stop<'_>) -> Stop<'static> {
-    let text = |text: &Text<'_>| Text::Plain(Cow::Owned(text.read().into_owned()));
-    match stop {
-        Stop::End => Stop::End,
-        Stop::Length => Stop::Length,
-        Stop::ToolUse => Stop::ToolUse,
-        Stop::Filter => Stop::Filter,
-        Stop::Refusal => Stop::Refusal,
-        Stop::Pause => Stop::Pause,
-        Stop::Sequence(sequence) => Stop::Sequence(sequence.as_ref().map(text)),
-        Stop::Other(reason) => Stop::Other(text(reason)),
-    }
 }

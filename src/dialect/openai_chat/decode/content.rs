@@ -114,6 +114,7 @@ fn thinking<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Text<'b>, Refus
 }
 
 /// What an URL names, or what it holds where it is `data:image/png;base64,…`.
+#[must_use]
 pub fn source(url: Text<'_>) -> Source<'_> {
     if let Text::Escaped(written) = url
         && let Some(rest) = written.strip_prefix("data:")

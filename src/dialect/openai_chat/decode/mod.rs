@@ -1,6 +1,6 @@
 //! From OpenAI's words to the pivot's.
 
-mod content;
+pub mod content;
 mod message;
 pub mod reply;
 pub mod request;

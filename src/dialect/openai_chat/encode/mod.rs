@@ -1,7 +1,7 @@
 //! From the pivot's words to OpenAI's.
 
 mod citation;
-mod content;
+pub mod content;
 mod message;
 pub mod reply;
 pub mod request;

@@ -1,7 +1,6 @@
 //! The order of targets: shares, sessions, health.
 
-use super::{Moment, Plan, Reason, plan};
-use crate::{
+use weir::{
     lexicon::{
         health::{Health, Readings},
         ids::{ModelId, SubjectId},
@@ -13,6 +12,7 @@ use crate::{
             Asked, Candidate, Changes, Cutoff, Rule, Sticky, Strategy,
             complexity::Tier,
             mix,
+            order::{Moment, Plan, Reason, plan},
             retry::{Codes, Retry},
         },
     },
