@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,6 +17,7 @@ use weir::{
         admin::{self, AdminState, Callers},
         journal::Health,
         telemetry::{self, ConfigNumbers, Sources, Telemetry},
+        usage::Book,
     },
     lexicon::{
         ids::{ReceiptId, SubjectId},
@@ -38,6 +40,7 @@ fn sources() -> Sources {
         journal: Arc::new(Health::default()),
         access_log_dropped: Some(Arc::new(AtomicU64::new(2))),
         config: Arc::new(|| ConfigNumbers { version: 4, failures_total: 1 }),
+        quota: None,
     }
 }
 
@@ -175,6 +178,7 @@ fn port() -> Port {
         }),
         config_report: Arc::new(|| json!({"version": 4, "problems": []})),
         callers: Callers::new(receiver, Some(hash("printed-key"))),
+        book: Book::new(Path::new(""), snapshots.subscribe()),
         telemetry: Telemetry::new(Vec::new()),
         sources: sources(),
     };

@@ -305,6 +305,15 @@ fn found<M: Memory>(memory: &M) -> BTreeMap<ReceiptId, Life> {
     found
 }
 
+fn usage_of(
+    input_tokens: u64,
+    output_tokens: u64,
+    cached_tokens: u64,
+    reasoning_tokens: u64,
+) -> Usage {
+    Usage { input_tokens, output_tokens, cached_tokens, reasoning_tokens, ..Usage::NONE }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -357,7 +366,7 @@ proptest! {
             code: "model_not_found",
             fault: "idle_timeout",
             resolved_model: &texts[4],
-            usage: Usage { input_tokens, output_tokens, cached_tokens, reasoning_tokens },
+            usage: usage_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens),
             usage_is_reported: retries % 2 == 0,
             was_sent: true,
             cost_nanodollars: (retries % 3 > 0).then_some(u64::from(retries)),

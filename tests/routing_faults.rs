@@ -417,7 +417,9 @@ fn operators_see_how_targets_fare() {
         assert_eq!(resolved(&house.ask(&stream("prod/chat"))), "test/plain");
     }
 
-    let metrics = house.gateway.admin("/metrics").text();
+    // An attempt is noted once its answer has left.
+    let last = "weir_target_attempts_total{target=\"test/plain\"} 4";
+    let metrics = house.gateway.get_metrics_until(last);
     let ask = Ask::get("/api/svc/v1/llm-gateway/health").header("connection", "close");
     let asked_with = |ask: &Ask| {
         let mut client = harness::client::Client::connect(house.gateway.admin);

@@ -136,6 +136,24 @@ fn kinds_that_cannot_be_served_are_refused_by_name() {
 }
 
 #[test]
+fn googles_accounts_say_what_they_lack() {
+    let gemini = "type: integration/model/gemini, model_id: gemini-2.5-flash";
+    let wanted = "wanted auth_data for generativelanguage.googleapis.com";
+    complains(&document("google-gemini", "", gemini), &[wanted]);
+    let vertex = "type: integration/model/vertex, model_id: gemini-2.5-flash";
+    let wanted =
+        ["region: found nothing, wanted this key", "project_id: found nothing, wanted this key"];
+    complains(&document("google-vertex", "", vertex), &wanted);
+    let place = "region: global\nproject_id: \"my project\"\n";
+    let wanted = "project_id: found text, wanted a project such as my-project-123";
+    complains(&document("google-vertex", place, vertex), &[wanted]);
+    let place = "region: global\nproject_id: p\n";
+    let llama = "type: integration/model/vertex, model_id: meta/llama-4";
+    let wanted = "wanted a model of google or anthropic";
+    complains(&document("google-vertex", place, llama), &[wanted]);
+}
+
+#[test]
 fn a_vendor_without_a_key_or_with_a_proof_it_does_not_know_is_refused() {
     let groq = "type: integration/model/groq, model_id: x";
     complains(&document("groq", "", groq), &["found nothing, wanted auth_data for api.groq.com"]);

@@ -6,6 +6,11 @@
 //! | `/ready` | 200, or 503 with the reason | anyone |
 //! | `/metrics` | Prometheus text | anyone, when the port and the peer are loopback |
 //! | `/api/svc/v1/config/problems` | JSON | admins |
+//! | `/api/svc/v1/llm-gateway/budgets` | what is spent, by `type` and `team_name` | admins |
+//! | `/api/svc/v1/llm-gateway/budgets/{id}/leaderboard` | who spent most | admins |
+//! | `/api/svc/v1/llm-gateway/config/budget/usage` | of ordered rules | admins |
+//! | `POST /api/svc/v1/llm-gateway/budgets/simulate` | what a request would meet | admins |
+//! | `/api/svc/v1/llm-gateway/budgets/my-usage` | one's own | whoever has a key |
 //! | `/api/svc/v1/llm-gateway/health` | JSON: how targets fare (`targets.rs`) | admins |
 //!
 //! Errors have the shape of `OpenAI`. There is no TLS here: an address that is not loopback is
@@ -16,22 +21,28 @@ use crate::{
     control_plane::{
         targets,
         telemetry::{Sources, Telemetry, exposition},
+        usage::{
+            Book,
+            report::{self, Wanted},
+        },
     },
-    lexicon::{refusal::Refusal, time::UnixMillis},
+    lexicon::{ids::SubjectId, refusal::Refusal, time::UnixMillis},
     snapshot::Snapshot,
 };
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use parking_lot::Mutex;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::Arc,
@@ -48,7 +59,11 @@ pub struct AdminState {
     pub callers: Callers,
     pub telemetry: Arc<Telemetry>,
     pub sources: Sources,
+    pub book: Arc<Book>,
 }
+
+/// Who is told of a leaderboard where nobody says how many.
+const LEADERS: usize = 10;
 
 /// Who may ask.
 pub struct Callers {
@@ -90,12 +105,18 @@ pub async fn serve(
     let state = Arc::new(state);
     let guarded = Router::new()
         .route("/api/svc/v1/config/problems", get(config_problems))
+        .route("/api/svc/v1/llm-gateway/budgets", get(budgets))
+        .route("/api/svc/v1/llm-gateway/budgets/simulate", post(simulate))
+        .route("/api/svc/v1/llm-gateway/budgets/{id}", get(budget))
+        .route("/api/svc/v1/llm-gateway/budgets/{id}/leaderboard", get(leaderboard))
+        .route("/api/svc/v1/llm-gateway/config/budget/usage", get(ordered_usage))
         .route("/api/svc/v1/llm-gateway/health", get(targets_health))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&state), admins_only));
     let router = Router::new()
         .route("/", get(async || Json(json!({"status": "ok"}))))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
+        .route("/api/svc/v1/llm-gateway/budgets/my-usage", get(my_usage))
         .merge(guarded)
         .fallback(async || refuse(Refusal::RouteUnknown))
         .method_not_allowed_fallback(async || refuse(Refusal::MethodNotAllowed))
@@ -131,6 +152,87 @@ async fn metrics(
 
 async fn config_problems(State(state): State<Arc<AdminState>>) -> Json<Value> {
     Json((state.config_report)())
+}
+
+/// The query of a list of budgets.
+#[derive(Deserialize)]
+struct BudgetQuery {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    team_name: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A request that is only thought of.
+#[derive(Deserialize)]
+struct Thought {
+    user: Option<String>,
+    virtual_account: Option<String>,
+    model: Option<String>,
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+async fn budgets(
+    State(state): State<Arc<AdminState>>,
+    Query(query): Query<BudgetQuery>,
+) -> Json<Value> {
+    let (kind, team) = (query.kind.as_deref(), query.team_name.as_deref());
+    let wanted = Wanted { kind, team, id: None };
+    Json(json!({"data": report::all(&state.book, wanted, now())}))
+}
+
+async fn budget(State(state): State<Arc<AdminState>>, Path(id): Path<String>) -> Response {
+    let wanted = Wanted { id: Some(&id), ..Wanted::default() };
+    match report::all(&state.book, wanted, now()).pop() {
+        Some(budget) => Json(budget).into_response(),
+        None => refuse(Refusal::RouteUnknown),
+    }
+}
+
+async fn ordered_usage(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let wanted = Wanted { kind: Some("gateway-budget-config"), ..Wanted::default() };
+    Json(json!({"data": report::all(&state.book, wanted, now())}))
+}
+
+async fn leaderboard(
+    State(state): State<Arc<AdminState>>,
+    Path(id): Path<String>,
+    Query(query): Query<BudgetQuery>,
+) -> Response {
+    let limit = query.limit.unwrap_or(LEADERS).min(report::ENTITIES_MAX);
+    match report::leaderboard(&state.book, &id, limit, now()) {
+        Some(board) => Json(board).into_response(),
+        None => refuse(Refusal::RouteUnknown),
+    }
+}
+
+async fn simulate(State(state): State<Arc<AdminState>>, Json(thought): Json<Thought>) -> Response {
+    let subject = match (&thought.user, &thought.virtual_account) {
+        (Some(user), None) => format!("user:{}", user.trim_start_matches("user:")),
+        (None, Some(account)) => {
+            format!("virtualaccount:{}", account.trim_start_matches("virtualaccount:"))
+        }
+        _ => return refuse(Refusal::InvalidField),
+    };
+    let metadata = thought.metadata.unwrap_or_default();
+    let metadata: Vec<_> = metadata.iter().map(|(key, value)| (&**key, &**value)).collect();
+    let model = thought.model.unwrap_or_default();
+    match report::matched(&state.book, &subject, &model, &metadata, now()) {
+        Some(matched) => Json(matched).into_response(),
+        // Nobody knows this subject: no rule names it, and it has no key.
+        None => Json(json!({"matched": []})).into_response(),
+    }
+}
+
+async fn my_usage(State(state): State<Arc<AdminState>>, headers: HeaderMap) -> Response {
+    let subject = match state.callers.whose(&headers) {
+        Ok((snapshot, subject)) => snapshot.caller(subject).subject.clone(),
+        Err(refusal) => return refuse(refusal),
+    };
+    match report::own(&state.book, &subject, now()) {
+        Some(usage) => Json(usage).into_response(),
+        None => Json(json!({"matched": []})).into_response(),
+    }
 }
 
 async fn targets_health(State(state): State<Arc<AdminState>>) -> Json<Value> {
@@ -173,24 +275,25 @@ impl Callers {
 
     /// Is this request an admin's?
     fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let value = headers.get(header::AUTHORIZATION).ok_or(Refusal::MissingKey)?;
-        let text = value.to_str().map_err(|_| Refusal::InvalidKey)?;
-        let token = match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => return Err(Refusal::MissingKey),
-        };
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        if self.extra_token == Some(hash) {
+        if self.extra_token.is_some() && self.extra_token == token(headers).ok() {
             return Ok(());
         }
+        let (snapshot, subject) = self.whose(headers)?;
+        // The nearest row: the key is good, the thing asked for is not its own.
+        let is_admin = snapshot.caller(subject).is_admin;
+        if is_admin { Ok(()) } else { Err(Refusal::ModelForbidden) }
+    }
+
+    /// Whose request is this?
+    fn whose(&self, headers: &HeaderMap) -> Result<(Arc<Snapshot>, SubjectId), Refusal> {
+        let hash = token(headers)?;
         let snapshot = self.newest().ok_or(Refusal::InvalidKey)?;
         let known = snapshot.tokens.get(&hash).ok_or(Refusal::InvalidKey)?;
         if known.expires.is_some_and(|expires| expires <= now()) {
             return Err(Refusal::ExpiredKey);
         }
-        // The nearest row: the key is good, the thing asked for is not its own.
-        let is_admin = snapshot.caller(known.subject).is_admin;
-        if is_admin { Ok(()) } else { Err(Refusal::ModelForbidden) }
+        let subject = known.subject;
+        Ok((snapshot, subject))
     }
 
     fn newest(&self) -> Option<Arc<Snapshot>> {
@@ -199,6 +302,18 @@ impl Callers {
             lane.1 = Some(newer);
         }
         lane.1.clone()
+    }
+}
+
+/// The SHA-256 of the token that a request shows.
+fn token(headers: &HeaderMap) -> Result<[u8; 32], Refusal> {
+    let value = headers.get(header::AUTHORIZATION).ok_or(Refusal::MissingKey)?;
+    let text = value.to_str().map_err(|_| Refusal::InvalidKey)?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok(Sha256::digest(token.trim()).into())
+        }
+        _ => Err(Refusal::MissingKey),
     }
 }
 

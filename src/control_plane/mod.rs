@@ -7,7 +7,8 @@
 //! asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
 //! `admin.rs` answers operators, `targets.rs` how targets fare. `quota.rs` reads back from the
-//! store what limits have counted. `token.rs` makes what they hand out.
+//! store what limits have counted, `usage/` what budgets have, and goes on. `token.rs` makes what
+//! they hand out.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
 //! not at all; a refused change leaves the last good snapshot where it is.
@@ -26,4 +27,5 @@ pub mod targets;
 pub mod telemetry;
 pub mod token;
 pub mod tokens;
+pub mod usage;
 pub mod watch;

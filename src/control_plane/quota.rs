@@ -1,4 +1,4 @@
-//! What limits have counted before this process began, from the receipts that are stored.
+//! What rate limits have counted before this process began, from the receipts that are stored.
 //!
 //! Receipts are the record: what was sent and used is on them, also when the process was killed
 //! (the ring is taken into the store first), and what was only reserved is not. So a restart counts
@@ -12,7 +12,7 @@ use crate::{
         quota::{meter::Past, node::ORIGIN_MS},
         receipts::record,
     },
-    control_plane::journal::segment::{self, Segment},
+    control_plane::journal::segment,
     lexicon::{
         ids::SubjectId,
         meter::{MeterKey, NodeMillis, PAST_BUCKETS, Window},
@@ -48,10 +48,11 @@ pub fn recall(
     let callers = snapshot.callers.iter().zip(0..);
     let subjects = callers.map(|(caller, id)| (&*caller.subject, SubjectId(id))).collect();
     for (_, path) in segment::list(&data_dir.join("receipts"))? {
-        if path.metadata()?.modified()? < oldest {
+        // The store lets go of old ones meanwhile.
+        let Some(mut segment) = segment::open_if_there(&path)? else { continue };
+        if path.metadata().and_then(|about| about.modified()).is_ok_and(|at| at < oldest) {
             continue;
         }
-        let mut segment = Segment::open(&path)?;
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
                 count(snapshot, &subjects, &receipt, now, &mut pasts);
@@ -72,13 +73,13 @@ fn count(
     let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
         return;
     };
-    let found = snapshot.limit(*subject, receipt.requested_model, &receipt.metadata);
-    let Some((limit, key)) = found.limit else { return };
+    let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+    let Some((limit, key)) = snapshot.limit(&matter) else { return };
     let usage = &receipt.outcome.usage;
     // Requests count when they are admitted, tokens when they are known.
     let (units, at) = match limit.counts {
         Counts::Requests => (1, receipt.started.0),
-        Counts::Tokens => {
+        Counts::Tokens | Counts::Cost => {
             let ended = receipt.started.0 + u64::from(receipt.outcome.total_us) / 1_000;
             (usage.input_tokens.saturating_add(usage.output_tokens), ended)
         }

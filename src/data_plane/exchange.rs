@@ -147,11 +147,10 @@ async fn converse<'s>(
     let mut tries = Tries::new(snapshot, plan, &directives);
     loop {
         let attempt = tries.next(core, trail);
-        let target = &attempt.model.target;
+        let (target, to) = (&attempt.model.target, attempt.addressee());
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
-        let told = (trail.started_wall(), &mut downlink.dropped);
-        let to = (target, attempt.changes);
+        let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
         let ended = match translate::call(core.buffers.take(), to, &ask, request, told) {
             _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
             Ok(call) => {

@@ -1,4 +1,5 @@
-//! What the gateway answers by itself: health, readiness, the models a caller may use.
+//! What the gateway answers by itself: health, readiness, the models a caller may use, what he has
+//! spent.
 
 use crate::{
     data_plane::{
@@ -13,9 +14,11 @@ use crate::{
         ids::{ModelId, SubjectId},
         refusal::Refusal,
     },
+    policy::spending::{Entities, entry, label, period},
     snapshot::{Model, Snapshot},
     wire::json,
 };
+use serde_json::json;
 
 /// Whose a name is that stands only in rules.
 const LOGICAL_OWNER: &str = "routing";
@@ -32,6 +35,7 @@ pub async fn answer(
 ) -> Result<(), Stop> {
     let (status, body) = match (route, subject) {
         (Route::Models, Some(subject)) => (200, list(snapshot, subject)),
+        (Route::MyUsage, Some(subject)) => (200, spending(snapshot, subject, trail)),
         (Route::Model(name), Some(subject)) => {
             let name = percent_decode(name.of(request.bytes));
             (200, describe(snapshot, subject, &name)?)
@@ -48,6 +52,36 @@ pub async fn answer(
     }
     trail.forgo();
     downlink.send().await
+}
+
+/// What counts for this caller: budgets of all, and those told apart by who asks.
+///
+/// **Shape**: `{"matched":[…]}`, as `policy::spending` writes them.
+fn spending(snapshot: &Snapshot, subject: SubjectId, trail: &Trail<'_>) -> Vec<u8> {
+    let mut quota = trail.quota();
+    let now = quota.now(trail.started(), trail.started_wall());
+    let calendar = quota.calendar(now).clone();
+    let matter = snapshot.matter(subject, "", &[]);
+    let mut matched = Vec::new();
+    for budget in snapshot.budgets.budgets.iter().filter(|it| it.is_of(subject, &matter.entities)) {
+        let mut entities = Entities::new();
+        for entity in matter.entities.each(&budget.applies_per) {
+            let name = entity.map(|key| snapshot.entity_name(budget, &matter, key));
+            let periods = entities.entry(name).or_default();
+            for cap in budget.caps(entity.unwrap_or_default()) {
+                let span = calendar.span(cap.period);
+                let spec = cap.spec(entity, span, snapshot.version);
+                let spent = quota.share().open(&spec, now).ok();
+                let spent = spent.map_or(0, |meter| quota.share().meter(meter).spent(now.node));
+                let told = period(budget, cap.limit, spent, &calendar, cap.period);
+                periods.insert(label(budget, cap), told);
+            }
+        }
+        if !entities.is_empty() {
+            matched.push(entry(budget, entities));
+        }
+    }
+    json!({ "matched": matched }).to_string().into_bytes()
 }
 
 fn list(snapshot: &Snapshot, subject: SubjectId) -> Vec<u8> {

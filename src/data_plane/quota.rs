@@ -14,7 +14,7 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::limit::Counts,
+    policy::{calendar::Calendar, limit::Counts},
 };
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
@@ -38,6 +38,7 @@ pub struct Quota {
     passes: Vec<Pass>,
     free: Vec<usize>,
     estimates: HashMap<MeterKey, Estimate>,
+    calendar: Calendar,
 }
 
 /// The number of a Pass of this core.
@@ -60,9 +61,25 @@ impl PassId {
 #[derive(Debug, Default)]
 struct Pass {
     charges: Vec<Charge>,
+    /// Which of them is the rate limit's.
+    limit_at: Option<usize>,
     model: MeterKey,
     /// Headers that a refused client is told.
     told: Vec<u8>,
+    /// What clients are told of the rate limit.
+    limit: Vec<u8>,
+    /// The budgets that count it, as JSON strings with commas between.
+    budgets: Vec<u8>,
+    bound: Option<Bound>,
+}
+
+/// How long the answers to a request may be, where a strict limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Tokens of each.
+    pub answer: u32,
+    /// Tokens of all together.
+    pub all: u64,
 }
 
 /// What was taken of one meter.
@@ -80,6 +97,8 @@ pub struct Spent {
     /// It was sent to a model: it counts.
     pub was_sent: bool,
     pub usage: Usage,
+    /// In nano-dollars; none where nobody knows it.
+    pub cost: Option<u64>,
     pub usage_is_reported: bool,
     /// It was answered in full, and nobody said what was used: the estimate stands.
     pub is_unknown: bool,
@@ -94,6 +113,13 @@ pub struct Standing {
     pub left: u64,
     /// Until all of it is free again, if nobody asks.
     pub reset_ms: u64,
+}
+
+/// Tokens that a request will take, as far as one can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    pub input: u64,
+    pub output: u64,
 }
 
 /// What a model's answers have taught.
@@ -113,6 +139,7 @@ impl Quota {
             passes: Vec::new(),
             free: Vec::new(),
             estimates: HashMap::new(),
+            calendar: Calendar::at(clock.wall()),
         };
         quota.keep_time(clock);
         quota
@@ -141,13 +168,19 @@ impl Quota {
 
     /// Tokens that a request will take: of its body by what this model's reports say of bytes, of
     /// its answer by what it asks for at most, else by the model's recent answers.
-    pub fn estimate(&self, model: MeterKey, body_bytes: u64, output_max: Option<u64>) -> u64 {
+    pub fn estimate(&self, model: MeterKey, body_bytes: u64, output_max: Option<u64>) -> Tokens {
         let learned = self.estimates.get(&model);
         let input = learned.map_or(body_bytes.div_ceil(BYTES_PER_TOKEN), |learned| {
             body_bytes.saturating_mul(learned.tokens_per_byte).div_ceil(UNIT)
         });
         let recent = learned.map_or(OUTPUT_TOKENS, |learned| learned.output_tokens);
-        input.saturating_add(output_max.unwrap_or(recent))
+        Tokens { input, output: output_max.unwrap_or(recent) }
+    }
+
+    /// The periods of budgets that hold now.
+    pub fn calendar(&mut self, now: Now) -> &Calendar {
+        self.calendar.turn(now.wall);
+        &self.calendar
     }
 
     /// An empty Pass for a request to this model.
@@ -159,7 +192,10 @@ impl Quota {
         let pass = &mut self.passes[id];
         debug_assert!(pass.charges.is_empty());
         pass.model = model;
+        (pass.limit_at, pass.bound) = (None, None);
         pass.told.clear();
+        pass.limit.clear();
+        pass.budgets.clear();
         PassId::of(id)
     }
 
@@ -173,9 +209,67 @@ impl Quota {
         self.passes[pass.place()].charges.push(charge);
     }
 
+    /// The same of the rate limit's, with what clients are told of it: a member of an object.
+    pub fn note_limit(&mut self, pass: &PassId, charge: Charge, applied: &str) {
+        let pass = &mut self.passes[pass.place()];
+        pass.limit.clear();
+        pass.limit.extend_from_slice(applied.as_bytes());
+        pass.limit_at = Some(pass.charges.len());
+        pass.charges.push(charge);
+    }
+
+    /// Remember that a budget counts it, once.
+    pub fn name_budget(&mut self, pass: &PassId, id_json: &str) {
+        let names = &mut self.passes[pass.place()].budgets;
+        let is_known = names.ends_with(id_json.as_bytes());
+        if is_known || names.len() + id_json.len() > BUDGETS_BYTES_MAX {
+            return;
+        }
+        if !names.is_empty() {
+            names.push(b',');
+        }
+        names.extend_from_slice(id_json.as_bytes());
+    }
+
+    /// What clients are told of its rate limit, a member of an object; and the budgets that count
+    /// it, as JSON strings with commas between.
+    pub fn applied(&self, pass: &PassId) -> (&[u8], &[u8]) {
+        let pass = &self.passes[pass.place()];
+        (&pass.limit, &pass.budgets)
+    }
+
+    /// How long its answers may be; none where nothing holds them.
+    pub fn bound(&self, pass: &PassId) -> Option<Bound> {
+        self.passes[pass.place()].bound
+    }
+
+    pub fn set_bound(&mut self, pass: &PassId, bound: Bound) {
+        self.passes[pass.place()].bound = Some(bound);
+    }
+
+    /// What was taken is given back: the request is admitted anew, or not at all.
+    pub fn give_back(&mut self, pass: &PassId, now: NodeMillis) {
+        let mut charges = std::mem::take(&mut self.passes[pass.place()].charges);
+        for charge in charges.drain(..) {
+            self.refund(&charge, now);
+        }
+        let pass = &mut self.passes[pass.place()];
+        pass.charges = charges;
+        pass.limit_at = None;
+        pass.budgets.clear();
+    }
+
+    fn refund(&mut self, charge: &Charge, now: NodeMillis) {
+        match charge.counts {
+            Counts::Requests => self.share.unspend(charge.meter, charge.units, charge.at),
+            Counts::Tokens | Counts::Cost => self.share.settle(charge.meter, charge.units, 0, now),
+        }
+    }
+
     /// How the client stands with the rate limit of its Pass.
     pub fn standing(&self, pass: &PassId) -> Option<Standing> {
-        let charge = self.passes[pass.place()].charges.first()?;
+        let pass = &self.passes[pass.place()];
+        let charge = &pass.charges[pass.limit_at?];
         let meter = self.share.meter(charge.meter);
         Some(Standing {
             counts: charge.counts,
@@ -192,19 +286,21 @@ impl Quota {
         let mut charges = std::mem::take(&mut own.charges);
         let tokens = spent.usage.input_tokens.saturating_add(spent.usage.output_tokens);
         for charge in charges.drain(..) {
-            match charge.counts {
-                Counts::Requests if spent.was_sent => self.share.keep(charge.meter),
-                Counts::Requests => self.share.unspend(charge.meter, charge.units, charge.at),
-                Counts::Tokens => {
-                    // A window's word has room for so many; no answer is as long.
-                    let used = match spent {
-                        Spent { was_sent: false, .. } => 0,
-                        Spent { is_unknown: true, .. } => charge.units,
-                        _ => tokens.min(TOKENS_MAX),
-                    };
-                    self.share.settle(charge.meter, charge.units, used, now);
+            // A window's word has room for so many; no answer is as long.
+            let used = match charge.counts {
+                _ if !spent.was_sent => {
+                    self.refund(&charge, now);
+                    continue;
                 }
-            }
+                Counts::Requests => {
+                    self.share.keep(charge.meter);
+                    continue;
+                }
+                _ if spent.is_unknown => charge.units,
+                Counts::Tokens => tokens.min(TOKENS_MAX),
+                Counts::Cost => spent.cost.unwrap_or(0).min(COST_MAX),
+            };
+            self.share.settle(charge.meter, charge.units, used, now);
         }
         self.passes[pass.place()].charges = charges;
         self.free.push(pass.place());
@@ -232,6 +328,12 @@ impl Quota {
 /// The most tokens that one exchange can have spent: far more than any model writes, and few enough
 /// that a window's word holds hundreds of them.
 const TOKENS_MAX: u64 = 1 << 32;
+
+/// The most nano-dollars that one exchange can have cost: far more than any does, and few enough
+/// that a board's word holds many.
+const COST_MAX: u64 = 1 << 55;
+/// Names of budgets that a client is told: of a head, a small part.
+const BUDGETS_BYTES_MAX: usize = 2 << 10;
 
 /// Until what is spent at `at` no longer counts.
 fn reset_ms(window: Window, at: NodeMillis) -> u64 {

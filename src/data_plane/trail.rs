@@ -8,7 +8,7 @@ use crate::{
     data_plane::{
         clock::Clock,
         peer::Peer,
-        quota::{PassId, Quota, Spent},
+        quota::{Bound, PassId, Quota, Spent},
         stage::{admit, respond},
     },
     lexicon::{
@@ -20,11 +20,7 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::{
-        limit::Limit,
-        price::{Kind, Quantities},
-        route::Rule,
-    },
+    policy::{price::Quantities, route::Rule},
     snapshot::{Caller, Model},
     wire::json,
 };
@@ -67,7 +63,6 @@ pub struct Trail<'a> {
     is_forgone: bool,
     /// What was taken of limits.
     pub pass: Option<PassId>,
-    pub limit: Option<&'a Limit>,
     /// What routes it.
     pub rule: Option<&'a Rule>,
     /// Attempts that failed: target and what it failed with, one after the other; none where none
@@ -99,7 +94,7 @@ pub struct Trail<'a> {
     /// From the start to the first content; 0 is never.
     first_content_us: u32,
     contents: u32,
-    last_content: Moment,
+    last_content_us: u32,
 }
 
 impl<'a> Trail<'a> {
@@ -117,7 +112,6 @@ impl<'a> Trail<'a> {
             is_unrecorded: false,
             is_forgone: false,
             pass: None,
-            limit: None,
             rule: None,
             failed: None,
             operation: None,
@@ -142,7 +136,7 @@ impl<'a> Trail<'a> {
             answered_us: 0,
             first_content_us: 0,
             contents: 0,
-            last_content: Moment(0),
+            last_content_us: 0,
         }
     }
 
@@ -184,21 +178,41 @@ impl<'a> Trail<'a> {
         standing.is_some()
     }
 
-    /// The value of `x-tfy-applied-configurations`, an object, with the limit that was applied.
-    ///
-    /// **Cost**: none where it says nothing else; the limit's own words are written already.
-    pub fn applied(&self, value: Cow<'static, [u8]>) -> Cow<'a, [u8]> {
-        match self.limit {
-            None => value,
-            Some(limit) if &*value == b"{}" => Cow::Borrowed(limit.applied.as_bytes()),
-            Some(limit) => {
-                let mut both = value.into_owned();
-                both.pop();
-                both.push(b',');
-                both.extend_from_slice(&limit.applied.as_bytes()[1..]);
-                Cow::Owned(both)
+    /// Append the value of `x-tfy-applied-configurations`, an object, with the limits and budgets
+    /// that hold for the request.
+    pub fn push_applied(&self, out: &mut Vec<u8>, value: &[u8]) {
+        let quota = self.ledger.quota.borrow();
+        let applied = self.pass.as_ref().map(|pass| quota.applied(pass));
+        let Some((limit, budgets)) = applied.filter(|both| *both != (&[][..], &[][..])) else {
+            return out.extend_from_slice(value);
+        };
+        out.extend_from_slice(value.strip_suffix(b"}").unwrap_or(b"{"));
+        let comma = |out: &mut Vec<u8>| {
+            if !out.ends_with(b"{") {
+                out.push(b',');
             }
+        };
+        if !limit.is_empty() {
+            comma(out);
+            out.extend_from_slice(limit);
         }
+        if !budgets.is_empty() {
+            comma(out);
+            out.extend_from_slice(b"\"budget\":{\"ruleIds\":[");
+            out.extend_from_slice(budgets);
+            out.extend_from_slice(b"]}");
+        }
+        out.push(b'}');
+    }
+
+    /// How long each answer may be, in tokens, where a strict limit holds.
+    pub fn answer_max(&self) -> Option<u32> {
+        self.bound().map(|bound| bound.answer)
+    }
+
+    /// How long the answers may be, where a strict limit holds.
+    pub fn bound(&self) -> Option<Bound> {
+        self.ledger.quota.borrow().bound(self.pass.as_ref()?)
     }
 
     /// The header lines that a refused client is told beside the refusal; mostly none.
@@ -239,7 +253,7 @@ impl<'a> Trail<'a> {
     pub fn begin_attempt(&mut self) {
         self.retries = self.retries.saturating_add(1);
         (self.fault, self.refusal) = (None, None);
-        (self.first_content_us, self.last_content, self.contents) = (0, Moment(0), 0);
+        (self.first_content_us, self.last_content_us, self.contents) = (0, 0, 0);
         (self.usage, self.usage_is_reported) = (Usage::default(), false);
         (self.bytes_out, self.answered_us) = (0, 0);
     }
@@ -273,7 +287,7 @@ impl<'a> Trail<'a> {
             Some(Operation::Embeddings | Operation::CountTokens) => 1,
             _ => self.usage.output_tokens,
         };
-        let whole = is_known.then(|| since_sent(self.last_content.micros_since(self.started)));
+        let whole = is_known.then(|| since_sent(self.last_content_us));
         let first = (is_known && self.is_streaming).then(|| since_sent(self.first_content_us));
         (whole.and_then(|whole| whole.checked_div(tokens)), first)
     }
@@ -306,7 +320,7 @@ impl<'a> Trail<'a> {
         if self.first_content_us == 0 {
             self.first_content_us = now.micros_since(self.started).max(1);
         }
-        self.last_content = now;
+        self.last_content_us = now.micros_since(self.started).max(1);
         self.contents = self.contents.saturating_add(1);
     }
 
@@ -374,17 +388,12 @@ impl<'a> Trail<'a> {
         if !self.usage_is_reported && *usage == Usage::default() {
             return None;
         }
-        let cached = usage.cached_tokens.min(usage.input_tokens);
-        let quantities = Quantities::default()
-            .with(Kind::Input, usage.input_tokens - cached)
-            .with(Kind::CacheRead, cached)
-            .with(Kind::Output, usage.output_tokens);
-        self.model?.price.as_ref()?.cost(&quantities)
+        self.model?.price.as_ref()?.cost(&Quantities::of(usage))
     }
 
     fn outcome(&self) -> Outcome<'_> {
         let gaps = self.contents.saturating_sub(1);
-        let spoken_us = self.last_content.micros_since(self.started);
+        let spoken_us = self.last_content_us;
         Outcome {
             ending: self.ending,
             status: self.status,
@@ -416,6 +425,7 @@ impl<'a> Trail<'a> {
             was_sent: self.sent_us > 0,
             usage: self.usage,
             usage_is_reported: self.usage_is_reported,
+            cost: self.cost_nanodollars(),
             is_unknown: self.ending == Ending::Complete
                 && self.fault.is_none()
                 && !self.usage_is_reported

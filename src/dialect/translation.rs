@@ -1,7 +1,9 @@
 //! From one dialect into another, by way of the pivot: the one place that knows them all.
 
+mod facts;
 mod failure;
 
+pub use facts::Facts;
 pub use failure::{
     decode_failure, push_failure, push_failure_event, push_refused, retry_after_seconds,
 };
@@ -14,7 +16,7 @@ use crate::{
             dropped::Dropped,
             manner::Manner,
             part::Dialect,
-            reply::Reply,
+            reply::{Reply, Stop},
             request::Request,
             target::{Addressee, Written},
             unfold::{self, Unfold},
@@ -181,6 +183,9 @@ pub fn decode_reply<'b>(
     reply.map_err(|_| Malformed)
 }
 
+/// Answers that are ended one by one where a stream is cut; OpenAI's own bound is 128.
+const CHOICES_MAX: u32 = 1_024;
+
 /// Reads events of one dialect.
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
@@ -211,6 +216,22 @@ enum Encoder {
 }
 
 impl Encoder {
+    fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAiChat => {
+                Self::OpenAiChat(openai_chat::encode::stream::Encoder::default())
+            }
+            Dialect::Anthropic => Self::Anthropic(anthropic::encode::stream::Encoder::default()),
+            Dialect::Bedrock => Self::Bedrock(bedrock::encode::stream::Encoder::default()),
+            Dialect::Gemini => Self::Gemini(gemini::encode::stream::Encoder::default()),
+            Dialect::OpenAiResponses => {
+                Self::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
+            }
+            // No client speaks it.
+            Dialect::Cohere => Self::Nobody,
+        }
+    }
+
     fn push(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
         match self {
             Self::Nobody => {}
@@ -232,21 +253,6 @@ impl Encoder {
             Self::Gemini(encoder) => encoder.is_overfull,
         }
     }
-}
-
-/// What a stream said of itself so far.
-#[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    pub usage: Usage,
-    pub has_finished: bool,
-    /// It is complete by its dialect's own word.
-    pub is_done: bool,
-    pub has_failed: bool,
-    /// Something was said after a finish: another choice goes on.
-    pub goes_on: bool,
-    /// Words, thoughts and pieces of calls so far.
-    pub contents: u32,
 }
 
 /// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
@@ -281,22 +287,7 @@ impl Stream {
                 Dialect::Cohere => Decoder::Cohere(cohere::decode::stream::Decoder::default()),
             },
             unfold: Unfold::new(written.has_forced_tool),
-            encoder: match to {
-                to if to == from => Encoder::Nobody,
-                Dialect::Bedrock => Encoder::Bedrock(bedrock::encode::stream::Encoder::default()),
-                // No client speaks it.
-                Dialect::Cohere => Encoder::Nobody,
-                Dialect::OpenAiChat => {
-                    Encoder::OpenAiChat(openai_chat::encode::stream::Encoder::default())
-                }
-                Dialect::Anthropic => {
-                    Encoder::Anthropic(anthropic::encode::stream::Encoder::default())
-                }
-                Dialect::OpenAiResponses => {
-                    Encoder::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
-                }
-                Dialect::Gemini => Encoder::Gemini(gemini::encode::stream::Encoder::default()),
-            },
+            encoder: if to == from { Encoder::Nobody } else { Encoder::of(to) },
             facts: Facts::default(),
             forwards_pings,
         }
@@ -418,6 +409,31 @@ impl Stream {
         }
     }
 
+    /// One that writes what it reads in the same dialect, as a stream of its own: for what must be
+    /// said in a vendor's name, such as an end that it did not come to.
+    #[must_use]
+    pub fn shadow(of: Dialect) -> Self {
+        let mut stream = Self::new((of, of), Written::default(), false);
+        stream.encoder = Encoder::of(of);
+        stream
+    }
+
+    /// End the client's stream here: every answer has reached its bound. What the vendor said of
+    /// its usage is told, as at any end.
+    pub fn cut(&mut self, out: &mut Vec<u8>, manner: &Manner<'_>) {
+        for choice in 0..self.facts.choices.clamp(1, CHOICES_MAX) {
+            let finish = Delta::Finish { choice, stop: Stop::Length };
+            self.encoder.push(out, &finish, manner);
+        }
+        let usage = &mut self.facts.usage;
+        if usage.input.is_some() {
+            usage.output = usage.output.max(Some(u64::from(self.facts.contents)));
+        }
+        self.encoder.push(out, &Delta::Usage(*usage), manner);
+        self.encoder.push(out, &Delta::End, manner);
+        (self.facts.has_finished, self.facts.is_done) = (true, true);
+    }
+
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
@@ -462,10 +478,13 @@ impl Take for Pen<'_> {
             Delta::End => facts.is_done = true,
             Delta::Failed(_) => facts.has_failed = true,
             Delta::Ping if !self.forwards_pings => return,
-            Delta::Text { .. }
-            | Delta::Thinking { .. }
-            | Delta::Refusal { .. }
-            | Delta::ToolArguments { .. } => facts.contents = facts.contents.saturating_add(1),
+            Delta::Text { choice, .. }
+            | Delta::Thinking { choice, .. }
+            | Delta::Refusal { choice, .. }
+            | Delta::ToolArguments { choice, .. } => {
+                facts.contents = facts.contents.saturating_add(1);
+                facts.choices = facts.choices.max(choice.saturating_add(1));
+            }
             _ => {}
         }
         self.encoder.push(self.out, &delta, self.manner);

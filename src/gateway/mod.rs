@@ -29,6 +29,7 @@ use crate::{
         secrets::SecretSource,
         targets::{self, Targets},
         telemetry::{self, Telemetry},
+        usage::Book,
     },
     lexicon::{
         listen::Listen,
@@ -84,6 +85,7 @@ struct Books {
     writers: Vec<Writer>,
     journal: Journal,
     telemetry: Arc<Telemetry>,
+    book: Arc<Book>,
     access_log_dropped: Option<Arc<AtomicU64>>,
 }
 
@@ -122,12 +124,12 @@ async fn live(
     let (admin_listener, admin_listen) = open_admin_door(options).await?;
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
-    let books = open_books(options, &dir)?;
+    let books = open_books(options, &dir, &publisher)?;
 
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
-    let (quota, board) = open_shared(options, &dir, &publisher)?;
+    let (quota, board) = open_shared(options, &dir, &publisher, &books.book)?;
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -144,6 +146,7 @@ async fn live(
         journal: books.journal.health(),
         access_log_dropped: books.access_log_dropped,
         config: numbers(&publisher),
+        quota: Some(Arc::clone(&quota)),
         targets: targets(Arc::clone(&board), Arc::clone(&quota), &publisher),
     };
     let state = admin::AdminState {
@@ -152,6 +155,7 @@ async fn live(
         callers: admin::Callers::new(publisher.subscribe().0, None),
         telemetry: books.telemetry,
         sources,
+        book: books.book,
     };
     let watching = tokio::spawn(watch(publisher, certificates, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
@@ -189,11 +193,12 @@ async fn open_admin_door(
     Ok((listener, address))
 }
 
-fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
+fn open_books(options: &Options, dir: &DataDir, publisher: &Publisher) -> anyhow::Result<Books> {
+    let book = Book::new(dir.path(), publisher.subscribe().0);
     let keys = std::env::var("LLM_GATEWAY_METADATA_LOGGING_KEYS").ok();
     let keys = keys.map_or(Ok(Vec::new()), |keys| telemetry::metadata_keys(&keys));
     let telemetry = Telemetry::new(keys.map_err(|error| anyhow!(error))?);
-    let mut observers = vec![telemetry.observer()];
+    let mut observers = vec![telemetry.observer(), book.observer()];
     let mut access_log_dropped = None;
     if options.access_log {
         let log = AccessLog::start(std::io::stdout())?;
@@ -203,7 +208,7 @@ fn open_books(options: &Options, dir: &DataDir) -> anyhow::Result<Books> {
     let ring = (options.ring_bytes, u16::try_from(options.cores).context("--cores")?);
     let (writers, journal) = journal::begin(dir, ring, options.store, observers)
         .with_context(|| format!("the receipts in {}", dir.path().display()))?;
-    Ok(Books { writers, journal, telemetry, access_log_dropped })
+    Ok(Books { writers, journal, telemetry, book, access_log_dropped })
 }
 
 /// What all cores share: the limits, with what the last process counted of them (the ring is in the
@@ -212,10 +217,12 @@ fn open_shared(
     options: &Options,
     dir: &DataDir,
     publisher: &Publisher,
+    book: &Book,
 ) -> anyhow::Result<(Arc<Node>, Arc<Board>)> {
     let snapshot = publisher.subscribe().0.changed().context("there is a snapshot")?;
-    let pasts = quota::recall(dir.path(), &snapshot, now())
-        .with_context(|| format!("the receipts in {}", dir.path().display()))?;
+    let place = || format!("the receipts in {}", dir.path().display());
+    let mut pasts = quota::recall(dir.path(), &snapshot, now()).with_context(place)?;
+    pasts.extend(book.open(now()).with_context(place)?);
     let quota = Node::new(options.cores, options.meters_max, pasts);
     Ok((quota, Arc::new(Board::new(options.cores))))
 }

@@ -125,7 +125,7 @@ impl Outcome<'_> {
         code: "",
         fault: "",
         resolved_model: "",
-        usage: Usage { input_tokens: 0, output_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 },
+        usage: Usage::NONE,
         usage_is_reported: false,
         was_sent: false,
         cost_nanodollars: None,

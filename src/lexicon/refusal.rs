@@ -14,11 +14,13 @@ pub enum Refusal {
     DuplicateField,
     InvalidField,
     MissingModel,
+    Unbounded,
     InvalidMetadata,
     InvalidHeader,
     MissingKey,
     InvalidKey,
     ExpiredKey,
+    BudgetExceededPayment,
     ModelForbidden,
     ModelUnknown,
     OperationUnsupported,
@@ -33,6 +35,8 @@ pub enum Refusal {
     EncodingUnsupported,
     ExpectationFailed,
     RateLimited,
+    BudgetExceeded,
+    StrictCut,
     HeadersTooLarge,
     ClientGone,
     Internal,
@@ -77,21 +81,25 @@ const fn busy(code: &'static str, sentence: &'static str) -> Row {
 const REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const TIMEOUT: &str = "timeout_error";
+const BUDGET: &str = "budget_exceeded";
+const OVER_BUDGET: &str = "A budget of this gateway has no money or tokens left for this request.";
 const UPSTREAM: &str = "upstream_error";
 
 impl Refusal {
     /// Every refusal, in the order of its statuses.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 45] = [
         Self::BadHttp,
         Self::InvalidJson,
         Self::DuplicateField,
         Self::InvalidField,
         Self::MissingModel,
+        Self::Unbounded,
         Self::InvalidMetadata,
         Self::InvalidHeader,
         Self::MissingKey,
         Self::InvalidKey,
         Self::ExpiredKey,
+        Self::BudgetExceededPayment,
         Self::ModelForbidden,
         Self::ModelUnknown,
         Self::OperationUnsupported,
@@ -106,6 +114,8 @@ impl Refusal {
         Self::EncodingUnsupported,
         Self::ExpectationFailed,
         Self::RateLimited,
+        Self::BudgetExceeded,
+        Self::StrictCut,
         Self::HeadersTooLarge,
         Self::ClientGone,
         Self::Internal,
@@ -135,11 +145,13 @@ impl Refusal {
             Self::DuplicateField => row(400, "duplicate_field", REQUEST, "A field that the gateway reads appears twice; send it once."),
             Self::InvalidField => row(400, "invalid_field", REQUEST, "A field has a value of the wrong kind or out of its range."),
             Self::MissingModel => row(400, "missing_model", REQUEST, "The body names no model; set \"model\" to ACCOUNT/MODEL, as listed at /v1/models."),
+            Self::Unbounded => row(400, "unbounded_request", REQUEST, "A strict limit holds for this request, and what it may use at most cannot be known."),
             Self::InvalidMetadata => row(400, "invalid_metadata", REQUEST, "The header x-tfy-metadata must be a JSON object whose values are strings of at most 128 characters."),
             Self::InvalidHeader => row(400, "invalid_header", REQUEST, "A gateway header has a value that cannot be obeyed."),
             Self::MissingKey => row(401, "missing_api_key", AUTHENTICATION, "No API key was sent; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"."),
             Self::InvalidKey => row(401, "invalid_api_key", AUTHENTICATION, "This API key is not known here; it may have been revoked. Ask for a new one."),
             Self::ExpiredKey => row(401, "expired_api_key", AUTHENTICATION, "This API key has expired. Ask for a new one."),
+            Self::BudgetExceededPayment => row(402, BUDGET, BUDGET, OVER_BUDGET),
             Self::ModelForbidden => row(403, "model_access_denied", "permission_error", "This key may not use that model; ask whoever manages its account for access."),
             Self::ModelUnknown => row(404, "model_not_found", "not_found_error", "No such model here; GET /v1/models lists those that this key may use."),
             Self::OperationUnsupported => row(404, "operation_not_supported", "not_found_error", "That model does not serve this API; its model_types do not include it."),
@@ -154,6 +166,8 @@ impl Refusal {
             Self::EncodingUnsupported => row(415, "unsupported_content_encoding", REQUEST, "The Content-Encoding is not supported; use identity, gzip, deflate, br or zstd."),
             Self::ExpectationFailed => row(417, "expectation_failed", REQUEST, "The only expectation supported is 100-continue."),
             Self::RateLimited => row(429, "rate_limit_exceeded", "rate_limit_exceeded", "A rate limit of this gateway is reached."),
+            Self::BudgetExceeded => row(429, BUDGET, BUDGET, OVER_BUDGET),
+            Self::StrictCut => row(429, "strict_cut", BUDGET, "The answer was ended where a strict limit of this gateway had nothing left."),
             Self::HeadersTooLarge => row(431, "headers_too_large", REQUEST, "The request's header is larger than this gateway accepts."),
             Self::ClientGone => row(499, "client_closed_request", REQUEST, "The client closed the connection before the answer was complete."),
             Self::Internal => row(500, "internal_error", "server_error", "The gateway failed on this request; the request id names it in the log."),
@@ -207,11 +221,14 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_own_code_and_a_sentence_to_act_on() {
+        // A spent budget is told by the status that the operator chose.
         let mut codes = HashSet::new();
+        let both = [Refusal::BudgetExceeded, Refusal::BudgetExceededPayment];
+        assert_eq!(both.map(|it| it.row().code), ["budget_exceeded"; 2]);
         for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
             let row = refusal.row();
             assert_eq!(refusal as usize, index, "ALL is in the order of the enum");
-            assert!(codes.insert(row.code), "{} twice", row.code);
+            assert!(codes.insert((row.status, row.code)), "{} twice", row.code);
             assert!(row.sentence.ends_with('.') && row.sentence.len() > 30, "{}", row.code);
             assert!((400..600).contains(&row.status));
         }

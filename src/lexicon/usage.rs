@@ -2,8 +2,9 @@
 
 /// Tokens of one exchange, as the vendor counted them.
 ///
-/// **Units**: tokens. `cached_tokens` is part of `input_tokens`, `reasoning_tokens` part of
-/// `output_tokens`. **Source**: OpenAI API reference, "usage" of a chat completion
+/// **Units**: tokens. What was read from a cache, what was written to one and what was heard are
+/// parts of `input_tokens`, reasoning and what was spoken parts of `output_tokens`; no such part
+/// has 2^32. **Source**: OpenAI API reference, "usage" of a chat completion
 /// (platform.openai.com/docs/api-reference/chat/object, read 2026-11-21).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -11,4 +12,23 @@ pub struct Usage {
     pub output_tokens: u64,
     pub cached_tokens: u64,
     pub reasoning_tokens: u64,
+    /// Of all that was written to a cache.
+    pub cache_written_tokens: u32,
+    /// Of that, what is kept for an hour and not for five minutes.
+    pub cache_written_hour_tokens: u32,
+    pub input_audio_tokens: u32,
+    pub output_audio_tokens: u32,
+}
+
+impl Usage {
+    pub const NONE: Self = Self {
+        input_tokens: 0,
+        output_tokens: 0,
+        cached_tokens: 0,
+        reasoning_tokens: 0,
+        cache_written_tokens: 0,
+        cache_written_hour_tokens: 0,
+        input_audio_tokens: 0,
+        output_audio_tokens: 0,
+    };
 }

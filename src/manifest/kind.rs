@@ -2,8 +2,13 @@
 
 use crate::manifest::{
     account::{AuthData, Collaborator, Cost, ModelIntegration, ProviderAccount, TlsSettings},
+    budget::{
+        AppliesTo, BudgetConfig, BudgetRule, CostLimits, Filter, JointBudget, JointSubjects,
+        JointWhen, Override,
+    },
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
     limit::{RateLimitRule, RateLimitingConfig, When},
+    price::PriceTable,
     routing::{
         ClassificationStrategy, HeadersOverride, LoadBalancingConfig, RetryConfig, RouteTarget,
         RoutingConfig, RoutingRule, SessionIdentifier, SlaCutoff, StickyRouting, VirtualModel,
@@ -24,6 +29,9 @@ pub enum Twin {
     GlobalSettings,
     MetadataConfig,
     RateLimitingConfig,
+    BudgetConfig,
+    JointBudget,
+    PriceTable,
     LoadBalancingConfig,
     VirtualModelAccount,
 }
@@ -62,6 +70,10 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("gateway-global-settings", Twin::GlobalSettings),
     ("gateway-metadata-config", Twin::MetadataConfig),
     ("gateway-rate-limiting-config", Twin::RateLimitingConfig),
+    ("gateway-budget-config", Twin::BudgetConfig),
+    ("tenant-budget-config", Twin::JointBudget),
+    ("team-budget-config", Twin::JointBudget),
+    ("price-table", Twin::PriceTable),
     ("gateway-load-balancing-config", Twin::LoadBalancingConfig),
     ("provider-account/virtual-model", Twin::VirtualModelAccount),
 ];
@@ -88,9 +100,6 @@ pub const UNBUILT: &[&str] = &[
     "provider-account/wafer",
     "gateway-fallback-config",
     "gateway-guardrails-config",
-    "gateway-budget-config",
-    "tenant-budget-config",
-    "team-budget-config",
     "gateway-otel-config",
     "gateway-data-access-config",
     "gateway-data-routing-config",
@@ -163,6 +172,13 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("rules[]", keys_of::<RateLimitRule>()),
             ("rules[].when", keys_of::<When>()),
         ],
+        Twin::BudgetConfig => vec![
+            ("", keys_of::<BudgetConfig>()),
+            ("rules[]", keys_of::<BudgetRule>()),
+            ("rules[].when", keys_of::<When>()),
+        ],
+        Twin::PriceTable => vec![("", keys_of::<PriceTable>())],
+        Twin::JointBudget => joint_fields(),
         Twin::LoadBalancingConfig => [
             ("", keys_of::<LoadBalancingConfig>()),
             ("rules[]", keys_of::<RoutingRule>()),
@@ -212,6 +228,24 @@ fn target_fields(places: [&'static str; 4]) -> [(&'static str, &'static [&'stati
     ]
 }
 
+/// The same of a budget that is a document of its own.
+fn joint_fields() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("", keys_of::<JointBudget>()),
+        ("when", keys_of::<JointWhen>()),
+        ("when.subjects", keys_of::<JointSubjects>()),
+        ("when.subjects.users", keys_of::<Filter>()),
+        ("when.subjects.teams", keys_of::<Filter>()),
+        ("when.subjects.virtual_accounts", keys_of::<Filter>()),
+        ("when.models", keys_of::<Filter>()),
+        ("when.provider_accounts", keys_of::<Filter>()),
+        ("limits", keys_of::<CostLimits>()),
+        ("applies_to", keys_of::<AppliesTo>()),
+        ("applies_to.overrides[]", keys_of::<Override>()),
+        ("applies_to.overrides[].limits", keys_of::<CostLimits>()),
+    ]
+}
+
 /// Keys that a twin knows and nothing obeys yet, as patterns.
 #[must_use]
 pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
@@ -231,6 +265,9 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         Twin::AuthzRules
         | Twin::MetadataConfig
         | Twin::RateLimitingConfig
+        | Twin::BudgetConfig
+        | Twin::JointBudget
+        | Twin::PriceTable
         | Twin::LoadBalancingConfig => &[],
         Twin::GlobalSettings => {
             &["logging_settings", "semantic_cache_settings", "guardrail_settings"]

@@ -20,6 +20,8 @@ pub struct RateLimitRule {
     pub limit_to: u64,
     pub unit: RateLimitUnit,
     pub rate_limit_applies_per: Option<Vec<String>>,
+    /// Ours: not one token is spent beyond it. (Requests never are.)
+    pub strict: Option<bool>,
 }
 
 /// For whom, for what and when: the older spelling, of rate limits, routing and budgets.

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 /// Settings of the whole gateway; at most one document.
 ///
 /// **Shape**: `GlobalSettings` of the reference (A.1), and our `admins`: subjects who may use
-/// everything and the admin port.
+/// everything and the admin port; and our `budget_exceeded_status`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct GlobalSettings {
     pub admins: Option<Vec<String>>,
+    /// Ours: 429, or 402 for those whose clients tell the two apart.
+    pub budget_exceeded_status: Option<u64>,
     pub retry_settings: Option<RetryConfig>,
     pub logging_settings: Option<serde_json::Value>,
     pub semantic_cache_settings: Option<serde_json::Value>,

@@ -27,6 +27,8 @@ pub struct Subjects {
     /// None is everyone.
     pub within: Option<Grant>,
     pub without: Option<Grant>,
+    /// Besides: only these, such as a team's.
+    pub among: Option<Grant>,
 }
 
 /// A set of names.
@@ -77,6 +79,7 @@ impl Subjects {
     pub fn hold(&self, subject: SubjectId, teams: &[TeamId]) -> bool {
         self.within.as_ref().is_none_or(|within| within.includes(subject, teams))
             && !self.without.as_ref().is_some_and(|without| without.includes(subject, teams))
+            && self.among.as_ref().is_none_or(|among| among.includes(subject, teams))
     }
 }
 
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_not_said_holds_for_everything_and_what_is_said_must_all_hold() {
         let core = Grant::new(false, vec![], vec![CORE]);
-        let of_core = Subjects { within: Some(core), without: None };
+        let of_core = Subjects { within: Some(core), ..Subjects::default() };
         let conditions = || {
             vec![
                 Condition::default(),
@@ -256,7 +259,8 @@ mod tests {
 
     #[test]
     fn who_is_left_out_is_left_out_of_models_accounts_people_and_metadata() {
-        let bob = Subjects { within: None, without: Some(Grant::new(false, vec![BOB], vec![])) };
+        let without = Some(Grant::new(false, vec![BOB], vec![]));
+        let bob = Subjects { without, ..Subjects::default() };
         let conditions = || {
             vec![
                 Condition { subjects: bob.clone(), ..Condition::default() },
@@ -276,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_set_of_nobody_holds_for_nobody() {
-        let nobody = Subjects { within: Some(Grant::default()), without: None };
+        let nobody = Subjects { within: Some(Grant::default()), ..Subjects::default() };
         let none = Names { within: Some(Box::default()), ..Names::default() };
         let conditions = vec![
             Condition { subjects: nobody, ..Condition::default() },

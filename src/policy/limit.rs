@@ -1,7 +1,10 @@
 //! A rate limit: so many requests or tokens in a window, for each of what it is told apart by.
 
 use crate::{
-    lexicon::meter::{MeterKey, Window},
+    lexicon::{
+        ids::TeamId,
+        meter::{MeterKey, Window},
+    },
     policy::condition::Index,
 };
 
@@ -26,6 +29,8 @@ pub struct Limit {
     pub counts: Counts,
     pub window: Window,
     pub limit_to: u64,
+    /// Not one unit is spent beyond it.
+    pub is_strict: bool,
     pub applies_per: Box<[Entity]>,
 }
 
@@ -34,6 +39,8 @@ pub struct Limit {
 pub enum Counts {
     Requests,
     Tokens,
+    /// Nano-dollars.
+    Cost,
 }
 
 /// What a rule is told apart by: each has a meter of its own.
@@ -43,6 +50,8 @@ pub enum Entity {
     VirtualAccount,
     Model,
     Metadata(Box<str>),
+    /// Of budgets alone: each team of the caller, of which there may be several.
+    Team,
 }
 
 /// What a request is told apart by.
@@ -54,9 +63,27 @@ pub struct Entities<'a> {
     /// The model as the request names it.
     pub model: MeterKey,
     pub metadata: &'a [(&'a str, &'a str)],
+    /// By `TeamId`: all teams there are.
+    pub teams: &'a [Team],
+    /// The caller's.
+    pub caller_teams: &'a [TeamId],
 }
 
-impl Entities<'_> {
+/// A team, by what it is called and by what meters know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    pub name: Box<str>,
+    pub key: MeterKey,
+}
+
+impl Team {
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), key: MeterKey::of(&["team", name]) }
+    }
+}
+
+impl<'a> Entities<'a> {
     /// The key of a rule's meter for this request; none where the request lacks what the rule is
     /// told apart by: then the rule does not match.
     #[must_use]
@@ -64,8 +91,24 @@ impl Entities<'_> {
         applies_per.iter().try_fold(rule, |key, entity| Some(key.with(self.key(entity)?)))
     }
 
+    /// The keys of all that a budget is told apart by for this request: one for each team where
+    /// that is it, else one or none. They are not yet joined with the budget's own.
+    pub fn each(&self, applies_per: &'a [Entity]) -> impl Iterator<Item = Option<MeterKey>> + 'a {
+        let entities = *self;
+        let by_team = matches!(applies_per, [Entity::Team]);
+        let teams = if by_team { self.caller_teams } else { &[] };
+        let of_teams = teams.iter().filter_map(move |team| entities.teams.get(team.0 as usize));
+        let others = (!by_team).then(|| match applies_per {
+            [] => Some(None),
+            [one] => self.key(one).map(Some),
+            several => self.meter(MeterKey::default(), several).map(Some),
+        });
+        of_teams.map(|team| Some(team.key)).chain(others.flatten())
+    }
+
     fn key(&self, entity: &Entity) -> Option<MeterKey> {
         match entity {
+            Entity::Team => None,
             Entity::User => self.is_user.then_some(self.caller),
             Entity::VirtualAccount => (!self.is_user).then_some(self.caller),
             Entity::Model => Some(self.model),
@@ -79,14 +122,23 @@ impl Entities<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entities, Entity};
-    use crate::lexicon::meter::MeterKey;
+    use super::{Entities, Entity, Team};
+    use crate::lexicon::{ids::TeamId, meter::MeterKey};
 
     #[test]
     fn a_rule_told_apart_by_what_a_request_lacks_does_not_match() {
         let metadata = [("project", "a")];
         let (caller, model) = (MeterKey::of(&["ada"]), MeterKey::of(&["a/x"]));
-        let ada = Entities { caller, is_user: true, model, metadata: &metadata };
+        let teams = [Team::new("core"), Team::new("ads")];
+        let caller_teams = [TeamId(0), TeamId(1)];
+        let ada = Entities {
+            caller,
+            is_user: true,
+            model,
+            metadata: &metadata,
+            teams: &teams,
+            caller_teams: &caller_teams,
+        };
         let robot = Entities { is_user: false, ..ada };
         let rule = MeterKey::of(&["rule"]);
         let project = Entity::Metadata("project".into());
@@ -101,5 +153,12 @@ mod tests {
         let metadata = [("project", "b")];
         let two = Entities { metadata: &metadata, ..ada }.meter(rule, &[Entity::Model, project]);
         assert_ne!(one, two);
+        let each = |entities: &Entities<'_>, per: &'static [Entity]| {
+            entities.each(per).collect::<Vec<_>>()
+        };
+        assert_eq!(each(&ada, &[Entity::Team]), [Some(teams[0].key), Some(teams[1].key)]);
+        assert_eq!(each(&Entities { caller_teams: &[], ..ada }, &[Entity::Team]), []);
+        assert_eq!(each(&ada, &[]), [None]);
+        assert_eq!(each(&robot, &[Entity::User]), []);
     }
 }

@@ -1,5 +1,7 @@
 //! What tokens cost: integer nano-dollars, from rates by kind and by the size of the prompt.
 
+use crate::lexicon::usage::Usage;
+
 /// Rates are nano-dollars for so many units, so that the cheapest cached token is still a whole
 /// number. (A token of $0.0000000375 is 37,500,000 for a million.)
 pub const UNITS_PER_RATE: u64 = 1_000_000;
@@ -114,6 +116,36 @@ impl Quantities {
     }
 }
 
+impl Quantities {
+    /// The parts of what was used; each token is of one kind. What a vendor tells as parts that are
+    /// more than their whole is taken for no more than that, in this order.
+    #[must_use]
+    pub fn of(usage: &Usage) -> Self {
+        let mut input = usage.input_tokens;
+        let mut output = usage.output_tokens;
+        let take = |whole: &mut u64, part: u64| {
+            let part = part.min(*whole);
+            *whole -= part;
+            part
+        };
+        let cached = take(&mut input, usage.cached_tokens);
+        let mut written = take(&mut input, usage.cache_written_tokens.into());
+        let hour = take(&mut written, usage.cache_written_hour_tokens.into());
+        let heard = take(&mut input, usage.input_audio_tokens.into());
+        let spoken = take(&mut output, usage.output_audio_tokens.into());
+        let reasoning = take(&mut output, usage.reasoning_tokens);
+        Self::default()
+            .with(Kind::Input, input)
+            .with(Kind::CacheRead, cached)
+            .with(Kind::CacheWrite, written)
+            .with(Kind::CacheWriteHour, hour)
+            .with(Kind::AudioInput, heard)
+            .with(Kind::Output, output)
+            .with(Kind::AudioOutput, spoken)
+            .with(Kind::Reasoning, reasoning)
+    }
+}
+
 impl Price {
     /// From this size of prompt on, `rate` holds for `kind`; 0 is any size.
     pub fn set(&mut self, kind: Kind, from: u64, rate: u64) {
@@ -143,9 +175,73 @@ impl Price {
                 total += u128::from(count) * u128::from(self.rate(kind, prompt)?);
             }
         }
+        Some(self.billed(total))
+    }
+
+    /// What about so many tokens in and out cost; none where a rate is missing.
+    #[must_use]
+    pub fn estimate(&self, input: u64, output: u64) -> Option<u64> {
+        let output = if self.has_output() { output } else { 0 };
+        self.cost(&Quantities::default().with(Kind::Input, input).with(Kind::Output, output))
+    }
+
+    /// The most that a prompt of at most so many tokens and an answer of at most so many can cost,
+    /// whatever kinds they are of; none where the price of one is unknown.
+    #[must_use]
+    pub fn cost_at_most(&self, input: u64, output: u64) -> Option<u64> {
+        let (dear_input, dear_output) = self.dearest(input)?;
+        let total = u128::from(input) * u128::from(dear_input)
+            + u128::from(output) * u128::from(dear_output);
+        Some(self.billed(total))
+    }
+
+    /// The longest answer that costs, with a prompt of at most `input` tokens, at most
+    /// `nanodollars`; none where not even the prompt is covered, or a price is unknown.
+    #[must_use]
+    pub fn output_within(&self, input: u64, nanodollars: u64) -> Option<u64> {
+        let (dear_input, dear_output) = self.dearest(input)?;
+        let kept = u128::from(WHOLE - self.discount);
+        if kept == 0 {
+            return Some(u64::MAX);
+        }
+        let parts = u128::from(UNITS_PER_RATE) * u128::from(WHOLE);
+        let all = u128::from(nanodollars) * parts / kept;
+        let left = all.checked_sub(u128::from(input) * u128::from(dear_input))?;
+        let output = left.checked_div(u128::from(dear_output)).unwrap_or(u128::MAX);
+        Some(u64::try_from(output).unwrap_or(u64::MAX))
+    }
+
+    /// The dearest rates of tokens in and out, for prompts of at most so many.
+    fn dearest(&self, prompt: u64) -> Option<(u64, u64)> {
+        let of = |kinds: &[Kind]| {
+            let base = kinds.iter().filter_map(|kind| self.base[*kind as usize]);
+            let tiers =
+                self.tiers.iter().filter(|(kind, from, _)| *from <= prompt && kinds.contains(kind));
+            base.chain(tiers.map(|(_, _, rate)| *rate)).max()
+        };
+        let input = [
+            Kind::Input,
+            Kind::CacheRead,
+            Kind::CacheWrite,
+            Kind::CacheWriteHour,
+            Kind::AudioInput,
+        ];
+        // An answer to no price of its own, as of an embedding, has no tokens to pay for.
+        let output = of(&[Kind::Output, Kind::AudioOutput, Kind::Reasoning]);
+        Some((of(&input)?, output.unwrap_or(0)))
+    }
+
+    /// Of a sum in parts, what is billed: less the discount, rounded up once.
+    fn billed(&self, total: u128) -> u64 {
         let kept = u128::from(WHOLE - self.discount);
         let parts = u128::from(UNITS_PER_RATE) * u128::from(WHOLE);
-        Some(u64::try_from((total * kept).div_ceil(parts)).unwrap_or(u64::MAX))
+        u64::try_from((total * kept).div_ceil(parts)).unwrap_or(u64::MAX)
+    }
+
+    /// Does an answer of tokens have a price?
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.base[Kind::Output as usize].is_some()
     }
 
     fn rate(&self, kind: Kind, prompt: u64) -> Option<u64> {
@@ -153,6 +249,14 @@ impl Price {
         let own = tier.map(|(_, _, rate)| *rate).or(self.base[kind as usize]);
         own.or_else(|| self.rate(kind.stand_in()?, prompt))
     }
+}
+
+/// Nano-dollars as dollars, exact and short.
+#[must_use]
+pub fn dollars(nanodollars: u64) -> String {
+    let (whole, rest) = (nanodollars / 1_000_000_000, nanodollars % 1_000_000_000);
+    let text = format!("{whole}.{rest:09}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A decimal number times ten to the `exponent`, rounded to the nearest whole; none where the text
@@ -190,7 +294,7 @@ pub fn scaled(text: &str, exponent: i32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Price, Quantities, scaled};
+    use super::{Kind, Price, Quantities, Usage, scaled};
 
     fn price(rates: &[(Kind, u64, u64)]) -> Price {
         let mut price = Price::default();
@@ -228,6 +332,35 @@ mod tests {
     }
 
     #[test]
+    fn every_token_of_a_usage_is_of_one_kind_and_none_is_paid_for_twice() {
+        let usage = Usage {
+            input_tokens: 100,
+            output_tokens: 50,
+            cached_tokens: 40,
+            reasoning_tokens: 20,
+            cache_written_tokens: 30,
+            cache_written_hour_tokens: 10,
+            input_audio_tokens: 5,
+            output_audio_tokens: 6,
+        };
+        let expected = tokens(&[
+            (Kind::Input, 25),
+            (Kind::CacheRead, 40),
+            (Kind::CacheWrite, 20),
+            (Kind::CacheWriteHour, 10),
+            (Kind::AudioInput, 5),
+            (Kind::Output, 24),
+            (Kind::AudioOutput, 6),
+            (Kind::Reasoning, 20),
+        ]);
+        assert_eq!(Quantities::of(&usage), expected);
+
+        let odd = Usage { input_tokens: 10, cached_tokens: 11, output_tokens: 1, ..usage };
+        let expected = tokens(&[(Kind::CacheRead, 10), (Kind::AudioOutput, 1)]);
+        assert_eq!(Quantities::of(&odd), expected);
+    }
+
+    #[test]
     fn a_large_prompt_has_the_rates_of_its_tier_for_all_it_holds() {
         let price = price(&[
             (Kind::Input, 0, 1_000_000),
@@ -240,6 +373,34 @@ mod tests {
         assert_eq!(cost(200_000), Some(400_000 + 150));
         let half_cached = tokens(&[(Kind::Input, 100_000), (Kind::CacheRead, 100_000)]);
         assert_eq!(price.cost(&half_cached), Some(400_000), "cached tokens are of the prompt too");
+    }
+
+    #[test]
+    fn the_worst_case_covers_every_mix_and_what_is_left_is_spent_to_the_last_token() {
+        let mut price = price(&[
+            (Kind::Input, 0, 3_000_000),
+            (Kind::CacheWrite, 0, 3_750_000),
+            (Kind::Input, 1_000, 6_000_000),
+            (Kind::Output, 0, 15_000_000),
+        ]);
+        for discount in [0, 1_234, 10_000] {
+            price.take_off(discount);
+            for (input, output) in [(0, 1), (7, 3), (999, 250), (1_000, 0), (5_000, 77)] {
+                let most = price.cost_at_most(input, output).expect("both have a price");
+                for kind in [Kind::Input, Kind::CacheRead, Kind::CacheWrite] {
+                    let mix = tokens(&[(kind, input), (Kind::Output, output)]);
+                    assert!(price.cost(&mix).expect("known") <= most, "{kind:?} {input} {output}");
+                }
+                let fits = price.output_within(input, most).expect("it is covered");
+                assert!(fits >= output);
+                if discount < 10_000 {
+                    assert!(price.cost_at_most(input, fits).expect("known") <= most);
+                    assert!(price.cost_at_most(input, fits + 1).expect("known") > most);
+                }
+            }
+        }
+        price.take_off(0);
+        assert_eq!(price.output_within(1_000, 5_999), None, "the prompt alone costs more");
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl<'a> Prices<'a> {
         Ok(Self(prices))
     }
 
+    /// This price holds from now on.
+    pub fn insert(&mut self, vendor: &'a str, model: &'a str, price: Price) {
+        self.0.entry(vendor).or_default().insert(model, price);
+    }
+
     #[must_use]
     pub fn find(&self, vendor: &str, model: &str) -> Option<&Price> {
         self.0.get(vendor)?.get(model)

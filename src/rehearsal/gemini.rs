@@ -157,13 +157,14 @@ fn parts(ask: &Ask) -> Vec<Value> {
     let topic = contents.iter().rev().map(texts).find(|text| !text.is_empty()).unwrap_or_default();
     let config = &ask.body["generationConfig"];
     let mut parts = Vec::new();
-    if config["thinkingConfig"]["includeThoughts"] == true {
+    let thinking = &config["thinkingConfig"];
+    if thinking["includeThoughts"] == true || thinking["include_thoughts"] == true {
         parts.push(json!({"text": "Let me think about that.", "thought": true}));
     }
     let calls = calls(ask, contents, &topic);
     if calls.is_empty() {
-        let text = match config.get("responseJsonSchema") {
-            Some(schema) => tool::fill(schema, &topic).to_string(),
+        let text = match schema(config, ["responseJsonSchema", "responseSchema"]) {
+            Some(schema) => tool::fill(&schema, &topic).to_string(),
             None if ask.tricks.has("pong") => "PONG".to_owned(),
             None => words::answer(&topic, &mut Dice::new(ask.seed)),
         };
@@ -176,6 +177,27 @@ fn parts(ask: &Ask) -> Vec<Value> {
         last["thoughtSignature"] = SIGNATURE.into();
     }
     parts
+}
+
+/// A schema in either of Google's kinds; its own writes types in capitals.
+fn schema(object: &Value, [json, own]: [&str; 2]) -> Option<Value> {
+    fn lower(value: &Value) -> Value {
+        match value {
+            Value::Object(members) => members
+                .iter()
+                .map(|(key, value)| match value.as_str().filter(|_| key == "type") {
+                    Some(word) => (key.clone(), word.to_ascii_lowercase().into()),
+                    None => (key.clone(), lower(value)),
+                })
+                .collect(),
+            Value::Array(items) => items.iter().map(lower).collect(),
+            other => other.clone(),
+        }
+    }
+    // Google takes names in snake case too, and its own SDK writes one so.
+    let snake = (json == "parametersJsonSchema").then(|| object.get("parameters_json_schema"));
+    let json = object.get(json).or(snake.flatten());
+    json.cloned().or_else(|| object.get(own).map(lower))
 }
 
 /// Tools are called where the model's name or the mode wants it, and their results are not there.
@@ -195,7 +217,8 @@ fn calls(ask: &Ask, contents: &[Value], topic: &str) -> Vec<Value> {
     let is_allowed = |one: &&&Value| allowed.is_none_or(|names| names.contains(&one["name"]));
     let count = if ask.tricks.has("parallel") { 2 } else { 1 };
     let call = |function: &&Value| {
-        let args = tool::fill(&function["parametersJsonSchema"], topic);
+        let parameters = schema(function, ["parametersJsonSchema", "parameters"]);
+        let args = tool::fill(&parameters.unwrap_or_default(), topic);
         json!({"functionCall": {"name": function["name"], "args": args}})
     };
     functions.iter().filter(is_allowed).take(count).map(call).collect()

@@ -16,10 +16,16 @@ use crate::{
         read::{Document, Manifest, describe},
         secret_ref::SecretRef,
     },
-    policy::{access::Grant, condition::Index, limit::Limits, metadata::VALUE_CHARS_MAX},
+    policy::{
+        access::Grant,
+        budget::{Budget, Budgets},
+        condition::Index,
+        limit::Limits,
+        metadata::VALUE_CHARS_MAX,
+    },
     provider::auth::{Credentials, TokenSource, surroundings::Surroundings},
     snapshot::{
-        Snapshot,
+        Snapshot, budgets,
         doors::Doors,
         findings::Findings,
         limits,
@@ -81,6 +87,11 @@ pub fn compile(
     routes::names(documents, &mut places, &mut findings);
     let routes = routes::Draught::of(documents, &mut people, &places, &mut findings);
     let limits = limits::of(documents, &mut people, &places, &mut findings);
+    let budgets = {
+        let (people, places, findings) = (&mut people, &places, &mut findings);
+        budgets::of(documents, &mut budgets::Context { people, places, findings })
+    };
+    let refuses_as_payment = budget_status(documents, &mut findings) == 402;
     warn_of_closed_accounts(documents, &places, &mut findings);
 
     let mut problems = findings.problems;
@@ -93,10 +104,15 @@ pub fn compile(
         let of_tags = tags.get(&id).into_iter().flatten();
         of_rules.flat_map(|(_, pairs)| pairs).chain(of_tags).cloned().collect()
     };
+    let teams = people.teams();
     let callers = people.finish(&admins, metadata);
+    let models = || places.models.iter().map(|model| (&*model.name, &*model.account));
     let (conditions, limits) = limits.into_iter().unzip();
-    let models = places.models.iter().map(|model| (&*model.name, &*model.account));
-    let limits = Limits { index: Index::new(conditions, &callers, models), limits };
+    let limits = Limits { index: Index::new(conditions, &callers, models()), limits };
+    let (conditions, budgets): (_, Vec<Budget>) = budgets.into_iter().unzip();
+    let has_strict = budgets.iter().any(|budget| budget.is_strict);
+    let index = Index::new(conditions, &callers, models());
+    let budgets = Budgets { index, budgets, refuses_as_payment, has_strict };
     let routes = routes.finish(&callers, &places.models);
     let snapshot = Snapshot {
         version: options.version,
@@ -106,6 +122,8 @@ pub fn compile(
         model_names: places.names,
         endpoints: places.endpoints,
         limits,
+        budgets,
+        teams,
         routes,
     };
     problems.shrink_to_fit();
@@ -127,6 +145,21 @@ fn admins(documents: &[Document], people: &mut People, findings: &mut Findings) 
         }
     }
     draft.finish()
+}
+
+/// What a client is told that has spent its budget: 429 unless another status is asked for.
+fn budget_status(documents: &[Document], findings: &mut Findings) -> u64 {
+    let mut status = 429;
+    for document in documents {
+        let Manifest::GlobalSettings(settings) = &document.manifest else { continue };
+        let Some(written) = settings.budget_exceeded_status else { continue };
+        status = written;
+        if ![402, 429].contains(&written) {
+            let path = Path::top().key("budget_exceeded_status");
+            findings.error(document, &path, describe(&document.tree, &path), "429 or 402", "");
+        }
+    }
+    status
 }
 
 /// The rules of all `gateway-metadata-config` documents, in their order.

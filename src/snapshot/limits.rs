@@ -90,12 +90,18 @@ fn limit(document: &Document, path: &Path, rule: &RateLimitRule, findings: &mut 
         counts,
         window: Window::Sliding { bucket_ms },
         limit_to: rule.limit_to,
+        is_strict: rule.strict.unwrap_or(false) && counts == Counts::Tokens,
         applies_per: applies_per.into(),
     }
 }
 
 fn applied(id: &str) -> String {
-    ascii(&serde_json::json!({"rateLimit": {"ruleId": id}}).to_string())
+    format!("{{\"rateLimit\":{{\"ruleId\":{}}}}}", quoted_in_ascii(id))
+}
+
+/// A JSON string.
+pub(super) fn quoted_in_ascii(text: &str) -> String {
+    ascii(&serde_json::Value::from(text).to_string())
 }
 
 /// JSON for a header's value: what is not ASCII is escaped.
@@ -114,7 +120,7 @@ pub(super) fn ascii(json: &str) -> String {
 }
 
 /// What a rule is told apart by, as written.
-fn entity(text: &str) -> Option<Entity> {
+pub(super) fn entity(text: &str) -> Option<Entity> {
     match text {
         "user" => Some(Entity::User),
         "virtualaccount" | "virtual-account" => Some(Entity::VirtualAccount),

@@ -3,9 +3,9 @@
 //! `compile.rs` makes one from manifests and secrets, or says every reason why not. Its parts:
 //! `people.rs` (who there is), `places.rs` (models), `names.rs` (how they are found), `call.rs`,
 //! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
-//! ourselves there), `doors.rs` (tokens and what they open), `limits.rs` and `conditions.rs` (what
-//! is limited, and when), `routes.rs` and `candidates.rs` (which targets answer), `prices.rs` (what
-//! models cost), `vault.rs` (credentials), `findings.rs` (problems).
+//! ourselves there), `doors.rs` (tokens and what they open), `limits.rs`, `budgets.rs` and
+//! `conditions.rs` (what is limited, and when), `routes.rs` and `candidates.rs` (which targets
+//! answer), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -13,6 +13,7 @@
 
 mod address;
 mod auth_fields;
+mod budgets;
 mod call;
 mod candidates;
 pub mod compile;
@@ -38,8 +39,9 @@ use crate::{
     },
     policy::{
         access::Access,
+        budget::{Budget, Budgets},
         condition::Facts,
-        limit::{Entities, Limit, Limits},
+        limit::{Entities, Entity, Limit, Limits, Team},
         price::Price,
         route::{Routes, Rule, VirtualModel},
     },
@@ -62,6 +64,9 @@ pub struct Snapshot {
     pub model_names: names::Names,
     pub endpoints: Vec<Endpoint>,
     pub limits: Limits,
+    pub budgets: Budgets,
+    /// By `TeamId`.
+    pub teams: Vec<Team>,
     pub routes: Routes,
 }
 
@@ -121,12 +126,11 @@ impl AsRef<[TeamId]> for Caller {
     }
 }
 
-/// Which limit holds for a request.
+/// What a request is matched and told apart by.
 #[derive(Clone, Copy, Debug)]
-pub struct Limited<'s> {
-    pub limit: Option<(&'s Limit, MeterKey)>,
-    /// Of the model as the request names it.
-    pub model: MeterKey,
+pub struct Matter<'a> {
+    pub facts: Facts<'a>,
+    pub entities: Entities<'a>,
 }
 
 /// What a request's name is, and which rule routes it.
@@ -142,24 +146,86 @@ pub struct Routing<'s> {
 }
 
 impl Snapshot {
-    /// The limit that holds for this caller's request, and its meter.
+    /// What rules see of this caller's request for this model.
     ///
     /// **Cost**: no allocation.
     #[must_use]
-    pub fn limit(&self, subject: SubjectId, model: &str, metadata: &[(&str, &str)]) -> Limited<'_> {
+    pub fn matter<'a>(
+        &'a self,
+        subject: SubjectId,
+        model: &'a str,
+        metadata: &'a [(&'a str, &'a str)],
+    ) -> Matter<'a> {
         let model_id = self.model_names.get(model).copied();
         let named = || MeterKey::of(&["model", model]);
         let model_key = model_id.map_or_else(named, |id| self.model(id).key);
         let caller = self.caller(subject);
-        let (caller, is_user) = (caller.key, caller.is_user);
-        let entities = Entities { caller, is_user, model: model_key, metadata };
+        let entities = Entities {
+            caller: caller.key,
+            is_user: caller.is_user,
+            model: model_key,
+            metadata,
+            teams: &self.teams,
+            caller_teams: &caller.teams,
+        };
+        Matter { facts: Facts { subject, model, model_id, metadata }, entities }
+    }
+
+    /// The rate limit that holds for a request, and its meter.
+    ///
+    /// **Cost**: no allocation.
+    #[must_use]
+    pub fn limit(&self, matter: &Matter<'_>) -> Option<(&Limit, MeterKey)> {
         let limits = &self.limits;
-        let mut matching = limits.index.matches(Facts { subject, model, model_id, metadata });
-        let limit = matching.find_map(|rule| {
+        limits.index.matches(matter.facts).find_map(|rule| {
             let limit = &limits.limits[rule];
-            Some((limit, entities.meter(limit.key, &limit.applies_per)?))
-        });
-        Limited { limit, model: model_key }
+            Some((limit, matter.entities.meter(limit.key, &limit.applies_per)?))
+        })
+    }
+
+    /// The budgets that match a request, in their order, each with what it is told apart by.
+    ///
+    /// **Cost**: no allocation.
+    pub fn budgets<'s: 'm, 'm>(
+        &'s self,
+        matter: &'m Matter<'m>,
+    ) -> impl Iterator<Item = (&'s Budget, Option<MeterKey>)> + use<'s, 'm> {
+        let budgets = &self.budgets;
+        budgets.index.matches(matter.facts).flat_map(|at| {
+            let budget = &budgets.budgets[at];
+            matter.entities.each(&budget.applies_per).map(move |entity| (budget, entity))
+        })
+    }
+
+    /// The models that may answer a request: that of its name, or all that its rule names.
+    ///
+    /// **Cost**: no allocation.
+    pub fn candidates(&self, facts: &Facts<'_>) -> impl Iterator<Item = &Model> {
+        let has_rules = !self.routes.rules.is_empty();
+        let rule = has_rules.then(|| self.routing(facts.subject, facts.model, facts.metadata).rule);
+        let rule = rule.flatten();
+        let lone = facts.model_id.filter(|_| rule.is_none());
+        let of_rule = rule.into_iter().flat_map(|rule| rule.candidates.iter().map(|it| it.model));
+        of_rule.chain(lone).map(|id| self.model(id))
+    }
+
+    /// What people call that which a budget is told apart by.
+    #[must_use]
+    pub fn entity_name(&self, budget: &Budget, matter: &Matter<'_>, key: MeterKey) -> Box<str> {
+        let subject = &*self.caller(matter.facts.subject).subject;
+        let bare = subject.split_once(':').map_or(subject, |(_, name)| name);
+        let of = |entity: &Entity| match entity {
+            Entity::User | Entity::VirtualAccount => bare,
+            Entity::Model => matter.facts.model,
+            Entity::Team => {
+                self.teams.iter().find(|team| team.key == key).map_or("", |team| &team.name)
+            }
+            Entity::Metadata(key) => {
+                let found = matter.facts.metadata.iter().find(|(name, _)| *name == &**key);
+                found.map_or("", |(_, value)| value)
+            }
+        };
+        budget.applies_per.iter().map(of).collect::<Vec<_>>().join(", ").into()
     }
 
     /// Which rule routes this caller's request.

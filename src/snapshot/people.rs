@@ -12,7 +12,7 @@ use crate::{
         path::Path,
         read::{Document, Manifest, describe},
     },
-    policy::access::Grant,
+    policy::{access::Grant, limit::Team},
     snapshot::{Caller, findings::Findings},
 };
 use std::collections::HashMap;
@@ -202,6 +202,15 @@ impl People {
         self.subject_ids.get(&subject).copied()
     }
 
+    pub(super) fn team(&self, name: &str) -> Option<TeamId> {
+        self.team_ids.get(name).copied()
+    }
+
+    /// By `TeamId`.
+    pub(super) fn teams(&self) -> Vec<Team> {
+        self.team_names.iter().map(|name| Team::new(name)).collect()
+    }
+
     fn id_of(&mut self, subject: Subject) -> SubjectId {
         if let Some(id) = self.subject_ids.get(&subject) {
             return *id;
@@ -237,6 +246,18 @@ impl People {
         };
         self.subjects.into_iter().zip(self.teams_of).enumerate().map(caller).collect()
     }
+}
+
+/// What meters know a user by, whether named `user:ada` or `ada`.
+pub(super) fn user_key(name: &str) -> MeterKey {
+    let name = name.strip_prefix("user:").unwrap_or(name);
+    MeterKey::of(&["subject", &format!("user:{name}")])
+}
+
+/// The same of a virtual account.
+pub(super) fn virtual_account_key(name: &str) -> MeterKey {
+    let bare = ["virtualaccount:", "virtual-account:"].iter().find_map(|it| name.strip_prefix(it));
+    MeterKey::of(&["subject", &format!("virtualaccount:{}", bare.unwrap_or(name))])
 }
 
 /// May this be a name at all?

@@ -1,4 +1,5 @@
-//! What each model costs: by its own document, else by the vendors' lists.
+//! What each model costs: by its own document, else by the tables that are written, else by the
+//! vendors' lists.
 
 use crate::{
     manifest::{
@@ -16,16 +17,21 @@ use crate::{
         places::{AccountContext, Places},
     },
 };
-use serde_json::Value;
+use serde_json::{Number, Value};
+use std::collections::{BTreeMap, HashMap};
 
 /// Dollars for a thousand units to nano-dollars for a million.
 const PER_THOUSAND: i32 = 12;
+/// Dollars for a million units to nano-dollars for as many.
+const PER_MILLION: i32 = 9;
 /// Dollars a unit to nano-dollars for a million.
 const PER_UNIT: i32 = 15;
 
 /// Gives every model its price.
 pub(super) fn set(documents: &[Document], places: &mut Places, findings: &mut Findings) {
-    let public = Prices::read(COMPILED_IN).expect("a test reads the table that is compiled in");
+    let compiled_in =
+        Prices::read(COMPILED_IN).expect("a test reads the table that is compiled in");
+    let public = public(documents, compiled_in, findings);
     // `Places` has a model for each integration, in the order of the documents.
     let mut models = places.models.iter_mut();
     for document in documents {
@@ -41,6 +47,71 @@ pub(super) fn set(documents: &[Document], places: &mut Places, findings: &mut Fi
             }
         }
     }
+}
+
+/// The public prices: those compiled in, under those that are written.
+fn public<'a>(
+    documents: &'a [Document],
+    compiled_in: Prices<'a>,
+    findings: &mut Findings,
+) -> Prices<'a> {
+    let tables = documents.iter().filter_map(|document| match &document.manifest {
+        Manifest::PriceTable(table) => Some((document, table)),
+        _ => None,
+    });
+    let replaces = tables.clone().any(|(_, table)| table.replaces == Some(true));
+    let mut prices = if replaces { Prices::default() } else { compiled_in };
+    let mut first: HashMap<(&str, &str), &Document> = HashMap::new();
+    for (document, table) in tables {
+        let path = Path::top().key("dollars_per_million");
+        for (slug, models) in &table.dollars_per_million {
+            let path = path.key(slug);
+            let Some(vendor) = vendor::of(slug) else {
+                let hint = "the name behind provider-account/";
+                findings.error(document, &path, format!("{slug:?}"), "a vendor", hint);
+                continue;
+            };
+            for (model, rates) in models {
+                let path = path.key(model);
+                if let Some(first) = first.insert((slug, model), document) {
+                    findings.twice(document, &path, &first.origin, "one price for each model");
+                }
+                prices.insert(vendor.account_type, model, listed(document, &path, rates, findings));
+            }
+        }
+    }
+    prices
+}
+
+/// One row of a table.
+fn listed(
+    document: &Document,
+    path: &Path,
+    rates: &BTreeMap<String, Number>,
+    findings: &mut Findings,
+) -> Price {
+    let mut price = Price::default();
+    for (written, dollars) in rates {
+        let path = path.key(written);
+        let (label, from) = written.split_once('@').unwrap_or((written, "0"));
+        let kind = Kind::ALL.into_iter().find(|kind| kind.label() == label);
+        let rate = scaled(&dollars.to_string(), PER_MILLION);
+        match (kind, from.parse(), rate) {
+            (Some(kind), Ok(from), Some(rate)) => price.set(kind, from, rate),
+            (None, ..) => {
+                let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.label()).collect();
+                findings.error(document, &path, format!("{label:?}"), known.join(", "), "");
+            }
+            (_, Err(_), _) => {
+                findings.error(document, &path, format!("{from:?}"), "a number of tokens", "");
+            }
+            (.., None) => {
+                let found = describe(&document.tree, &path);
+                findings.error(document, &path, found, "dollars: a number, 0 or more", "");
+            }
+        }
+    }
+    price
 }
 
 /// A model's price; none where nobody knows it.
@@ -135,6 +206,11 @@ impl Reading<'_, '_> {
             ("output", Kind::Output, true),
             ("cache_read", Kind::CacheRead, false),
             ("cache_write", Kind::CacheWrite, false),
+            // Ours: the reference has no word for these.
+            ("cache_write_hour", Kind::CacheWriteHour, false),
+            ("audio_input", Kind::AudioInput, false),
+            ("audio_output", Kind::AudioOutput, false),
+            ("reasoning", Kind::Reasoning, false),
         ] {
             let rate = &value[key];
             if is_needed || !rate.is_null() {

@@ -127,6 +127,11 @@ impl Share {
         Ok(())
     }
 
+    /// Nothing is taken; what was used is counted when it is settled.
+    pub fn watch(&mut self, of: Handle) {
+        self.known[of.0 as usize].held += 1;
+    }
+
     /// What was spent stays spent.
     pub fn keep(&mut self, of: Handle) {
         self.known[of.0 as usize].held -= 1;

@@ -11,12 +11,14 @@
 //! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
 //!          cost u64 (nano-dollars; all ones is unknown),
+//!          tokens written to a cache, of those for an hour, heard, spoken u32 ×4,
 //!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
 //!          code, fault, resolved model; then, where the flag `routed` is set,
 //!          lengths u16 of rule and attempts, rule, attempts
 //! ```
 //!
-//! Version 1, which older stores hold, has no cost.
+//! Older stores hold version 1, which has no cost, and version 2, which has none of the four parts
+//! behind it.
 //!
 //! Bounds: each text is cut at its `_BYTES_MAX`, on a character; metadata pairs that no longer fit
 //! are left out whole. Either sets the flag `truncated`.
@@ -32,7 +34,8 @@ use crate::{
     },
 };
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+const VERSION_WITHOUT_PARTS: u8 = 2;
 const VERSION_WITHOUT_COST: u8 = 1;
 const COST_UNKNOWN: u64 = u64::MAX;
 const STREAMING: u8 = 1;
@@ -55,7 +58,7 @@ const RULE_BYTES_MAX: usize = 76;
 const ROUTED_WORDS_MAX: usize = (4 + RULE_BYTES_MAX + ATTEMPTS_BYTES_MAX) / 8;
 
 const OPENING_FIXED_BYTES: usize = 48;
-const OUTCOME_FIXED_WORDS: usize = 10;
+const OUTCOME_FIXED_WORDS: usize = 12;
 /// An outcome of which only codes are kept.
 pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
 pub(super) const OUTCOME_WORDS_MAX: usize =
@@ -161,11 +164,19 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     for (at, number) in (8..).step_by(8).zip(numbers) {
         fixed[at..at + 8].copy_from_slice(&number.to_le_bytes());
     }
-    let times = [outcome.ttft_us, outcome.inter_token_us, outcome.total_us];
-    for (at, time) in (64..).step_by(4).zip(times) {
-        fixed[at..at + 4].copy_from_slice(&time.to_le_bytes());
+    let small = [
+        usage.cache_written_tokens,
+        usage.cache_written_hour_tokens,
+        usage.input_audio_tokens,
+        usage.output_audio_tokens,
+        outcome.ttft_us,
+        outcome.inter_token_us,
+        outcome.total_us,
+    ];
+    for (at, number) in (64..).step_by(4).zip(small) {
+        fixed[at..at + 4].copy_from_slice(&number.to_le_bytes());
     }
-    fixed[76..78].copy_from_slice(&length(model));
+    fixed[92..94].copy_from_slice(&length(model));
     bytes.extend_from_slice(&fixed);
     for text in [code, fault, model] {
         bytes.extend_from_slice(text.as_bytes());
@@ -193,7 +204,7 @@ pub(super) fn renew(opening: &mut [u8]) {
 pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     let mut part = Bytes(record);
     let [version, flags, operation, 0] = part.array()? else { return Err(Corrupt) };
-    if ![VERSION, VERSION_WITHOUT_COST].contains(&version) {
+    if ![VERSION, VERSION_WITHOUT_PARTS, VERSION_WITHOUT_COST].contains(&version) {
         return Err(Corrupt);
     }
     let (core, words) = (part.u16()?, part.u16()?);
@@ -240,14 +251,21 @@ fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corru
     let [ending, flags] = part.array()?;
     let (status, retries) = (part.u16()?, part.u16()?);
     let [code, fault] = part.array()?;
-    let usage = Usage {
+    let mut usage = Usage {
         input_tokens: part.u64()?,
         output_tokens: part.u64()?,
         cached_tokens: part.u64()?,
         reasoning_tokens: part.u64()?,
+        ..Usage::NONE
     };
     let (bytes_in, bytes_out) = (part.u64()?, part.u64()?);
     let cost = if version == VERSION_WITHOUT_COST { COST_UNKNOWN } else { part.u64()? };
+    if version == VERSION {
+        usage.cache_written_tokens = part.u32()?;
+        usage.cache_written_hour_tokens = part.u32()?;
+        usage.input_audio_tokens = part.u32()?;
+        usage.output_audio_tokens = part.u32()?;
+    }
     let (ttft_us, inter_token_us, total_us) = (part.u32()?, part.u32()?, part.u32()?);
     let model = part.u16()?;
     part.take(2)?;
@@ -365,15 +383,16 @@ impl<'a> Bytes<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{VERSION_WITHOUT_COST, decode, encode};
+    use super::{VERSION_WITHOUT_COST, VERSION_WITHOUT_PARTS, decode, encode};
     use crate::lexicon::{
         ids::ReceiptId,
         receipt::{Ending, Opening, Outcome},
         time::UnixMillis,
+        usage::Usage,
     };
 
     #[test]
-    fn a_record_of_the_version_before_is_read_and_its_cost_is_unknown() {
+    fn a_record_of_an_older_version_is_read_and_what_it_does_not_say_is_unknown() {
         let opening = Opening {
             started: UnixMillis(7),
             operation: None,
@@ -393,15 +412,29 @@ mod tests {
             bytes_out: 9,
             total_us: 11,
             cost_nanodollars: Some(5),
+            usage: Usage {
+                input_tokens: 3,
+                cache_written_tokens: 2,
+                cache_written_hour_tokens: 1,
+                input_audio_tokens: 7,
+                output_audio_tokens: 8,
+                ..Usage::NONE
+            },
             ..Outcome::UNKNOWN
         };
         let id = ReceiptId { epoch: 1, core: 0, sequence: 2 };
         let mut record = encode(id, &opening, &outcome);
         assert_eq!(decode(&record).map(|it| it.outcome), Ok(outcome));
 
-        // Before the cost stand eight bytes and six numbers of the outcome.
+        // Before the cost stand eight bytes and six numbers of the outcome, behind it four parts.
         let words = usize::from(u16::from_le_bytes([record[6], record[7]]));
         let cost_at = words * 8 + 8 + 6 * 8;
+        record.drain(cost_at + 8..cost_at + 8 + 4 * 4);
+        record[0] = VERSION_WITHOUT_PARTS;
+        let usage = Usage { input_tokens: 3, ..Usage::NONE };
+        let outcome = Outcome { usage, ..outcome };
+        assert_eq!(decode(&record).map(|it| it.outcome), Ok(outcome));
+
         record.drain(cost_at..cost_at + 8);
         record[0] = VERSION_WITHOUT_COST;
 

@@ -2,25 +2,16 @@
 
 use crate::{
     cli::explain::{Part, Request, aligned},
-    lexicon::meter::{MeterKey, PAST_BUCKETS, Window},
-    policy::{
-        condition::Facts,
-        limit::{Counts, Entities, Limit},
-    },
+    lexicon::meter::{PAST_BUCKETS, Window},
+    policy::limit::{Counts, Limit},
 };
 use serde_json::json;
 
 pub(super) fn explain(request: &Request<'_>) -> Part {
     let Request { snapshot, subject, model, metadata, .. } = *request;
-    let model_id = snapshot.model_names.get(model).copied();
-    let caller = snapshot.caller(subject);
-    let entities = Entities {
-        caller: caller.key,
-        is_user: caller.is_user,
-        model: MeterKey::of(&["model", model]),
-        metadata,
-    };
-    let matching = snapshot.limits.index.matches(Facts { subject, model, model_id, metadata });
+    let matter = snapshot.matter(subject, model, metadata);
+    let entities = matter.entities;
+    let matching = snapshot.limits.index.matches(matter.facts);
     let mut holds = false;
     let (mut rows, mut rules) = (Vec::new(), Vec::new());
     for limit in matching.map(|at| &snapshot.limits.limits[at]) {
@@ -47,6 +38,7 @@ fn words(limit: &Limit) -> String {
     let counts = match limit.counts {
         Counts::Requests => "requests",
         Counts::Tokens => "tokens",
+        Counts::Cost => "nanodollars",
     };
     let period = match limit.window {
         Window::Whole => "period",

@@ -32,6 +32,15 @@ struct Line<'a> {
     output_tokens: u64,
     cached_tokens: u64,
     reasoning_tokens: u64,
+    /// These four only where there are some.
+    #[serde(skip_serializing_if = "is_none")]
+    cache_written_tokens: u32,
+    #[serde(skip_serializing_if = "is_none")]
+    cache_written_hour_tokens: u32,
+    #[serde(skip_serializing_if = "is_none")]
+    input_audio_tokens: u32,
+    #[serde(skip_serializing_if = "is_none")]
+    output_audio_tokens: u32,
     usage_reported: bool,
     cost_nanodollars: Option<u64>,
     ttft_ms: f64,
@@ -90,6 +99,10 @@ pub fn receipt_json<'a>(receipt: &'a Receipt<'a>) -> impl Serialize + 'a {
         output_tokens: outcome.usage.output_tokens,
         cached_tokens: outcome.usage.cached_tokens,
         reasoning_tokens: outcome.usage.reasoning_tokens,
+        cache_written_tokens: outcome.usage.cache_written_tokens,
+        cache_written_hour_tokens: outcome.usage.cache_written_hour_tokens,
+        input_audio_tokens: outcome.usage.input_audio_tokens,
+        output_audio_tokens: outcome.usage.output_audio_tokens,
         usage_reported: outcome.usage_is_reported,
         cost_nanodollars: outcome.cost_nanodollars,
         ttft_ms: f64::from(outcome.ttft_us) / 1000.0,
@@ -106,6 +119,11 @@ pub fn receipt_json<'a>(receipt: &'a Receipt<'a>) -> impl Serialize + 'a {
 pub fn write_line(receipt: &Receipt<'_>, line: &mut Vec<u8>) {
     serde_json::to_writer(&mut *line, &receipt_json(receipt)).expect("keys are strings");
     line.push(b'\n');
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_none(tokens: &u32) -> bool {
+    *tokens == 0
 }
 
 fn rfc3339(at: UnixMillis) -> String {

@@ -22,6 +22,7 @@ use crate::{
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
     io,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -44,6 +45,14 @@ const BATCH_RECORDS_MAX: usize = 2048;
 /// Hears of each receipt after it is in the store, in the journal's thread: it must not block.
 pub trait Observer: Send {
     fn see(&mut self, receipt: &Receipt<'_>);
+
+    /// Hears of a segment of the store before it is deleted.
+    ///
+    /// # Errors
+    /// It is not to be deleted yet.
+    fn retire(&mut self, _number: u64, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How the journal is; written by its thread.
@@ -180,7 +189,11 @@ impl Run {
         }
         if outcome.is_ok() && self.retained.is_none_or(|at| now - at >= RETAIN_EVERY) {
             self.retained = Some(now);
-            outcome = self.store.retain(SystemTime::now());
+            let observers = &mut self.observers;
+            let mut retire = |number: u64, path: &Path| {
+                observers.iter_mut().try_for_each(|observer| observer.retire(number, path))
+            };
+            outcome = self.store.retain(SystemTime::now(), &mut retire);
         }
         self.judge(outcome, now);
         self.retry.is_none() && self.reader.waiting() > 0

@@ -101,6 +101,18 @@ impl Segment {
     }
 }
 
+/// The segment at `path`; none where there is none any more.
+///
+/// # Errors
+/// The disk's.
+pub fn open_if_there(path: &Path) -> io::Result<Option<Segment>> {
+    match Segment::open(path) {
+        Ok(segment) => Ok(Some(segment)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The segments in the store's directory, oldest first: number and path.
 pub fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut segments = Vec::new();

@@ -179,21 +179,27 @@ impl Store {
         current.output.sync().inspect_err(|_| self.current = None)
     }
 
-    /// Deletes the oldest segments beyond the limits; never the one being written.
-    pub fn retain(&mut self, now: SystemTime) -> io::Result<()> {
+    /// Deletes the oldest segments beyond the limits, each after `retire` has heard of it; never
+    /// the one being written.
+    pub fn retain(
+        &mut self,
+        now: SystemTime,
+        retire: &mut dyn FnMut(u64, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut kept = Vec::new();
         let mut total_bytes = 0;
-        for (_, path) in segment::list(&self.dir)? {
+        for (number, path) in segment::list(&self.dir)? {
             let about = path.metadata()?;
             total_bytes += about.len();
-            kept.push((path, about.len(), about.modified()?));
+            kept.push((path, about.len(), about.modified()?, number));
         }
         kept.pop_if(|last| self.current.as_ref().is_some_and(|current| current.path == last.0));
-        for (path, bytes, written) in kept {
+        for (path, bytes, written, number) in kept {
             let age = now.duration_since(written).unwrap_or_default();
             if total_bytes <= self.limits.total_bytes && age <= self.limits.age {
                 break;
             }
+            retire(number, &path)?;
             fs::remove_file(&path)?;
             total_bytes -= bytes;
         }

@@ -12,7 +12,7 @@ pub mod exposition;
 mod targets;
 
 use crate::{
-    bridge::pulse::Pulse,
+    bridge::{pulse::Pulse, quota::node::Node},
     control_plane::{
         journal::{Health, Observer},
         targets::Row,
@@ -42,6 +42,8 @@ pub struct Sources {
     /// `AccessLog::dropped_total`, where there is one.
     pub access_log_dropped: Option<Arc<AtomicU64>>,
     pub config: Arc<dyn Fn() -> ConfigNumbers + Send + Sync>,
+    /// The meters of limits and budgets, where there are some.
+    pub quota: Option<Arc<Node>>,
     /// How targets fare.
     pub targets: Arc<dyn Fn() -> Vec<Row> + Send + Sync>,
 }
@@ -92,6 +94,9 @@ impl Telemetry {
         page.sample(&[], config.version);
         print_journal(&mut page, sources);
         print_pulses(&mut page, &sources.pulses);
+        if let Some(quota) = &sources.quota {
+            print_quota(&mut page, quota);
+        }
         targets::print(&mut page, &(sources.targets)());
         page.finish()
     }
@@ -112,6 +117,17 @@ impl Observer for Tally {
     fn see(&mut self, receipt: &Receipt<'_>) {
         self.0.0.lock().add(receipt);
     }
+}
+
+fn print_quota(page: &mut Exposition, quota: &Node) {
+    page.family("weir_meters", Kind::Gauge, "Meters of limits and budgets.");
+    page.sample(&[], quota.count());
+    page.family(
+        "weir_meters_overflows_total",
+        Kind::Counter,
+        "Meters that were asked for and not made, because there are as many as may be.",
+    );
+    page.sample(&[], quota.overflows());
 }
 
 fn print_journal(page: &mut Exposition, sources: &Sources) {

@@ -31,6 +31,7 @@ use crate::{
         Changes,
         retry::{Codes, PATIENCE_MS, Retry},
     },
+    provider::target::Target,
     snapshot::{Model, Snapshot},
 };
 use std::{borrow::Cow, pin::pin};
@@ -56,6 +57,13 @@ pub struct Tries<'s, 'd> {
 pub struct Attempt<'s> {
     pub model: &'s Model,
     pub changes: Option<&'s Changes>,
+}
+
+impl<'s> Attempt<'s> {
+    /// Whom a call is for, and what is said differently to it.
+    pub const fn addressee(&self) -> (&'s Target, Option<&'s Changes>) {
+        (&self.model.target, self.changes)
+    }
 }
 
 /// What becomes of a request after an attempt.
@@ -310,9 +318,8 @@ impl<'s, 'd> Tries<'s, 'd> {
         &self,
         core: &Core,
         value: Cow<'static, [u8]>,
-        trail: &Trail<'s>,
-    ) -> Cow<'s, [u8]> {
-        let value = trail.applied(value);
+        trail: &Trail<'_>,
+    ) -> Cow<'static, [u8]> {
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();

@@ -20,6 +20,8 @@ pub enum Route {
     Health,
     Ready,
     Models,
+    /// What the caller has spent of budgets.
+    MyUsage,
     /// One model; where its name stands in the head, percent-encoded.
     Model(Span),
     Call(Operation),
@@ -110,6 +112,7 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
         b"/" | b"" => Route::Health,
         b"/ready" => Route::Ready,
         b"/models" => Route::Models,
+        b"/api/svc/v1/llm-gateway/budgets/my-usage" => Route::MyUsage,
         b"/chat/completions" => Route::Call(Operation::ChatCompletions),
         b"/completions" => Route::Call(Operation::Completions),
         b"/embeddings" => Route::Call(Operation::Embeddings),

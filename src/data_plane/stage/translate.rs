@@ -7,6 +7,7 @@ use crate::{
     },
     dialect::{
         bedrock::{chunk, encode::request::BETAS},
+        bound,
         openai_chat::request::{self, Ask},
         pivot::{
             dropped::Dropped,
@@ -131,7 +132,8 @@ impl From<Fault> for Unsaid {
 /// Write the call into `out`, which is empty; `dropped` then names what the target does not see.
 ///
 /// Where both sides speak the same language, the body is the client's own bytes, spliced; else it
-/// is parsed in full, and written anew. A target that is signed is signed as of `now`.
+/// is parsed in full, and written anew. Where the answer may have at most so many tokens, the body
+/// says so. A target that is signed is signed as of `now`.
 ///
 /// # Errors
 /// `OperationUnsupported` where the target's language has no word for it; of a translation,
@@ -142,14 +144,18 @@ pub fn call(
     to: (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
-    told: (UnixMillis, &mut Dropped),
+    told: (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
     if ask.operation == Operation::StoredResponse {
-        *told.1 = Dropped::default();
+        *told.2 = Dropped::default();
         return stored(out, to.0, from, told.0);
     }
     match to.1.filter(|changes| !changes.params.is_empty()) {
         None => write(out, to, ask, from, told),
+        Some(_) if Dialect::of(ask.operation) == Dialect::Gemini => {
+            let detail = "Its rule sets parameters, which a request in Google's words cannot take.";
+            Err(Refusal::OperationUnsupported.about("model", detail).into())
+        }
         Some(changes) => {
             let mut body = Vec::with_capacity(from.body.len() + 256);
             alter::params(&mut body, from.body, changes)?;
@@ -168,7 +174,7 @@ fn write(
     (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
-    (now, dropped): (UnixMillis, &mut Dropped),
+    (now, most, dropped): (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
@@ -177,8 +183,11 @@ fn write(
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
     let speech = Speech::of(ask, target)?;
+    let says_max_tokens = target.abilities.says_max_tokens;
+    let held = most.map(|most| bound::hold(from.body, ask.operation, most, says_max_tokens));
+    let body = held.as_deref().unwrap_or(from.body);
     let head = target.head_of(speech.operation, ask.is_streaming);
-    out.reserve(head.len() + from.body.len() + 512);
+    out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
     push_headers(&mut out, speech.to, speech.mend, from);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
@@ -190,7 +199,10 @@ fn write(
     out.extend_from_slice(b"\r\n\r\n");
 
     let body_at = out.len();
-    let written = push_body(&mut out, speech.mend, target, (ask, from), dropped)?;
+    let read = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
+    let betas = from.header("anthropic-beta");
+    let said = (read.as_ref().unwrap_or(ask), body, betas);
+    let written = push_body(&mut out, speech.mend, target, said, dropped)?;
     finish::fit(&mut out, body_at, &target.fit, dropped);
     if let Some(version) = target.claude_version {
         finish::say_version(&mut out, body_at, version);
@@ -220,29 +232,28 @@ fn push_body(
     out: &mut Vec<u8>,
     mend: Mend,
     target: &Target,
-    (ask, from): (&Ask<'_>, &Request<'_>),
+    (ask, body, betas): (&Ask<'_>, &[u8], Option<&[u8]>),
     dropped: &mut Dropped,
 ) -> Result<Written, Refused> {
     let at = out.len();
-    let betas = from.header("anthropic-beta");
     match mend {
         Mend::Splice => {
             let rejects_stream_options = target.rejects_stream_options;
-            request::splice(out, from.body, ask, &target.model_json, rejects_stream_options);
+            request::splice(out, body, ask, &target.model_json, rejects_stream_options);
         }
         Mend::ToInvoke => {
-            out.extend_from_slice(from.body);
+            out.extend_from_slice(body);
             chunk::to_invoke(out, at, betas);
         }
         Mend::FromInvoke => {
-            out.extend_from_slice(from.body);
+            out.extend_from_slice(body);
             chunk::from_invoke(out, at, &target.model_json, ask.is_streaming);
         }
         Mend::Translate => {
             let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
             let to_dialect = target.dialect_for(Dialect::of(ask.operation));
             let (mut notes, client) = (Document::default(), Dialect::of(ask.operation));
-            let mut request = translation::read_request(&mut notes, from.body, client, dropped)?;
+            let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
             if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
                 request.others.push(betas_field(betas));

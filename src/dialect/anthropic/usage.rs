@@ -33,6 +33,10 @@ pub fn amend(known: &mut Usage, value: Value<'_, '_>) {
         output: count("output_tokens"),
         cached: count("cache_read_input_tokens"),
         cache_written: count("cache_creation_input_tokens"),
+        cache_written_hour: value
+            .get("cache_creation")
+            .and_then(|all| all.get("ephemeral_1h_input_tokens"))
+            .and_then(Value::as_u64),
         reasoning: thinking.and_then(Value::as_u64),
         ..Usage::default()
     });
@@ -48,6 +52,12 @@ pub fn encode(out: &mut Vec<u8>, usage: &Usage) {
     object.number("output_tokens", usage.output.unwrap_or(0));
     object.number("cache_creation_input_tokens", usage.cache_written.unwrap_or(0));
     object.number("cache_read_input_tokens", usage.cached.unwrap_or(0));
+    if let (Some(hour), Some(written)) = (usage.cache_written_hour, usage.cache_written) {
+        let mut creation = object.object("cache_creation");
+        creation.number("ephemeral_5m_input_tokens", written.saturating_sub(hour));
+        creation.number("ephemeral_1h_input_tokens", hour);
+        creation.close();
+    }
     if let Some(reasoning) = usage.reasoning {
         let mut details = object.object("output_tokens_details");
         details.number("thinking_tokens", reasoning);
@@ -65,7 +75,8 @@ mod tests {
     fn t042_cached_tokens_are_counted_once_in_both_directions() {
         let text = [
             r#"{"input_tokens":9,"output_tokens":12,"cache_creation_input_tokens":100,"#,
-            r#""cache_read_input_tokens":20,"output_tokens_details":{"thinking_tokens":3}}"#,
+            r#""cache_read_input_tokens":20,"cache_creation":{"ephemeral_5m_input_tokens":60,"#,
+            r#""ephemeral_1h_input_tokens":40},"output_tokens_details":{"thinking_tokens":3}}"#,
         ]
         .concat();
         let mut document = Document::default();
@@ -76,6 +87,7 @@ mod tests {
             output: Some(12),
             cached: Some(20),
             cache_written: Some(100),
+            cache_written_hour: Some(40),
             reasoning: Some(3),
             ..Usage::default()
         };

@@ -7,7 +7,10 @@
 //! supported) and ai.google.dev/api/caching#Schema, read 2026-11-21.
 
 use crate::{
-    dialect::pivot::{dropped::Dropped, text::Json},
+    dialect::{
+        gemini::name::camel,
+        pivot::{dropped::Dropped, text::Json},
+    },
     wire::json::{
         document::{Document, Kind, Value},
         value::push_json_string,
@@ -54,9 +57,10 @@ fn push_from_google(out: &mut Vec<u8>, schema: Value<'_, '_>) {
     let is_nullable = schema.get("nullable").and_then(Value::as_bool) == Some(true);
     let mut object = Object::open(out);
     for (key, value) in schema.members() {
+        let key = camel(&key);
         match &*key {
             // The order of members is Google's alone.
-            "nullable" | "propertyOrdering" | "property_ordering" => {}
+            "nullable" | "propertyOrdering" => {}
             "type" if value.kind() == Kind::String => {
                 push_type(object.key("type"), value, is_nullable);
             }
@@ -67,7 +71,7 @@ fn push_from_google(out: &mut Vec<u8>, schema: Value<'_, '_>) {
                 let written = digits.unwrap_or(Cow::Borrowed(value.raw()));
                 push_key(&mut object, &key).extend_from_slice(written.as_bytes());
             }
-            "anyOf" | "any_of" => {
+            "anyOf" => {
                 let mut array = Array::open(object.key("anyOf"));
                 value.items().for_each(|one| push_from_google(array.item(), one));
                 array.close();
@@ -194,7 +198,7 @@ mod tests {
     fn googles_own_schema_is_a_json_schema() {
         let own = json!({"type": "OBJECT", "propertyOrdering": ["b", "a"], "required": ["a"],
             "properties": {"a": {"type": "STRING", "nullable": true, "enum": ["x", "y"]},
-                "b": {"type": "ARRAY", "minItems": "1", "items": {"type": "INTEGER"}},
+                "b": {"type": "ARRAY", "min_items": "1", "items": {"type": "INTEGER"}},
                 "odd\"name": {"anyOf": [{"type": "NULL"}, {"type": "NUMBER"}]}}});
         let text = own.to_string();
         let mut document = Document::default();

@@ -30,6 +30,7 @@ fn read_in_full(value: &[u8]) -> Option<Usage> {
         "prompt_tokens_details",
         "completion_tokens_details",
         "prompt_cache_hit_tokens",
+        "cache_creation_input_tokens",
     ];
     let object = json::object::scan_object(value, &keys).ok()?;
     let raw = |index: usize| object.values[index].map(|span| span.of(value));
@@ -43,7 +44,15 @@ fn read_in_full(value: &[u8]) -> Option<Usage> {
         output_tokens: count(1).unwrap_or(0),
         cached_tokens: detail(2, "cached_tokens").or(count(4)).unwrap_or(0),
         reasoning_tokens: detail(3, "reasoning_tokens").unwrap_or(0),
+        cache_written_tokens: part(count(5)),
+        cache_written_hour_tokens: 0,
+        input_audio_tokens: part(detail(2, "audio_tokens")),
+        output_audio_tokens: part(detail(3, "audio_tokens")),
     })
+}
+
+fn part(count: Option<u64>) -> u32 {
+    u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
 fn nested(object: &[u8], key: &str) -> Option<u64> {
@@ -69,6 +78,7 @@ pub fn decode(value: Value<'_, '_>) -> pivot::usage::Usage {
         output: count("completion_tokens"),
         cached: cached.map(|cached| cached.min(prompt.unwrap_or(cached))),
         cache_written: count("cache_creation_input_tokens"),
+        cache_written_hour: None,
         reasoning: detail(output, "reasoning_tokens"),
         input_audio: detail(input, "audio_tokens"),
         output_audio: detail(output, "audio_tokens"),
@@ -125,10 +135,11 @@ struct Plain<'v> {
     rest: &'v [u8],
 }
 
-impl Plain<'_> {
+impl<'v> Plain<'v> {
     fn read(&mut self) -> Option<Usage> {
         let (mut input, mut output) = (None, None);
         let (mut cached, mut hit, mut reasoning) = (None, None, None);
+        let (mut heard, mut spoken) = (None, None);
         let (mut has_input_details, mut has_output_details) = (false, false);
         self.byte(b'{')?;
         loop {
@@ -141,10 +152,10 @@ impl Plain<'_> {
                 self.number()?;
             } else if !has_input_details && self.takes(b"\"prompt_tokens_details\"") {
                 has_input_details = true;
-                self.details(b"cached_tokens", &mut cached)?;
+                self.details((b"cached_tokens", &mut cached), &mut heard)?;
             } else if !has_output_details && self.takes(b"\"completion_tokens_details\"") {
                 has_output_details = true;
-                self.details(b"reasoning_tokens", &mut reasoning)?;
+                self.details((b"reasoning_tokens", &mut reasoning), &mut spoken)?;
             } else if self.takes(b"\"prompt_cache_hit_tokens\"") {
                 once(&mut hit, self.number()?)?;
             } else {
@@ -159,18 +170,27 @@ impl Plain<'_> {
             output_tokens: output.unwrap_or(0),
             cached_tokens: cached.or(hit).unwrap_or(0),
             reasoning_tokens: reasoning.unwrap_or(0),
+            input_audio_tokens: part(heard),
+            output_audio_tokens: part(spoken),
+            ..Usage::NONE
         })
     }
 
-    /// The number of this name among others.
-    fn details(&mut self, wanted: &[u8], found: &mut Option<u64>) -> Option<()> {
+    /// The number of this name and that of audio, among others.
+    fn details(
+        &mut self,
+        (wanted, found): (&[u8], &mut Option<u64>),
+        audio: &mut Option<u64>,
+    ) -> Option<()> {
         self.byte(b':')?;
         self.byte(b'{')?;
         loop {
-            let is_wanted = self.key()? == wanted;
+            let key = self.key()?;
             let number = self.number()?;
-            if is_wanted {
+            if key == wanted {
                 once(found, number)?;
+            } else if key == b"audio_tokens" {
+                once(audio, number)?;
             }
             if !self.goes_on()? {
                 return Some(());
@@ -187,7 +207,7 @@ impl Plain<'_> {
     }
 
     /// A key of small letters.
-    fn key(&mut self) -> Option<&[u8]> {
+    fn key(&mut self) -> Option<&'v [u8]> {
         self.byte(b'"')?;
         let is_inside = |byte: &u8| matches!(byte, b'a'..=b'z' | b'_');
         let length = self.rest.iter().position(|byte| !is_inside(byte))?;
@@ -253,12 +273,18 @@ mod tests {
     fn cached_and_reasoning_tokens_are_found_in_their_details() {
         let usage = read(
             br#"{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21,
-                "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0},
+                "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":2},
                 "completion_tokens_details":{"reasoning_tokens":8}}"#,
         );
 
-        let expected =
-            Usage { input_tokens: 9, output_tokens: 12, cached_tokens: 4, reasoning_tokens: 8 };
+        let expected = Usage {
+            input_tokens: 9,
+            output_tokens: 12,
+            cached_tokens: 4,
+            reasoning_tokens: 8,
+            input_audio_tokens: 2,
+            ..Usage::NONE
+        };
         assert_eq!(usage, Some(expected));
     }
 

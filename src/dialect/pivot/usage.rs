@@ -14,6 +14,8 @@ pub struct Usage {
     pub cached: Option<u64>,
     /// Written to a cache.
     pub cache_written: Option<u64>,
+    /// Of that, for an hour.
+    pub cache_written_hour: Option<u64>,
     pub reasoning: Option<u64>,
     pub input_audio: Option<u64>,
     pub output_audio: Option<u64>,
@@ -27,6 +29,7 @@ impl Usage {
             (&mut self.output, later.output),
             (&mut self.cached, later.cached),
             (&mut self.cache_written, later.cache_written),
+            (&mut self.cache_written_hour, later.cache_written_hour),
             (&mut self.reasoning, later.reasoning),
             (&mut self.input_audio, later.input_audio),
             (&mut self.output_audio, later.output_audio),
@@ -50,6 +53,14 @@ impl Usage {
             output_tokens: self.output.unwrap_or(0),
             cached_tokens: self.cached.unwrap_or(0),
             reasoning_tokens: self.reasoning.unwrap_or(0),
+            cache_written_tokens: part(self.cache_written),
+            cache_written_hour_tokens: part(self.cache_written_hour),
+            input_audio_tokens: part(self.input_audio),
+            output_audio_tokens: part(self.output_audio),
         })
     }
+}
+
+fn part(count: Option<u64>) -> u32 {
+    u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX)
 }

@@ -3,6 +3,7 @@
 The environment is as for check.py; the account `goog` is the scripted vendor spoken to in Google's language.
 """
 
+import functools
 import json
 import os
 import sys
@@ -19,6 +20,8 @@ WORDS = {"goog": "gemini", "test": "plain", "claude": "claude"}
 TOOLS = {"goog": "gemini-think-tool", "test": "tool", "claude": "claude-tool"}
 
 
+# A client that nobody holds closes its connections, even in the midst of a call.
+@functools.cache
 def client(account):
     options = types.HttpOptions(base_url=f"{ROOT}/gemini/{account}/proxy", timeout=20_000)
     return genai.Client(api_key=KEY, http_options=options)

@@ -1,4 +1,4 @@
-//! AWS's frames on either side of a stream: cutting it, and what stands in frames.
+//! AWS's frames on either side of a stream: splitting it, and what stands in frames.
 
 use crate::{
     data_plane::stage::relay::Talk,
@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// Cuts a stream into what is seen at once.
-pub(super) enum Cutter {
+/// Splits a stream into what is seen at once.
+pub(super) enum Splitter {
     Events(sse::Scanner),
     Frames(eventstream::Scanner),
 }
@@ -26,7 +26,7 @@ pub(super) enum Piece {
     Frame(Frame),
 }
 
-impl Cutter {
+impl Splitter {
     pub(super) fn new(is_framed: bool) -> Self {
         if is_framed {
             Self::Frames(eventstream::Scanner::default())

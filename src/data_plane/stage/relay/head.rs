@@ -96,7 +96,7 @@ pub fn push(
     out.extend_from_slice(b"x-tfy-resolved-model: ");
     out.extend_from_slice(trail.resolved_model().as_bytes());
     out.extend_from_slice(b"\r\nx-tfy-applied-configurations: ");
-    out.extend_from_slice(applied);
+    trail.push_applied(out, applied);
     out.extend_from_slice(b"\r\nx-request-id: ");
     out.extend_from_slice(trail.request_id.as_bytes());
     out.extend_from_slice(b"\r\nrequest-id: ");

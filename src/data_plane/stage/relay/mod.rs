@@ -4,9 +4,10 @@
 //! and `passage.rs` says what becomes of each; `whole.rs` relays one
 //! JSON document as it comes, `told.rs` one that must be read first; `error.rs` an answer that is
 //! none; `frames.rs` knows AWS's frames. All write their head, and frame what follows, by
-//! `head.rs`.
+//! `head.rs`; `cut.rs` ends a stream at a strict limit.
 
 mod array;
+mod cut;
 mod error;
 mod frames;
 mod head;

@@ -4,6 +4,7 @@ use crate::{
     data_plane::{
         stage::relay::{
             Talk,
+            cut::Cutter,
             frames::{self, Framing, Piece},
         },
         trail::Trail,
@@ -201,6 +202,15 @@ impl<'t> Passage<'t> {
         }
     }
 
+    /// Append the end of an answer that has reached its bound.
+    pub(super) fn cut(&mut self, cutter: &mut Cutter<'_>, told: &mut Vec<u8>) {
+        let written = match self {
+            Self::Told { stream, is_straight: false, .. } => Some(&mut **stream),
+            Self::Watched(_) | Self::Told { .. } => None,
+        };
+        cutter.cut(told, written);
+    }
+
     /// Append what the client is told of an answer that broke off.
     pub(super) fn break_off(&mut self, refusal: Refusal, request_id: &str, told: &mut Vec<u8>) {
         match self {
@@ -232,7 +242,7 @@ pub(super) fn error_of(bytes: &[u8], piece: &Piece) -> Option<Vec<u8>> {
 }
 
 /// The data of an event; borrowed where it is of one line, as nearly always.
-fn data_of<'b>(bytes: &'b [u8], event: &Event) -> Option<Cow<'b, [u8]>> {
+pub(super) fn data_of<'b>(bytes: &'b [u8], event: &Event) -> Option<Cow<'b, [u8]>> {
     match &event.data {
         Data::None => None,
         Data::One(range) => Some(Cow::Borrowed(&bytes[range.clone()])),

@@ -11,8 +11,9 @@ use crate::{
         stage::relay::{
             Reply, Talk,
             array::Array,
+            cut::Cutter,
             error,
-            frames::{self, Cutter, Piece},
+            frames::{self, Piece, Splitter},
             head::{self, Length},
             passage::{Passage, Share, error_of, told_by},
             refuse,
@@ -65,7 +66,7 @@ struct Relay<'t> {
     status: u16,
     length: Option<Length>,
     passage: Passage<'t>,
-    cutter: Cutter,
+    splitter: Splitter,
     /// The client gets frames.
     is_framed: bool,
     /// What came and was not sent yet.
@@ -80,6 +81,8 @@ struct Relay<'t> {
     /// The data of an error that came before anything else.
     early_error: Option<Vec<u8>>,
     finished_at: Option<Moment>,
+    /// Where a strict limit holds.
+    cutter: Option<Box<Cutter<'t>>>,
     hold: Option<Hold>,
 }
 
@@ -93,7 +96,7 @@ pub(super) async fn relay<'t>(
         status: answer.head.status,
         length: None,
         passage: Passage::<'t>::new(talk, reply.trail, &reply.core.buffers),
-        cutter: Cutter::new(talk.call.is_framed),
+        splitter: Splitter::new(talk.call.is_framed),
         is_framed: talk.ask.operation.is_framed(),
         pending: reply.core.buffers.take(),
         told: reply.core.buffers.take(),
@@ -102,6 +105,7 @@ pub(super) async fn relay<'t>(
         array: talk.ask.is_array.then(Array::default),
         early_error: None,
         finished_at: None,
+        cutter: Cutter::of(talk, reply.trail),
         hold: reply.again.map(|_| Hold::default()),
     };
     let ended = loop {
@@ -117,7 +121,7 @@ pub(super) async fn relay<'t>(
         if let Err(fault) = moved {
             break Err(Failure::Fault(fault));
         }
-        if answer.body.is_done() || relay.passage.is_over() {
+        if answer.body.is_done() || relay.passage.is_over() || relay.is_cut() {
             break Ok(());
         }
         if reply.downlink.send().await.is_err() {
@@ -141,7 +145,11 @@ pub(super) async fn relay<'t>(
 impl Relay<'_> {
     /// Look at every event that is whole.
     fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<(), Fault> {
-        while let Some(piece) = self.cutter.next(&self.pending)? {
+        while let Some(piece) = self.splitter.next(&self.pending)? {
+            let crosses = |cutter: &mut Box<Cutter<'_>>| cutter.crosses(&self.pending, &piece);
+            if self.cutter.as_mut().is_some_and(crosses) {
+                break;
+            }
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
             let seen = self.passage.see(&self.pending, &piece, &mut self.told);
             if let Some(hold) = &mut self.hold {
@@ -167,6 +175,11 @@ impl Relay<'_> {
             seen.map_err(|Malformed| Fault::Invalid)?;
         }
         Ok(())
+    }
+
+    /// Does what comes next cross a strict limit?
+    fn is_cut(&self) -> bool {
+        self.cutter.as_ref().is_some_and(|cutter| cutter.has_crossed)
     }
 
     /// Is nothing told yet, for another attempt may follow?
@@ -222,7 +235,7 @@ impl Relay<'_> {
         }
         if self.end > 0 {
             self.pending.drain(..self.end);
-            self.cutter.consumed(self.end);
+            self.splitter.consumed(self.end);
             (self.from, self.end) = (0, 0);
         }
     }
@@ -262,6 +275,7 @@ impl Relay<'_> {
                 return Err(Stop::ClientGone);
             }
             Err(Failure::Fault(fault)) if !self.passage.outlives(fault) => Some(fault),
+            _ if self.is_cut() => None,
             _ => {
                 self.take_rest(reply);
                 let is_whole = self.passage.is_complete() || self.passage.has_failed();
@@ -296,7 +310,7 @@ impl Relay<'_> {
     /// What stands behind the last blank line is an event too, if it is whole in itself; else it
     /// was cut off.
     fn take_rest(&mut self, reply: &mut Reply<'_, '_, '_>) {
-        if matches!(self.cutter, Cutter::Frames(_)) {
+        if matches!(self.splitter, Splitter::Frames(_)) {
             return;
         }
         let rest = self.pending.trim_ascii_end();
@@ -314,7 +328,11 @@ impl Relay<'_> {
 
     /// Write what the client is told of the end.
     fn close(&mut self, fault: Option<Fault>, trail: &mut Trail<'_>) -> Ending {
-        if let Some(fault) = fault {
+        if let Some(cutter) = self.cutter.as_deref_mut().filter(|cutter| cutter.has_crossed) {
+            cutter.account(trail);
+            self.passage.cut(cutter, &mut self.told);
+            Ending::Complete
+        } else if let Some(fault) = fault {
             let refusal = fault.refusal().unwrap_or(Refusal::StreamTruncated);
             trail.fault = Some(fault);
             trail.refusal = Some(refusal);

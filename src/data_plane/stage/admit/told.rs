@@ -1,0 +1,187 @@
+//! What a client is told of limits and budgets.
+
+use crate::{
+    data_plane::{quota::Standing, stage::respond},
+    lexicon::{
+        meter::{PAST_BUCKETS, Window},
+        refusal::{Refusal, Refused},
+    },
+    policy::{
+        budget::{Budget, Cap},
+        calendar::Period,
+        limit::{Counts, Limit},
+        price::dollars,
+    },
+    wire::http1,
+};
+use std::fmt::Write as _;
+
+/// Asking again after a longer wait is nothing that a client's library should do by itself.
+const WAIT_SECONDS_MAX: u64 = 60;
+
+/// Why there is no room.
+#[derive(Debug)]
+pub enum Short<'s> {
+    /// There are as many meters as there may be.
+    Meters,
+    /// What it may use at most cannot be known.
+    Unbounded(Refused),
+    /// The rate limit has too little left.
+    Limit { limit: &'s Limit, standing: Standing, wanted: u64, frees_in_ms: Option<u64> },
+    /// A budget has.
+    Budget { budget: &'s Budget, cap: Cap, left: u64, wanted: u64, frees_in_ms: Option<u64> },
+}
+
+impl Short<'_> {
+    /// Might a shorter answer still fit?
+    pub const fn is_strict(&self) -> bool {
+        match self {
+            Self::Limit { limit, .. } => limit.is_strict,
+            Self::Budget { budget, .. } => budget.is_strict,
+            Self::Meters | Self::Unbounded(_) => false,
+        }
+    }
+}
+
+/// The refusal, and into `told` the headers that say the same to a program.
+#[cold]
+pub fn refuse(short: Short<'_>, is_payment: bool, told: &mut Vec<u8>) -> Refused {
+    match short {
+        Short::Meters => Refusal::MetersFull.into(),
+        Short::Unbounded(refused) => refused,
+        Short::Limit { limit, standing, wanted, frees_in_ms } => {
+            let counts = word(limit.counts);
+            let mut detail = format!(
+                "Rule {:?} allows {} {counts} per {}; {} are left and this request takes {wanted}.",
+                limit.id,
+                limit.limit_to,
+                period(limit.window),
+                standing.left,
+            );
+            if let Some(millis) = frees_in_ms {
+                let seconds = millis.div_ceil(1_000).max(1);
+                let _ = write!(detail, " Try again in {seconds} s.");
+                respond::push_header(told, "retry-after", &seconds.to_string());
+            } else {
+                detail.push_str(" It can never have so many: ask for less.");
+                respond::push_header(told, "x-should-retry", "false");
+            }
+            push_standing(told, &standing);
+            respond::push_header(told, "x-tfy-applied-configurations", &limit.applied);
+            Refused { refusal: Refusal::RateLimited, detail: detail.into(), param: None }
+        }
+        Short::Budget { budget, cap, left, wanted, frees_in_ms } => {
+            let detail = over_budget(budget, &cap, (left, wanted), frees_in_ms);
+            let seconds = frees_in_ms.map(|millis| millis.div_ceil(1_000).max(1));
+            if let Some(seconds) = seconds {
+                respond::push_header(told, "retry-after", &seconds.to_string());
+            }
+            if seconds.is_none_or(|seconds| seconds > WAIT_SECONDS_MAX) {
+                respond::push_header(told, "x-should-retry", "false");
+            }
+            let id = &budget.id_json;
+            let applied = format!("{{\"budget\":{{\"ruleIds\":[{id}],\"exceeded\":{id}}}}}");
+            respond::push_header(told, "x-tfy-applied-configurations", &applied);
+            let refusal =
+                if is_payment { Refusal::BudgetExceededPayment } else { Refusal::BudgetExceeded };
+            Refused { refusal, detail: detail.into(), param: None }
+        }
+    }
+}
+
+fn over_budget(
+    budget: &Budget,
+    cap: &Cap,
+    (left, wanted): (u64, u64),
+    frees_in_ms: Option<u64>,
+) -> String {
+    let amount = |units: u64| match budget.counts {
+        Counts::Cost => format!("${}", dollars(units)),
+        Counts::Tokens => format!("{units} tokens"),
+        Counts::Requests => format!("{units} requests"),
+    };
+    let per = match cap.period {
+        Period::Lifetime => "in all".to_owned(),
+        period => format!("per {} (UTC)", period.label()),
+    };
+    let mut text = format!(
+        "Budget {:?} allows {} {per}; {} is left and this request may take {}.",
+        budget.id,
+        amount(cap.limit),
+        amount(left),
+        amount(wanted),
+    );
+    match frees_in_ms {
+        Some(millis) => {
+            let _ = write!(text, " It begins anew in {} s.", millis.div_ceil(1_000).max(1));
+        }
+        None => text.push_str(" Ask whoever manages it for more."),
+    }
+    text
+}
+
+/// Append `x-ratelimit-…` as OpenAI's clients know them.
+///
+/// **Source**: platform.openai.com/docs/guides/rate-limits, "Rate limits in headers", read
+/// 2026-11-21: `x-ratelimit-limit-requests: 60`, `…-remaining-requests: 59`,
+/// `…-reset-requests: 1m0s`, and the same for tokens.
+pub fn push_standing(out: &mut Vec<u8>, standing: &Standing) {
+    let counts = word(standing.counts).as_bytes();
+    for (name, number) in
+        [(&b"x-ratelimit-limit-"[..], standing.limit), (b"x-ratelimit-remaining-", standing.left)]
+    {
+        out.extend_from_slice(name);
+        out.extend_from_slice(counts);
+        out.extend_from_slice(b": ");
+        http1::push_decimal(out, number);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"x-ratelimit-reset-");
+    out.extend_from_slice(counts);
+    out.extend_from_slice(b": ");
+    push_span(out, standing.reset_ms.div_ceil(1_000));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `1h5m3s`, leaving out what is zero before the first.
+fn push_span(out: &mut Vec<u8>, seconds: u64) {
+    let parts = [(seconds / 3_600, b'h'), (seconds / 60 % 60, b'm'), (seconds % 60, b's')];
+    let first = parts.iter().position(|(number, _)| *number > 0).unwrap_or(2);
+    for (number, unit) in &parts[first..] {
+        http1::push_decimal(out, *number);
+        out.push(*unit);
+    }
+}
+
+const fn word(counts: Counts) -> &'static str {
+    match counts {
+        Counts::Requests => "requests",
+        Counts::Tokens => "tokens",
+        Counts::Cost => "nanodollars",
+    }
+}
+
+const fn period(window: Window) -> &'static str {
+    match window {
+        Window::Whole => "period",
+        Window::Sliding { bucket_ms } => match bucket_ms as u64 * PAST_BUCKETS {
+            60_000 => "minute",
+            3_600_000 => "hour",
+            _ => "day",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_span;
+
+    #[test]
+    fn a_span_is_written_as_openai_writes_it() {
+        for (seconds, text) in [(0, "0s"), (1, "1s"), (60, "1m0s"), (3_903, "1h5m3s")] {
+            let mut out = Vec::new();
+            push_span(&mut out, seconds);
+            assert_eq!(out, text.as_bytes());
+        }
+    }
+}

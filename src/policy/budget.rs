@@ -1,0 +1,173 @@
+//! A budget: so many tokens or nano-dollars in a period of the calendar, for each of what it is
+//! told apart by.
+//!
+//! There are two kinds. Of the *ordered* ones (`gateway-budget-config`) every one that matches a
+//! request counts it, and the first alone decides. Of the *joint* ones (`tenant-budget-config`,
+//! `team-budget-config`) every one that matches counts and decides, and all must allow.
+
+use crate::{
+    lexicon::{
+        ids::SubjectId,
+        meter::{MeterKey, MeterSpec, Window},
+        receipt::Outcome,
+    },
+    policy::{
+        calendar::{Period, Span},
+        condition::{Index, Subjects},
+        limit::{Counts, Entities, Entity},
+    },
+};
+use std::collections::HashMap;
+
+/// All budgets: the ordered ones in their order, then the joint ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budgets {
+    pub index: Index,
+    pub budgets: Vec<Budget>,
+    /// A refused client gets 402 in place of 429.
+    pub refuses_as_payment: bool,
+    pub has_strict: bool,
+}
+
+/// One budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// A rule's id, or a joint budget's name.
+    pub id: Box<str>,
+    /// The same as a JSON string in ASCII: clients are told it.
+    pub id_json: Box<str>,
+    pub kind: Kind,
+    pub mode: Mode,
+    /// Not one unit is spent beyond it.
+    pub is_strict: bool,
+    pub counts: Counts,
+    pub caps: Box<[Cap]>,
+    /// For whom it is.
+    pub subjects: Subjects,
+    /// None is one meter for all.
+    pub applies_per: Box<[Entity]>,
+    /// By the key of what it is told apart by: other caps for these.
+    pub overrides: HashMap<MeterKey, Box<[Cap]>>,
+}
+
+/// Where a budget was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `gateway-budget-config`.
+    Ordered,
+    /// `tenant-budget-config`.
+    Tenant,
+    /// `team-budget-config`, and the team's name.
+    Team(Box<str>),
+}
+
+/// What becomes of a request for which a budget has nothing left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    Enforce,
+    /// It is counted.
+    Audit,
+    /// It is refused unless another budget that enforces has room for it.
+    SoftEnforce,
+}
+
+/// The most that may be spent in one kind of period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    pub period: Period,
+    /// Of the budget and the kind of period.
+    pub key: MeterKey,
+    /// Tokens or nano-dollars.
+    pub limit: u64,
+}
+
+impl Cap {
+    /// The key of the meter of this cap, for what it is told apart by, in this period.
+    #[must_use]
+    pub fn meter(&self, entity: Option<MeterKey>, span: &Span) -> MeterKey {
+        let key = entity.map_or(self.key, |entity| self.key.with(entity));
+        if self.period == Period::Lifetime { key } else { key.with(span.key) }
+    }
+
+    /// All that its meter is made from.
+    #[must_use]
+    pub fn spec(&self, entity: Option<MeterKey>, span: &Span, version: u64) -> MeterSpec {
+        let (key, window, limit) = (self.meter(entity, span), Window::Whole, self.limit);
+        MeterSpec { key, window, limit, until: span.end, version }
+    }
+}
+
+impl Kind {
+    /// The type of its document.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Ordered => "gateway-budget-config",
+            Self::Tenant => "tenant-budget-config",
+            Self::Team(_) => "team-budget-config",
+        }
+    }
+}
+
+impl Mode {
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+            Self::SoftEnforce => "soft_enforce",
+        }
+    }
+}
+
+impl Budget {
+    /// What an exchange that was sent counts for.
+    #[must_use]
+    pub fn units(&self, outcome: &Outcome<'_>) -> u64 {
+        match self.counts {
+            Counts::Requests => 1,
+            Counts::Tokens => {
+                outcome.usage.input_tokens.saturating_add(outcome.usage.output_tokens)
+            }
+            Counts::Cost => outcome.cost_nanodollars.unwrap_or(0),
+        }
+    }
+
+    /// Is it one that this caller may know of: of all, or told apart by who asks? Who spends on a
+    /// project or a model is not told.
+    #[must_use]
+    pub fn is_of(&self, subject: SubjectId, entities: &Entities<'_>) -> bool {
+        let by_caller = |entity: &Entity| {
+            matches!(entity, Entity::User | Entity::VirtualAccount | Entity::Team)
+        };
+        self.subjects.hold(subject, entities.caller_teams) && self.applies_per.iter().all(by_caller)
+    }
+
+    /// Its caps, and those of all overrides.
+    pub fn every_cap(&self) -> impl Iterator<Item = &Cap> {
+        self.caps.iter().chain(self.overrides.values().flatten())
+    }
+
+    /// What its overrides know one by, of those it is told apart by.
+    #[must_use]
+    pub fn override_key(&self, name: &str) -> Option<MeterKey> {
+        let subject = |kind: &str| MeterKey::of(&["subject", &format!("{kind}:{name}")]);
+        match &*self.applies_per {
+            [Entity::User] => Some(subject("user")),
+            [Entity::VirtualAccount] => Some(subject("virtualaccount")),
+            [Entity::Model] => Some(MeterKey::of(&["model", name])),
+            [Entity::Metadata(key)] => Some(MeterKey::of(&["metadata", key, name])),
+            _ => None,
+        }
+    }
+
+    /// What holds for this entity of those it is told apart by.
+    #[must_use]
+    pub fn caps(&self, entity: MeterKey) -> &[Cap] {
+        if self.overrides.is_empty() {
+            return &self.caps;
+        }
+        self.overrides.get(&entity).unwrap_or(&self.caps)
+    }
+}
