@@ -164,7 +164,7 @@ fn an_anthropic_client_talks_to_an_openai_vendor() {
 }
 
 #[test]
-fn t020_an_anthropic_client_streams_interleaved_calls_as_blocks_in_a_row() {
+fn t010_t020_an_anthropic_client_streams_interleaved_calls_as_blocks_in_a_row() {
     let house = house();
     let tool = |name: &str| {
         json!({"name": name, "input_schema": {"type": "object",
@@ -197,6 +197,11 @@ fn t020_an_anthropic_client_streams_interleaved_calls_as_blocks_in_a_row() {
     for input in inputs {
         let input: Value = serde_json::from_str(&input).expect("whole JSON");
         assert!(input["city"].is_string());
+    }
+    for event in reply.text().split_terminator("\n\n") {
+        let (name, data) = event.split_once("\ndata: ").expect("a name and data");
+        let data: Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(name.strip_prefix("event: "), data["type"].as_str(), "{event}");
     }
     let end = &events[events.len() - 2];
     assert_eq!(end["delta"]["stop_reason"], "tool_use");

@@ -91,7 +91,7 @@ fn a_bedrock_client_talks_to_vendors_of_other_languages() {
 }
 
 #[test]
-fn t020_a_bedrock_client_streams_interleaved_calls_each_by_its_index() {
+fn t020_t024_t061_a_bedrock_client_streams_interleaved_calls_each_by_its_index() {
     let house = house();
     let more = json!({"toolConfig": tool_config()});
 

@@ -29,7 +29,7 @@ fn an_openai_client_talks_to_bedrock_by_a_key() {
 }
 
 #[test]
-fn an_openai_client_streams_bedrock_by_a_signature_and_the_receipt_has_its_tokens() {
+fn t047_an_openai_client_streams_bedrock_by_a_signature_and_the_receipt_has_its_tokens() {
     let house = house();
     let more = json!({"stream": true, "stream_options": {"include_usage": true},
         "reasoning_effort": "low"});
