@@ -272,9 +272,10 @@ async fn watch(
             None => stop.await,
         }
     };
-    let alerted = alerts.run(told(stopped.clone()));
+    let published = publisher.run(told(stopped.clone()));
+    let alerted = alerts.run(told(stopped));
     tokio::select! {
-        ((), (), ()) = async { tokio::join!(publisher.run(told(stopped)), certified, alerted) } => {}
+        ((), (), ()) = async { tokio::join!(published, certified, alerted) } => {}
         () = shutdown::reload_on_hangup(triggers) => {}
     }
 }

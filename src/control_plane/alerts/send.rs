@@ -49,13 +49,28 @@ impl std::fmt::Display for SendFault {
             Self::BadMail => f.write_str("no mail can be made of it"),
             Self::Mail(error) => match error.status() {
                 Some(status) => write!(f, "the mail server said {status}"),
-                None if error.is_tls() => f.write_str("no TLS with the mail server"),
+                None if error.is_tls() || is_of_tls(error) => {
+                    f.write_str("no TLS with the mail server")
+                }
                 None if error.is_timeout() => f.write_str("no answer of the mail server in time"),
                 None if error.is_client() => f.write_str("the mail server cannot do what is asked"),
                 None => f.write_str("the mail server cannot be reached"),
             },
         }
     }
+}
+
+/// A handshake that fails is told as a connection that does, for a reason of its own.
+fn is_of_tls(error: &dyn std::error::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || within.is_some_and(|it| it.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Sends; once.
@@ -133,8 +148,8 @@ fn pagerduty(notice: &Notice, key: &Secret) -> Value {
 
 /// An adaptive card, whose rich text knows no markup: names link nowhere.
 ///
-/// **Source**: `learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using`
-/// and `adaptivecards.io/explorer/RichTextBlock.html`, read 2026-11-21.
+/// **Source**: `adaptivecards.io/explorer/RichTextBlock.html`, and of Teams' own documentation
+/// `platform/webhooks-and-connectors/how-to/connectors-using`.
 fn teams(notice: &Notice) -> Value {
     let block = |text: String, weight: &str| {
         json!({"type": "RichTextBlock",
