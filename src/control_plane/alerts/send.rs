@@ -65,7 +65,12 @@ fn is_of_tls(error: &dyn std::error::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || within.is_some_and(|it| it.is::<rustls::Error>()) {
+        if let Some(within) = within
+            && within.is::<rustls::Error>()
+        {
+            return true;
+        }
+        if error.is::<rustls::Error>() {
             return true;
         }
         cause = error.source();
