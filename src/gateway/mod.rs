@@ -21,6 +21,7 @@ use crate::{
     },
     control_plane::{
         admin,
+        alerts::Alerts,
         certificates::{self, Certificates},
         journal::{self, Journal, access_log::AccessLog, store::Limits},
         load::{load, now},
@@ -141,6 +142,7 @@ async fn live(
     };
     let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
+    let alerts = Alerts::open(dir.path(), Arc::clone(&books.book), publisher.subscribe().0);
     let sources = telemetry::Sources {
         pulses,
         journal: books.journal.health(),
@@ -157,7 +159,7 @@ async fn live(
         sources,
         book: books.book,
     };
-    let watching = tokio::spawn(watch(publisher, certificates, stopped.clone()));
+    let watching = tokio::spawn(watch(publisher, certificates, alerts, stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
     // Whoever hears that it is ready may stop it at once.
     let signals = shutdown::Signals::new()?;
@@ -257,6 +259,7 @@ fn targets(
 async fn watch(
     publisher: Publisher,
     certificates: Option<Certificates>,
+    alerts: Alerts,
     stopped: tokio::sync::watch::Receiver<bool>,
 ) {
     let mut triggers = vec![publisher.trigger()];
@@ -269,8 +272,10 @@ async fn watch(
             None => stop.await,
         }
     };
+    let published = publisher.run(told(stopped.clone()));
+    let alerted = alerts.run(told(stopped));
     tokio::select! {
-        ((), ()) = async { tokio::join!(publisher.run(told(stopped)), certified) } => {}
+        ((), (), ()) = async { tokio::join!(published, certified, alerted) } => {}
         () = shutdown::reload_on_hangup(triggers) => {}
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Numbers stay as they were written, so that money never is a float.
 
-use crate::manifest::limit::When;
+use crate::manifest::{channel::Alerts, limit::When};
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::Number;
 use std::collections::BTreeMap;
 
 /// Rules of which every one that matches a request counts it, and the first decides.
@@ -25,7 +25,7 @@ pub struct BudgetRule {
     pub limit_to: Number,
     pub unit: BudgetUnit,
     pub budget_applies_per: Option<Vec<String>>,
-    pub alerts: Option<Value>,
+    pub alerts: Option<Alerts>,
     pub audit_mode: Option<bool>,
     /// Ours: not one unit is spent beyond it.
     pub strict: Option<bool>,
@@ -57,7 +57,7 @@ pub struct JointBudget {
     pub limits: CostLimits,
     pub applies_to: AppliesTo,
     pub mode: BudgetMode,
-    pub alerts: Option<Value>,
+    pub alerts: Option<Alerts>,
     /// Ours: not one unit is spent beyond it.
     pub strict: Option<bool>,
 }

@@ -6,6 +6,7 @@ use crate::manifest::{
         AppliesTo, BudgetConfig, BudgetRule, CostLimits, Filter, JointBudget, JointSubjects,
         JointWhen, Override,
     },
+    channel::{Alerts, NotificationChannel, NotificationTarget, SmtpServer},
     identity::{AuthzRule, AuthzRules, Permission, PersonalAccessToken, Team, VirtualAccount},
     limit::{RateLimitRule, RateLimitingConfig, When},
     price::PriceTable,
@@ -32,6 +33,7 @@ pub enum Twin {
     BudgetConfig,
     JointBudget,
     PriceTable,
+    NotificationChannel,
     LoadBalancingConfig,
     VirtualModelAccount,
 }
@@ -74,6 +76,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("tenant-budget-config", Twin::JointBudget),
     ("team-budget-config", Twin::JointBudget),
     ("price-table", Twin::PriceTable),
+    ("notification-channel", Twin::NotificationChannel),
     ("gateway-load-balancing-config", Twin::LoadBalancingConfig),
     ("provider-account/virtual-model", Twin::VirtualModelAccount),
 ];
@@ -176,8 +179,13 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             ("", keys_of::<BudgetConfig>()),
             ("rules[]", keys_of::<BudgetRule>()),
             ("rules[].when", keys_of::<When>()),
+            ("rules[].alerts", keys_of::<Alerts>()),
+            ("rules[].alerts.notification_target[]", keys_of::<NotificationTarget>()),
         ],
         Twin::PriceTable => vec![("", keys_of::<PriceTable>())],
+        Twin::NotificationChannel => {
+            vec![("", keys_of::<NotificationChannel>()), ("smtp", keys_of::<SmtpServer>())]
+        }
         Twin::JointBudget => joint_fields(),
         Twin::LoadBalancingConfig => [
             ("", keys_of::<LoadBalancingConfig>()),
@@ -243,6 +251,8 @@ fn joint_fields() -> Vec<(&'static str, &'static [&'static str])> {
         ("applies_to", keys_of::<AppliesTo>()),
         ("applies_to.overrides[]", keys_of::<Override>()),
         ("applies_to.overrides[].limits", keys_of::<CostLimits>()),
+        ("alerts", keys_of::<Alerts>()),
+        ("alerts.notification_target[]", keys_of::<NotificationTarget>()),
     ]
 }
 
@@ -268,6 +278,7 @@ pub const fn unobeyed(twin: Twin) -> &'static [&'static str] {
         | Twin::BudgetConfig
         | Twin::JointBudget
         | Twin::PriceTable
+        | Twin::NotificationChannel
         | Twin::LoadBalancingConfig => &[],
         Twin::GlobalSettings => {
             &["logging_settings", "semantic_cache_settings", "guardrail_settings"]

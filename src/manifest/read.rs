@@ -5,6 +5,7 @@ use crate::{
     manifest::{
         account::ProviderAccount,
         budget::{BudgetConfig, JointBudget},
+        channel::NotificationChannel,
         identity::{AuthzRules, PersonalAccessToken, Team, VirtualAccount},
         kind::{self, Twin},
         limit::RateLimitingConfig,
@@ -43,6 +44,7 @@ pub enum Manifest {
     BudgetConfig(BudgetConfig),
     JointBudget(Box<JointBudget>),
     PriceTable(PriceTable),
+    NotificationChannel(Box<NotificationChannel>),
     LoadBalancingConfig(LoadBalancingConfig),
     VirtualModelAccount(Box<VirtualModelAccount>),
 }
@@ -100,6 +102,9 @@ pub fn read(source: Source) -> (Option<Document>, Vec<Problem>) {
         Twin::BudgetConfig => fit(source, twin, Manifest::BudgetConfig),
         Twin::PriceTable => fit(source, twin, Manifest::PriceTable),
         Twin::JointBudget => fit(source, twin, |it| Manifest::JointBudget(Box::new(it))),
+        Twin::NotificationChannel => {
+            fit(source, twin, |it| Manifest::NotificationChannel(Box::new(it)))
+        }
         Twin::LoadBalancingConfig => fit(source, twin, Manifest::LoadBalancingConfig),
         Twin::VirtualModelAccount => {
             fit(source, twin, |it| Manifest::VirtualModelAccount(Box::new(it)))
@@ -305,6 +310,10 @@ const QUOTABLE: &[&str] = &[
     "tier",
     "slug",
     "alias",
+    "kind",
+    "notification_channel",
+    "thresholds",
+    "security",
 ];
 
 /// The longest text that is quoted.

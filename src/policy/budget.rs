@@ -12,6 +12,7 @@ use crate::{
         receipt::Outcome,
     },
     policy::{
+        alert::Alert,
         calendar::{Period, Span},
         condition::{Index, Subjects},
         limit::{Counts, Entities, Entity},
@@ -48,6 +49,8 @@ pub struct Budget {
     pub applies_per: Box<[Entity]>,
     /// By the key of what it is told apart by: other caps for these.
     pub overrides: HashMap<MeterKey, Box<[Cap]>>,
+    /// Whom it tells when.
+    pub alert: Option<Alert>,
 }
 
 /// Where a budget was written.

@@ -18,6 +18,7 @@ use crate::{
         price::scaled,
     },
     snapshot::{
+        alerts::{self, Channels},
         conditions,
         findings::Findings,
         limits::{entity, quoted_in_ascii},
@@ -37,6 +38,7 @@ const UNITS_MAX: u64 = 1 << 61;
 pub(super) struct Context<'a> {
     pub(super) people: &'a mut People,
     pub(super) places: &'a Places,
+    pub(super) channels: &'a Channels,
     pub(super) findings: &'a mut Findings,
 }
 
@@ -77,9 +79,9 @@ fn ordered(documents: &[Document], context: &mut Context<'_>) -> Vec<(Condition,
             }
             check_name(document, &path.key("id"), &rule.id, context.findings);
             let (when, written) = (path.key("when"), rule.when.as_ref());
-            let Context { people, places, findings } = context;
+            let Context { people, places, channels, findings } = context;
             let condition = conditions::of(document, &when, written, people, places, findings);
-            let mut budget = rule_budget(document, &path, rule, context.findings);
+            let mut budget = rule_budget(document, &path, rule, channels, findings);
             budget.subjects = condition.subjects.clone();
             if let Some(before) = catch_all {
                 let found = format!("a rule behind {before:?}, which holds for every request");
@@ -106,9 +108,11 @@ fn rule_budget(
     document: &Document,
     path: &Path,
     rule: &BudgetRule,
+    channels: &Channels,
     findings: &mut Findings,
 ) -> Budget {
-    refuse_alerts(document, &path.key("alerts"), rule.alerts.is_some(), findings);
+    let at = path.key("alerts");
+    let alert = alerts::alert(document, &at, rule.alerts.as_ref(), channels, findings);
     let per = path.key("budget_applies_per");
     let written = rule.budget_applies_per.as_deref().unwrap_or_default();
     let mut applies_per = Vec::new();
@@ -154,6 +158,7 @@ fn rule_budget(
         subjects: Subjects::default(),
         applies_per: applies_per.into(),
         overrides: HashMap::new(),
+        alert,
     }
 }
 
@@ -194,7 +199,8 @@ fn amount(
 /// One document that is a budget.
 fn joint(document: &Document, written: &JointBudget, context: &mut Context<'_>) -> Budget {
     let findings = &mut *context.findings;
-    refuse_alerts(document, &Path::top().key("alerts"), written.alerts.is_some(), findings);
+    let at = Path::top().key("alerts");
+    let alert = alerts::alert(document, &at, written.alerts.as_ref(), context.channels, findings);
     let kind = if written.kind == "team-budget-config" {
         let team = written.team_name.as_deref().unwrap_or_default();
         Kind::Team(team.into())
@@ -249,25 +255,22 @@ fn joint(document: &Document, written: &JointBudget, context: &mut Context<'_>) 
         id: written.name.as_str().into(),
         id_json: quoted_in_ascii(&written.name).into(),
         kind,
-        mode: match written.mode {
-            BudgetMode::Enforce => Mode::Enforce,
-            BudgetMode::Audit => Mode::Audit,
-            BudgetMode::SoftEnforce => Mode::SoftEnforce,
-        },
+        mode: mode(written.mode),
         is_strict: written.strict.unwrap_or(false),
         counts: Counts::Cost,
         caps,
         subjects: Subjects::default(),
         applies_per: by.into_iter().collect(),
         overrides,
+        alert,
     }
 }
 
-/// Nothing sends them yet: what is asked for and not done is no small thing to leave out.
-fn refuse_alerts(document: &Document, path: &Path, is_there: bool, findings: &mut Findings) {
-    if is_there {
-        let hint = "this build sends no alerts: leave the key out";
-        findings.error(document, path, "alerts", "none", hint);
+const fn mode(written: BudgetMode) -> Mode {
+    match written {
+        BudgetMode::Enforce => Mode::Enforce,
+        BudgetMode::Audit => Mode::Audit,
+        BudgetMode::SoftEnforce => Mode::SoftEnforce,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     },
     provider::auth::{Credentials, TokenSource, surroundings::Surroundings},
     snapshot::{
-        Snapshot, budgets,
+        Snapshot, alerts, budgets,
         doors::Doors,
         findings::Findings,
         limits,
@@ -87,9 +87,11 @@ pub fn compile(
     routes::names(documents, &mut places, &mut findings);
     let routes = routes::Draught::of(documents, &mut people, &places, &mut findings);
     let limits = limits::of(documents, &mut people, &places, &mut findings);
+    let channels = alerts::channels(documents, &vault, &mut findings);
     let budgets = {
         let (people, places, findings) = (&mut people, &places, &mut findings);
-        budgets::of(documents, &mut budgets::Context { people, places, findings })
+        let channels = &channels;
+        budgets::of(documents, &mut budgets::Context { people, places, channels, findings })
     };
     let refuses_as_payment = budget_status(documents, &mut findings) == 402;
     warn_of_closed_accounts(documents, &places, &mut findings);
@@ -125,6 +127,7 @@ pub fn compile(
         budgets,
         teams,
         routes,
+        channels: channels.into_iter().map(|(name, known)| (name, known.channel)).collect(),
     };
     problems.shrink_to_fit();
     Ok(Compiled { snapshot, warnings: problems, sources: places.sources })

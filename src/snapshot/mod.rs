@@ -4,14 +4,16 @@
 //! `people.rs` (who there is), `places.rs` (models), `names.rs` (how they are found), `call.rs`,
 //! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
 //! ourselves there), `doors.rs` (tokens and what they open), `limits.rs`, `budgets.rs` and
-//! `conditions.rs` (what is limited, and when), `routes.rs` and `candidates.rs` (which targets
-//! answer), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs` (problems).
+//! `conditions.rs` (what is limited, and when), `alerts.rs` (who is told), `routes.rs` and
+//! `candidates.rs` (which targets answer), `prices.rs` (what models cost), `vault.rs`
+//! (credentials), `findings.rs` (problems).
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
 //! has no `Debug`.
 
 mod address;
+mod alerts;
 mod auth_fields;
 mod budgets;
 mod call;
@@ -39,6 +41,7 @@ use crate::{
     },
     policy::{
         access::Access,
+        alert::Channel,
         budget::{Budget, Budgets},
         condition::Facts,
         limit::{Entities, Entity, Limit, Limits, Team},
@@ -68,6 +71,8 @@ pub struct Snapshot {
     /// By `TeamId`.
     pub teams: Vec<Team>,
     pub routes: Routes,
+    /// Whom budgets tell, by name; nothing that a core looks at.
+    pub channels: HashMap<Box<str>, Channel>,
 }
 
 /// What a key opens.

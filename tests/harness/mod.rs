@@ -18,6 +18,8 @@ pub mod frames;
 pub mod gateway;
 pub mod h2;
 pub mod h2_vendor;
+pub mod hook;
+pub mod mail;
 pub mod manifest;
 pub mod receipt;
 pub mod routing;

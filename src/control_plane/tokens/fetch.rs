@@ -5,7 +5,7 @@ use crate::{
     lexicon::secret::Secret,
     provider::auth::{AuthFault, Call, Minted, Step, TokenSource},
 };
-use http::{Request, header::HOST};
+use http::{Request, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -22,14 +22,14 @@ const TEXT_BYTES_MAX: usize = 256 << 10;
 /// More steps than any source has: the instance's role before an assumed one has four.
 const STEPS_MAX: usize = 8;
 
-/// What asks token endpoints; one connection pool for all.
+/// What asks hosts; one connection pool for all.
 #[derive(Clone)]
-pub(super) struct Client(HttpClient<HttpsConnector<HttpConnector>, String>);
+pub(in crate::control_plane) struct Client(HttpClient<HttpsConnector<HttpConnector>, String>);
 
 /// Why there is no token. Words quote nothing of what was sent, and of an answer only its status
 /// and its error code.
 #[derive(Debug)]
-pub(super) enum FetchFault {
+pub(in crate::control_plane) enum FetchFault {
     /// The host cannot be reached, or breaks off.
     Unreachable,
     Timeout,
@@ -56,13 +56,13 @@ impl std::fmt::Display for FetchFault {
 }
 
 impl Client {
-    pub(super) fn new() -> Self {
+    pub(in crate::control_plane) fn new() -> Self {
         let builder = HttpsConnectorBuilder::new();
         // Without the system's certificates there is TLS to nobody, and each fetch says so.
         let connector = match builder.with_native_roots() {
             Ok(builder) => builder.https_or_http().enable_http1().build(),
             Err(error) => {
-                tracing::error!(%error, "no trusted certificates: no cloud can be reached");
+                tracing::error!(%error, "no trusted certificates: nobody can be reached by TLS");
                 let config = rustls::ClientConfig::builder()
                     .with_root_certificates(rustls::RootCertStore::empty())
                     .with_no_client_auth();
@@ -71,6 +71,18 @@ impl Client {
             }
         };
         Self(HttpClient::builder(TokioExecutor::new()).build(connector))
+    }
+
+    /// Asks once; however long that takes.
+    pub(in crate::control_plane) async fn ask(
+        &self,
+        request: Request<String>,
+    ) -> Result<(StatusCode, String), FetchFault> {
+        let answer = self.0.request(request).await.map_err(|_| FetchFault::Unreachable)?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), TEXT_BYTES_MAX).collect().await;
+        let body = body.map_err(|_| FetchFault::TooLong)?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 }
 
@@ -108,11 +120,7 @@ async fn ask(client: &Client, call: Call) -> Result<Secret, FetchFault> {
     }
     let request =
         request.body(call.body.expose().to_owned()).map_err(|_| FetchFault::Unreachable)?;
-    let answer = client.0.request(request).await.map_err(|_| FetchFault::Unreachable)?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), TEXT_BYTES_MAX).collect().await;
-    let body = body.map_err(|_| FetchFault::TooLong)?.to_bytes();
-    let text = String::from_utf8_lossy(&body);
+    let (status, text) = client.ask(request).await?;
     if status.is_success() {
         return Ok(Secret::new(text));
     }
@@ -121,7 +129,7 @@ async fn ask(client: &Client, call: Call) -> Result<Secret, FetchFault> {
 
 /// The error's code: OAuth's `error`, Google's `error.status`, AWS's `<Code>`. Codes are words;
 /// what is none is not said.
-fn code(text: &str) -> Option<String> {
+pub(in crate::control_plane) fn code(text: &str) -> Option<String> {
     let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let json =
         value.as_ref().and_then(|it| it["error"].as_str().or(it["error"]["status"].as_str()));

@@ -4,7 +4,7 @@
 //! expiry. While that fails the old one serves on until it expires; then its targets are refused
 //! (503 `secret_unavailable`) until a fetch succeeds. `schedule.rs` says when, `fetch.rs` how.
 
-mod fetch;
+pub(super) mod fetch;
 pub mod schedule;
 
 use crate::{

@@ -24,12 +24,15 @@ use crate::{
         receipt::Receipt,
         time::UnixMillis,
     },
-    policy::calendar::{Calendar, Span},
+    policy::{
+        budget::Budget,
+        calendar::{Calendar, Span},
+    },
     snapshot::Snapshot,
 };
 use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -65,6 +68,10 @@ struct State {
     newest: Option<Arc<Snapshot>>,
     subjects: HashMap<Box<str>, SubjectId>,
     lines: Lines,
+    /// Of budgets that tell people, the lines that nobody has looked at since they changed.
+    touched: HashSet<MeterKey>,
+    /// Every line is to be looked at again.
+    is_new: bool,
     /// What the store held was counted: what is stored from here on is new.
     is_open: bool,
 }
@@ -77,6 +84,8 @@ impl Book {
             newest: None,
             subjects: HashMap::new(),
             lines: Lines::new(),
+            touched: HashSet::new(),
+            is_new: true,
             is_open: false,
         };
         Arc::new(Self { state: Mutex::new(state), data_dir: data_dir.to_owned() })
@@ -126,6 +135,39 @@ impl Book {
     }
 }
 
+impl Book {
+    /// What has changed since this was asked last, of budgets that tell people: under a new
+    /// snapshot all that holds at `now`.
+    pub(crate) fn news(&self, now: UnixMillis, mut see: impl FnMut(&Budget, MeterKey, &Line)) {
+        let state = &mut *self.state.lock();
+        state.adopt();
+        let Some(snapshot) = state.newest.clone() else { return };
+        if state.touched.is_empty() && !state.is_new {
+            return;
+        }
+        let mut telling: HashMap<MeterKey, &Budget> = HashMap::new();
+        for budget in snapshot.budgets.budgets.iter().filter(|it| it.alert.is_some()) {
+            telling.extend(budget.every_cap().map(|cap| (cap.key, budget)));
+        }
+        let touched = std::mem::take(&mut state.touched);
+        if telling.is_empty() {
+            return;
+        }
+        let mut look = |key: &MeterKey, line: &Line| {
+            if let Some(budget) = telling.get(&line.cap) {
+                see(budget, *key, line);
+            }
+        };
+        if std::mem::take(&mut state.is_new) {
+            state.lines.retain(|_, line| line.holds(now));
+            state.lines.iter().for_each(|(key, line)| look(key, line));
+        } else {
+            let lines = touched.iter().filter_map(|key| Some((key, state.lines.get(key)?)));
+            lines.for_each(|(key, line)| look(key, line));
+        }
+    }
+}
+
 impl Line {
     fn holds(&self, now: UnixMillis) -> bool {
         self.end.is_none_or(|end| end > now)
@@ -138,6 +180,7 @@ impl State {
         let callers = newest.callers.iter().zip(0..);
         self.subjects = callers.map(|(it, id)| (it.subject.clone(), SubjectId(id))).collect();
         self.newest = Some(newest);
+        self.is_new = true;
     }
 
     fn count_segment(&mut self, path: &Path) -> io::Result<()> {
@@ -146,7 +189,7 @@ impl State {
         let Some(mut segment) = segment::open_if_there(path)? else { return Ok(()) };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(&snapshot, &self.subjects, &receipt, &mut self.lines);
+                count(&snapshot, &self.subjects, &receipt, &mut self.lines, &mut self.touched);
             }
         }
         Ok(())
@@ -159,6 +202,7 @@ fn count(
     subjects: &HashMap<Box<str>, SubjectId>,
     receipt: &Receipt<'_>,
     lines: &mut Lines,
+    touched: &mut HashSet<MeterKey>,
 ) {
     let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
         return;
@@ -170,6 +214,9 @@ fn count(
         for cap in budget.caps(entity.unwrap_or_default()) {
             let span = calendar.span(cap.period);
             let key = cap.meter(entity, span);
+            if budget.alert.is_some() {
+                touched.insert(key);
+            }
             if let Some(line) = lines.get_mut(&key) {
                 line.units = line.units.saturating_add(units);
             } else if lines.len() < LINES_MAX {
@@ -191,8 +238,8 @@ impl Observer for Clerk {
             return;
         }
         state.adopt();
-        if let Some(snapshot) = &state.newest {
-            count(snapshot, &state.subjects, receipt, &mut state.lines);
+        if let State { newest: Some(snapshot), subjects, lines, touched, .. } = state {
+            count(snapshot, subjects, receipt, lines, touched);
         }
     }
 
@@ -207,7 +254,13 @@ impl Observer for Clerk {
         let mut segment = Segment::open(path)?;
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(&snapshot, &state.subjects, &receipt, &mut archive.lines);
+                count(
+                    &snapshot,
+                    &state.subjects,
+                    &receipt,
+                    &mut archive.lines,
+                    &mut HashSet::new(),
+                );
             }
         }
         archive.through = Some(number);

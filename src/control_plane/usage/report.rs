@@ -134,7 +134,7 @@ fn of_book(budget: &Budget, lines: &Lines, now: UnixMillis) -> Entities {
 }
 
 /// An override may hold for this one.
-fn limit_of(budget: &Budget, line: &Line, cap: &Cap) -> u64 {
+pub(crate) fn limit_of(budget: &Budget, line: &Line, cap: &Cap) -> u64 {
     let key = line.entity.as_deref().and_then(|name| budget.override_key(name));
     let caps = budget.caps(key.unwrap_or_default());
     caps.iter().find(|own| own.period == cap.period).map_or(cap.limit, |own| own.limit)
