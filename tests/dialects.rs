@@ -6,6 +6,8 @@
 mod dialects {
     mod answer;
     mod anthropic;
+    mod bedrock;
+    mod frames;
     mod gemini;
     mod gemini_pains;
     mod gemini_recordings;

@@ -173,6 +173,16 @@ fn metadata_is_what_a_full_parse_finds() {
 }
 
 #[test]
+fn aws_words_are_refused_or_told_as_json_and_whole_frames() {
+    check("bedrock", judges::bedrock::judge);
+}
+
+#[test]
+fn coheres_words_are_refused_or_told_as_json() {
+    check("cohere", judges::cohere::judge);
+}
+
+#[test]
 fn googles_words_are_refused_or_told_as_json() {
     check("gemini", judges::gemini::judge);
 }

@@ -167,7 +167,7 @@ fn heedless_claude(count: usize) -> Vec<u8> {
     let mut body = String::new();
     let mut event = |data: Value| {
         let kind = data["type"].as_str().unwrap_or_default().to_owned();
-        body.push_str(&format!("event: {kind}\ndata: {data}\n\n"));
+        body.extend(["event: ", &kind, "\ndata: ", &data.to_string(), "\n\n"]);
     };
     event(json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
         "role": "assistant", "model": "claude", "content": [], "stop_reason": null,

@@ -215,7 +215,7 @@ async fn conclude(
             let out = &mut downlink.out;
             let told = respond::Told {
                 request_id: trail.request_id,
-                dialect: trail.operation.map_or(Dialect::OpenAiChat, Dialect::of),
+                dialect: trail.operation.map_or(Dialect::OpenAiChat, Dialect::of_errors),
                 lines: &trail.told(),
             };
             let body_at = respond::push_refusal(out, &refused, &told, next);

@@ -122,6 +122,10 @@ fn answers(root: Value<'_, '_>, operation: Operation) -> Result<u64, Refused> {
         Operation::Embeddings | Operation::CountTokens | Operation::CountContent => Ok(0),
         // Its bound has another name and place, which nobody here writes.
         Operation::GenerateContent => Err(unbounded("contents")),
+        Operation::Converse
+        | Operation::ConverseStream
+        | Operation::InvokeModel
+        | Operation::InvokeModelStream => Err(unbounded("messages")),
         // The same, and what the vendor keeps may stand for any number of tokens.
         Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
             Err(unbounded("input"))

@@ -1,12 +1,19 @@
 //! From one dialect into another, by way of the pivot: the one place that knows them all.
 
+mod facts;
+mod failure;
+
+pub use facts::Facts;
+pub use failure::{
+    decode_failure, push_failure, push_failure_event, push_refused, retry_after_seconds,
+};
+
 use crate::{
     dialect::{
-        anthropic, cohere, gemini, openai_chat, openai_responses,
+        anthropic, bedrock, cohere, gemini, openai_chat, openai_responses,
         pivot::{
             delta::{Delta, Malformed, Take},
             dropped::Dropped,
-            failure::Failure,
             manner::Manner,
             part::Dialect,
             reply::{Reply, Stop},
@@ -20,9 +27,12 @@ use crate::{
         self,
         refusal::{Refusal, Refused},
     },
-    wire::json::{
-        JsonError,
-        document::{Document, Kind, Value},
+    wire::{
+        eventstream::Message,
+        json::{
+            JsonError,
+            document::{Document, Kind, Value},
+        },
     },
 };
 
@@ -39,35 +49,22 @@ pub fn request(
     document: &mut Document,
     dropped: &mut Dropped,
 ) -> Result<Written, Refused> {
-    request_told(out, body, (from, to), None, addressee, document, dropped)
-}
-
-/// The same, where it is said elsewhere than in the body whether the answer is to be streamed.
-///
-/// # Errors
-/// As `request` says.
-pub fn request_told(
-    out: &mut Vec<u8>,
-    body: &[u8],
-    (from, to): (Dialect, Dialect),
-    is_streaming: Option<bool>,
-    addressee: &Addressee<'_>,
-    document: &mut Document,
-    dropped: &mut Dropped,
-) -> Result<Written, Refused> {
-    let root = document.parse(body).map_err(|error| refuse(&error))?;
-    let mut request = decode_request(root, from, dropped)?;
-    request.is_streaming = is_streaming.unwrap_or(request.is_streaming);
+    let request = read_request(document, body, from, dropped)?;
     Ok(encode_request(out, &request, to, addressee, dropped))
 }
 
-/// Seconds after which a vendor's error says to ask again, where its dialect says so in the body.
-#[must_use]
-pub fn retry_after_seconds(root: Value<'_, '_>, from: Dialect) -> Option<u64> {
-    match from {
-        Dialect::Gemini => gemini::error::retry_after_seconds(root),
-        _ => None,
-    }
+/// Read a body that is a request of this dialect.
+///
+/// # Errors
+/// As [`request`].
+pub fn read_request<'b>(
+    document: &mut Document,
+    body: &'b [u8],
+    from: Dialect,
+    dropped: &mut Dropped,
+) -> Result<Request<'b>, Refused> {
+    let root = document.parse(body).map_err(|error| refuse(&error))?;
+    decode_request(root, from, dropped)
 }
 
 /// Read a request of this dialect.
@@ -82,6 +79,7 @@ pub fn decode_request<'b>(
     match from {
         Dialect::OpenAiChat => openai_chat::decode::request::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::request::decode(root, dropped),
+        Dialect::Bedrock => bedrock::decode::request::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::request::decode(root, dropped),
         Dialect::Gemini => gemini::decode::request::decode(root, dropped),
         // No client speaks it.
@@ -102,6 +100,7 @@ pub fn encode_request(
             openai_chat::encode::request::encode(out, request, addressee, dropped)
         }
         Dialect::Anthropic => anthropic::encode::request::encode(out, request, addressee, dropped),
+        Dialect::Bedrock => bedrock::encode::request::encode(out, request, addressee, dropped),
         Dialect::OpenAiResponses => {
             openai_responses::encode::request::encode(out, request, addressee, dropped)
         }
@@ -143,6 +142,7 @@ pub fn reply(
     match to {
         Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
         Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
+        Dialect::Bedrock => bedrock::encode::reply::encode(out, &reply, dropped),
         Dialect::OpenAiResponses => {
             openai_responses::encode::reply::encode(out, &reply, manner, dropped);
         }
@@ -160,6 +160,7 @@ pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage
         Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
         Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
         Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
+        Dialect::Bedrock => bedrock::usage::decode(root.get("usage")?).seen(),
         Dialect::OpenAiResponses => openai_responses::usage::decode(root.get("usage")?).seen(),
         Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
     }
@@ -174,49 +175,12 @@ pub fn decode_reply<'b>(
     let reply = match from {
         Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
         Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
+        Dialect::Bedrock => bedrock::decode::reply::decode(root, dropped),
         Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
         Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
         Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
     };
     reply.map_err(|_| Malformed)
-}
-
-/// Read an error of this dialect, which came with this status; `None` where it is none.
-#[must_use]
-pub fn decode_failure<'b>(
-    root: Value<'_, 'b>,
-    from: Dialect,
-    status: Option<u16>,
-) -> Option<Failure<'b>> {
-    match from {
-        Dialect::OpenAiChat => openai_chat::error::decode(root, status),
-        Dialect::Anthropic => anthropic::error::decode(root, status),
-        Dialect::OpenAiResponses => openai_responses::error::decode(root, status),
-        Dialect::Gemini => gemini::error::decode(root, status),
-        Dialect::Cohere => cohere::error::decode(root, status),
-    }
-}
-
-/// Append an error in this dialect.
-pub fn push_failure(out: &mut Vec<u8>, failure: &Failure<'_>, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat | Dialect::Cohere | Dialect::OpenAiResponses => {
-            openai_chat::error::encode(out, failure, request_id);
-        }
-        Dialect::Anthropic => anthropic::error::encode(out, failure, request_id),
-        Dialect::Gemini => gemini::error::encode(out, failure, request_id),
-    }
-}
-
-/// Append a refusal of ours in this dialect.
-pub fn push_refused(out: &mut Vec<u8>, refused: &Refused, to: Dialect, request_id: &str) {
-    match to {
-        Dialect::OpenAiChat | Dialect::Cohere | Dialect::OpenAiResponses => {
-            openai_chat::error::push(out, refused, request_id);
-        }
-        Dialect::Anthropic => anthropic::error::push_refused(out, refused, request_id),
-        Dialect::Gemini => gemini::error::push_refused(out, refused, request_id),
-    }
 }
 
 /// Answers that are ended one by one where a stream is cut; OpenAI's own bound is 128.
@@ -226,9 +190,18 @@ const CHOICES_MAX: u32 = 1_024;
 enum Decoder {
     OpenAiChat(openai_chat::decode::stream::Decoder),
     Anthropic(anthropic::decode::stream::Decoder),
+    Bedrock(bedrock::decode::stream::Decoder),
     OpenAiResponses(openai_responses::decode::stream::Decoder),
     Gemini(gemini::decode::stream::Decoder),
     Cohere(cohere::decode::stream::Decoder),
+}
+
+/// One step of a stream as it came.
+enum Heard<'h> {
+    /// The data of an event.
+    Event(&'h [u8]),
+    /// A frame of AWS's, and its payload.
+    Frame(&'h Message<'h>, &'h [u8]),
 }
 
 /// Writes events of one dialect.
@@ -237,6 +210,7 @@ enum Encoder {
     Nobody,
     OpenAiChat(openai_chat::encode::stream::Encoder),
     Anthropic(anthropic::encode::stream::Encoder),
+    Bedrock(bedrock::encode::stream::Encoder),
     OpenAiResponses(openai_responses::encode::stream::Encoder),
     Gemini(gemini::encode::stream::Encoder),
 }
@@ -248,6 +222,7 @@ impl Encoder {
                 Self::OpenAiChat(openai_chat::encode::stream::Encoder::default())
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::encode::stream::Encoder::default()),
+            Dialect::Bedrock => Self::Bedrock(bedrock::encode::stream::Encoder::default()),
             Dialect::Gemini => Self::Gemini(gemini::encode::stream::Encoder::default()),
             Dialect::OpenAiResponses => {
                 Self::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
@@ -262,6 +237,7 @@ impl Encoder {
             Self::Nobody => {}
             Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
             Self::Anthropic(encoder) => encoder.push(out, delta, manner),
+            Self::Bedrock(encoder) => encoder.push(out, delta),
             Self::Gemini(encoder) => encoder.push(out, delta, manner),
             Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
         }
@@ -272,27 +248,11 @@ impl Encoder {
         match self {
             Self::Nobody | Self::OpenAiChat(_) => false,
             Self::Anthropic(encoder) => encoder.is_overfull,
+            Self::Bedrock(encoder) => encoder.is_overfull,
             Self::OpenAiResponses(encoder) => encoder.is_overfull,
             Self::Gemini(encoder) => encoder.is_overfull,
         }
     }
-}
-
-/// What a stream said of itself so far.
-#[expect(clippy::struct_excessive_bools, reason = "facts seen, independent of each other")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    pub usage: Usage,
-    pub has_finished: bool,
-    /// It is complete by its dialect's own word.
-    pub is_done: bool,
-    pub has_failed: bool,
-    /// Something was said after a finish: another choice goes on.
-    pub goes_on: bool,
-    /// Words, thoughts and pieces of calls so far.
-    pub contents: u32,
-    /// Answers that have begun, of those that were asked for.
-    pub choices: u32,
 }
 
 /// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
@@ -319,6 +279,7 @@ impl Stream {
                 Dialect::Anthropic => {
                     Decoder::Anthropic(anthropic::decode::stream::Decoder::default())
                 }
+                Dialect::Bedrock => Decoder::Bedrock(bedrock::decode::stream::Decoder::default()),
                 Dialect::OpenAiResponses => {
                     Decoder::OpenAiResponses(openai_responses::decode::stream::Decoder::default())
                 }
@@ -342,6 +303,28 @@ impl Stream {
         out: &mut Vec<u8>,
         manner: &Manner<'_>,
     ) -> Result<(), Malformed> {
+        self.hear(&Heard::Event(data), out, manner)
+    }
+
+    /// Append what one frame of AWS's becomes.
+    ///
+    /// # Errors
+    /// `Malformed`; what was appended before stands.
+    pub fn frame(
+        &mut self,
+        (message, payload): (&Message<'_>, &[u8]),
+        out: &mut Vec<u8>,
+        manner: &Manner<'_>,
+    ) -> Result<(), Malformed> {
+        self.hear(&Heard::Frame(message, payload), out, manner)
+    }
+
+    fn hear(
+        &mut self,
+        heard: &Heard<'_>,
+        out: &mut Vec<u8>,
+        manner: &Manner<'_>,
+    ) -> Result<(), Malformed> {
         let was_finished = self.facts.has_finished;
         let contents = self.facts.contents;
         let mut pen = Pen {
@@ -352,12 +335,23 @@ impl Stream {
             manner,
         };
         let mut to = Unfolded { unfold: &mut self.unfold, pen: &mut pen };
-        let read = match &mut self.decoder {
-            Decoder::OpenAiChat(decoder) => decoder.read(data, &mut to),
-            Decoder::Anthropic(decoder) => decoder.read(data, &mut to),
-            Decoder::OpenAiResponses(decoder) => decoder.read(data, &mut to),
-            Decoder::Gemini(decoder) => decoder.read(data, &mut to),
-            Decoder::Cohere(decoder) => decoder.read(data, &mut to),
+        let read = match (&mut self.decoder, heard) {
+            (Decoder::OpenAiChat(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Anthropic(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::OpenAiResponses(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Gemini(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Cohere(decoder), Heard::Event(data)) => decoder.read(data, &mut to),
+            (Decoder::Bedrock(decoder), Heard::Frame(message, payload)) => {
+                decoder.read(message, payload, &mut to)
+            }
+            // An exception in a stream of another API's words.
+            (_, Heard::Frame(message, payload)) => {
+                let mut document = Document::default();
+                let payload = document.parse(payload).ok();
+                let failure = bedrock::error::decode_frame(message, payload);
+                failure.map(|failure| to.take(Delta::Failed(failure))).ok_or(Malformed)
+            }
+            (Decoder::Bedrock(_), Heard::Event(_)) => Err(Malformed),
         };
         self.facts.goes_on = was_finished && self.facts.contents > contents;
         if self.encoder.is_overfull() { Err(Malformed) } else { read }
@@ -401,6 +395,7 @@ impl Stream {
             (Dialect::Gemini, ..) => gemini::error::push_event(out, |out| {
                 gemini::error::push_refused(out, refused, manner.id);
             }),
+            (Dialect::Bedrock, ..) => bedrock::error::push_refused_frame(out, refused),
             (_, Encoder::OpenAiResponses(encoder), _) => encoder.push_refused(out, refused, manner),
             (Dialect::OpenAiResponses, _, decoder) => {
                 let sequence = match decoder {
@@ -446,6 +441,7 @@ impl Stream {
             Encoder::Nobody => None,
             Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
             Encoder::Anthropic(encoder) => Some(&encoder.dropped),
+            Encoder::Bedrock(encoder) => Some(&encoder.dropped),
             Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
             Encoder::Gemini(encoder) => Some(&encoder.dropped),
         }

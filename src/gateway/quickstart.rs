@@ -145,7 +145,8 @@ fn push_vertex(out: &mut String) -> Option<()> {
 }
 
 fn push_account_with(out: &mut String, quick: &Quick, auth: &str) {
-    let model_type = vendor::of(quick.account_type).map_or("", |vendor| vendor.model_type);
+    let vendor = vendor::of(quick.account_type);
+    let model_type = vendor.map_or("", |vendor| vendor.model_type);
     let models = quick.chat_models.iter().map(|model| (model, "chat"));
     let models = models.chain(quick.embedding_models.iter().map(|model| (model, "embedding")));
     let _ = write!(
@@ -162,6 +163,9 @@ collaborators:
     if let Some(url) = quick.base_url {
         let _ = writeln!(out, "base_url: {url}");
     }
+    if vendor.is_some_and(|vendor| !vendor.aws_service.is_empty()) {
+        let _ = writeln!(out, "region: {}", region());
+    }
     out.push_str("integrations:\n");
     for (model, kind) in models {
         let _ = writeln!(
@@ -170,6 +174,17 @@ collaborators:
              model_id: \"{model}\", model_types: [{kind}]}}"
         );
     }
+}
+
+/// Where AWS's own tools would call, and else where everything is there first.
+fn region() -> String {
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter();
+    let mut named = named.filter_map(|name| std::env::var(name).ok());
+    let is_region = |text: &String| {
+        let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !text.is_empty() && text.bytes().all(is_fit)
+    };
+    named.find(is_region).unwrap_or_else(|| "us-east-1".to_owned())
 }
 
 fn introduction(

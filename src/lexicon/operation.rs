@@ -10,6 +10,12 @@ pub enum Operation {
     Messages,
     /// How many tokens a request of `Messages` would have.
     CountTokens,
+    /// Bedrock's chat; the model stands in the path.
+    Converse,
+    ConverseStream,
+    /// Bedrock's older chat, in the words of the model's maker: here Anthropic's.
+    InvokeModel,
+    InvokeModelStream,
     /// OpenAI's newer chat.
     Responses,
     /// A conversation of `Responses`, made shorter by its vendor.
@@ -23,12 +29,16 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::CountTokens,
+        Self::Converse,
+        Self::ConverseStream,
+        Self::InvokeModel,
+        Self::InvokeModelStream,
         Self::Responses,
         Self::CompactResponse,
         Self::StoredResponse,
@@ -36,7 +46,8 @@ impl Operation {
         Self::CountContent,
     ];
 
-    /// What follows the base URL, on both sides; of Gemini's what follows the model.
+    /// The path behind the base URL, on both sides; of those whose model stands in the path, what
+    /// follows it.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -45,11 +56,30 @@ impl Operation {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
+            Self::Converse => "/converse",
+            Self::ConverseStream => "/converse-stream",
+            Self::InvokeModel => "/invoke",
+            Self::InvokeModelStream => "/invoke-with-response-stream",
             Self::Responses | Self::StoredResponse => "/responses",
             Self::CompactResponse => "/responses/compact",
             Self::GenerateContent => ":generateContent",
             Self::CountContent => ":countTokens",
         }
+    }
+
+    /// Does its model stand in the path?
+    #[must_use]
+    pub const fn names_model_in_path(self) -> bool {
+        matches!(
+            self,
+            Self::Converse | Self::ConverseStream | Self::InvokeModel | Self::InvokeModelStream
+        )
+    }
+
+    /// Are its streams frames of AWS's?
+    #[must_use]
+    pub const fn is_framed(self) -> bool {
+        matches!(self, Self::ConverseStream | Self::InvokeModelStream)
     }
 
     /// The label in receipts and metrics.
@@ -61,6 +91,10 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Converse => "converse",
+            Self::ConverseStream => "converse_stream",
+            Self::InvokeModel => "invoke_model",
+            Self::InvokeModelStream => "invoke_model_stream",
             Self::Responses => "responses",
             Self::CompactResponse => "compact_response",
             Self::StoredResponse => "stored_response",
@@ -76,6 +110,10 @@ impl Operation {
             Self::ChatCompletions
             | Self::Messages
             | Self::CountTokens
+            | Self::Converse
+            | Self::ConverseStream
+            | Self::InvokeModel
+            | Self::InvokeModelStream
             | Self::GenerateContent
             | Self::CountContent => ModelType::Chat,
             Self::Completions => ModelType::Completion,

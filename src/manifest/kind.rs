@@ -45,6 +45,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("provider-account/azure", Twin::Account),
     ("provider-account/azure-foundry", Twin::Account),
     ("provider-account/microsoft-foundry", Twin::Account),
+    ("provider-account/aws-bedrock", Twin::Account),
     ("provider-account/aws-bedrock-mantle", Twin::Account),
     ("provider-account/mistral-ai", Twin::Account),
     ("provider-account/groq", Twin::Account),
@@ -82,7 +83,6 @@ pub const OBEYED: &[(&str, Twin)] = &[
 /// **Source**: the unions of appendix A of the reference, and its older spellings (§25).
 pub const UNBUILT: &[&str] = &[
     "provider-account/ai21",
-    "provider-account/aws-bedrock",
     "provider-account/aws-claude-platform",
     "provider-account/aws-sagemaker",
     "provider-account/cartesia",

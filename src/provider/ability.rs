@@ -110,32 +110,61 @@ pub fn of(vendor: &Vendor, model_id: &str) -> Abilities {
             let thinking = if thinks { Thinking::Effort } else { Thinking::None };
             Abilities { thinking, ..unknown }
         }
-        Dialect::Anthropic => {
-            let Some(row) = CLAUDE.iter().find(|row| model_id.starts_with(row.prefix)) else {
-                // Newer than this table: as the newest that it knows, and later.
-                return Abilities {
-                    thinking: Thinking::Adaptive,
-                    samples_by_one: true,
-                    max_tokens_default: 64_000,
-                    ..unknown
-                };
-            };
-            Abilities {
-                max_tokens_default: row.max_tokens,
-                has_json_schema: row.has_json_schema,
-                thinking: row.thinking,
-                samples_by_one: row.samples_by_one,
-                // Only what is newer takes them.
-                has_late_instructions: false,
-                ..unknown
-            }
-        }
+        Dialect::Anthropic => of_claude(model_id, unknown),
+        Dialect::Bedrock => of_bedrock(model_id, unknown),
         Dialect::Cohere => {
             let thinks = !PLAIN_COMMANDS.iter().any(|prefix| model_id.starts_with(prefix));
             let thinking = if thinks { Thinking::Budget { min: 1 } } else { Thinking::None };
             Abilities { thinking, ..unknown }
         }
     }
+}
+
+fn of_claude(model_id: &str, unknown: Abilities) -> Abilities {
+    let Some(row) = CLAUDE.iter().find(|row| model_id.starts_with(row.prefix)) else {
+        // Newer than this table: as the newest that it knows, and later.
+        return Abilities {
+            thinking: Thinking::Adaptive,
+            samples_by_one: true,
+            max_tokens_default: 64_000,
+            ..unknown
+        };
+    };
+    Abilities {
+        max_tokens_default: row.max_tokens,
+        has_json_schema: row.has_json_schema,
+        thinking: row.thinking,
+        samples_by_one: row.samples_by_one,
+        // Only what is newer takes them.
+        has_late_instructions: false,
+        ..unknown
+    }
+}
+
+/// Models of Bedrock's that are bound to a schema by themselves, besides later Claudes.
+/// **Source**: docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html and recorded
+/// traffic, read 2026-11-21.
+const BOUND_BY_SCHEMA: [&str; 7] =
+    ["deepseek.v3", "google.gemma", "minimax.", "moonshot", "nvidia.", "openai.", "qwen."];
+/// Models of Bedrock's that are told how hard to think.
+/// **Source**: docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html and
+/// …/bedrock/latest/userguide/model-parameters-openai.html, read 2026-11-21.
+const TRYING: [&str; 2] = ["amazon.nova-2", "openai.gpt-oss"];
+
+/// By the maker's name in an id, an inference profile's or an ARN: `eu.anthropic.claude-…`.
+fn of_bedrock(model_id: &str, unknown: Abilities) -> Abilities {
+    let has = |name: &&str| model_id.contains(*name);
+    let common = Abilities {
+        has_late_instructions: false,
+        has_json_schema: BOUND_BY_SCHEMA.iter().any(has),
+        thinking: if TRYING.iter().any(has) { Thinking::Effort } else { Thinking::None },
+        // Source: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html, read
+        // 2026-11-21.
+        keeps_cache_marks: has(&"anthropic.") || has(&"amazon.nova"),
+        ..unknown
+    };
+    let Some((_, claude)) = model_id.split_once("anthropic.") else { return common };
+    Abilities { has_late_instructions: false, ..of_claude(claude, common) }
 }
 
 #[cfg(test)]
@@ -159,6 +188,13 @@ mod tests {
         check("claude-sonnet-4-5-20250929", budget, 64_000, true);
         check("claude-opus-4-6", Thinking::Adaptive, 64_000, true);
         check("claude-opus-9", Thinking::Adaptive, 64_000, true);
+        let bedrock = vendor::of("aws-bedrock").expect("a row");
+        let sonnet = of(bedrock, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0");
+        assert_eq!((sonnet.thinking, sonnet.has_json_schema), (budget, true));
+        assert!(sonnet.keeps_cache_marks && !sonnet.has_late_instructions);
+        let nova = of(bedrock, "us.amazon.nova-2-lite-v1:0");
+        assert_eq!((nova.thinking, nova.has_json_schema), (Thinking::Effort, false));
+        assert_eq!(of(bedrock, "meta.llama3-1-8b-instruct-v1:0").thinking, Thinking::None);
         let openai = vendor::of("openai").expect("a row");
         assert_eq!(of(openai, "gpt-4o").thinking, Thinking::None);
         assert_eq!(of(openai, "gpt-5.2").thinking, Thinking::Effort);

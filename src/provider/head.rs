@@ -3,7 +3,10 @@
 use crate::{
     dialect::pivot::part::Dialect,
     lexicon::{operation::Operation, secret::Secret},
-    provider::{auth::sigv4::AwsKeys, base_url::BaseUrl},
+    provider::{
+        auth::sigv4::AwsKeys,
+        base_url::{BaseUrl, push_encoded},
+    },
     wire::headers,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -98,17 +101,25 @@ pub fn write(
 }
 
 /// The same, and the head of a chat that is streamed where it is another. `is_raw`: an Anthropic
-/// chat is a prediction of a cloud's.
+/// chat is a prediction of a cloud's. `model` stands in the paths of Bedrock.
 #[must_use]
 pub fn write_all(
     place: (&BaseUrl, &str, Dialect),
-    is_raw: bool,
+    (is_raw, model): (bool, &str),
     credential: &Credential,
     headers: &[Header],
 ) -> (Heads, Option<Box<[u8]>>) {
     let mut heads = write(place, credential, headers);
     let (url, query, dialect) = place;
     let one = |path: &str| write_one(url, path, query, credential, headers);
+    if dialect == Dialect::Bedrock {
+        for operation in Operation::ALL.into_iter().filter(|it| it.names_model_in_path()) {
+            let mut path = "/model/".to_owned();
+            push_encoded(&mut path, model);
+            path.push_str(operation.path());
+            heads[operation as usize] = one(&path);
+        }
+    }
     let stream_head = match dialect {
         Dialect::Anthropic if is_raw => {
             heads[Operation::Messages as usize] = one(":rawPredict");
@@ -171,7 +182,7 @@ const fn path(operation: Operation, dialect: Dialect) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadHeader, Credential, Header, check, check_value, write};
+    use super::{BadHeader, Credential, Header, check, check_value, write, write_all};
     use crate::{
         dialect::pivot::part::Dialect,
         lexicon::{operation::Operation, secret::Secret},
@@ -219,6 +230,20 @@ mod tests {
         let line =
             "POST /openai/deployments/d/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n";
         assert!(head.starts_with(line) && head.contains("\r\napi-key: k\r\n"), "{head}");
+    }
+
+    #[test]
+    fn a_model_may_stand_in_the_path_and_is_encoded_once() {
+        let url = "https://bedrock-runtime.us-east-1.amazonaws.com/.".parse().expect("a URL");
+        let model = "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.amazon.nova-micro-v1:0";
+
+        let place = (&url, "", Dialect::Bedrock);
+        let (heads, _) = write_all(place, (false, model), &Credential::None, &[]);
+
+        let head = String::from_utf8_lossy(&heads[Operation::ConverseStream as usize]);
+        let line = "POST /model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2F\
+            eu.amazon.nova-micro-v1%3A0/converse-stream HTTP/1.1\r\n";
+        assert!(head.starts_with(line), "{head}");
     }
 
     #[test]

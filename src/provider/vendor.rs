@@ -166,7 +166,7 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 23] = [
+pub const VENDORS: [Vendor; 24] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
@@ -233,6 +233,23 @@ pub const VENDORS: [Vendor; 23] = [
             "publisher",
         ],
     ),
+    // Source: docs.aws.amazon.com/general/latest/gr/bedrock.html, read 2026-11-21.
+    Vendor {
+        model_type: "bedrock",
+        home: Home::Regional("https://bedrock-runtime.{region}.amazonaws.com/."),
+        dialect: Dialect::Bedrock,
+        proofs: &[
+            AuthKind::ApiKey,
+            AuthKind::AccessKeyBased,
+            AuthKind::AssumedRoleBased,
+            AuthKind::AwsIrsaAuth,
+        ],
+        // Without auth_data the machine's own identity counts.
+        wants_proof: false,
+        own_keys: &["region"],
+        aws_service: "bedrock",
+        ..plain("aws-bedrock", "")
+    },
     Vendor {
         model_type: "bedrock-mantle",
         home: Home::Regional("https://bedrock-mantle.{region}.api.aws/v1"),
@@ -327,8 +344,8 @@ mod tests {
     fn what_quickstart_writes_is_a_vendor() {
         for quick in QUICK {
             let vendor = of(quick.account_type).expect(quick.name);
-            let has_home = matches!(vendor.home, Home::At(_)) || quick.base_url.is_some();
-            assert!(has_home, "{}", quick.name);
+            let has_home = matches!(vendor.home, Home::At(_) | Home::Regional(_));
+            assert!(has_home || quick.base_url.is_some(), "{}", quick.name);
             assert!(quick.base_url.is_none_or(|url| url.parse::<BaseUrl>().is_ok()));
         }
     }

@@ -1,7 +1,7 @@
 //! Which answer a request gets: the paths, and the order in which scripts are asked.
 
 use super::{
-    Shared, chat, cohere, completion, embedding,
+    Shared, bedrock, chat, cohere, completion, embedding,
     frame::{error, json},
     gemini,
     incoming::{Request, STREAM_ASKED},
@@ -107,8 +107,10 @@ fn compose(
         let wrong = error("invalid_request_error", None, "We could not parse your JSON body.");
         return vec![json(400, &[], &wrong)];
     };
+    let of_bedrock = bedrock::asked(path);
     let in_path = gemini::model(path).or_else(|| claude_of_vertex(path));
     let decoded = in_path.map(|model| model.replace("%3A", ":").replace("%40", "@"));
+    let decoded = decoded.or_else(|| of_bedrock.as_ref().map(|(model, _)| model.clone()));
     let model = decoded.as_deref().or(body["model"].as_str()).unwrap_or_default();
     if let Some(name) = model.strip_prefix("raw:") {
         return raw(name, shared);
@@ -119,12 +121,17 @@ fn compose(
         model,
         body: &body,
         tricks: Tricks::of(model),
-        is_streaming: body["stream"].as_bool().unwrap_or_default() || gemini::is_streaming(path),
+        is_streaming: of_bedrock.as_ref().is_some_and(|(_, is_streaming)| *is_streaming)
+            || body["stream"].as_bool().unwrap_or_default()
+            || gemini::is_streaming(path),
         pace: shared.script.pace,
         times_asked: *asked - 1,
         connection_uses,
         seed: seed_of(&body),
     };
+    if of_bedrock.is_some() {
+        return bedrock::answer(request, &ask);
+    }
     if path.contains("/responses") {
         return responses::answer(request, &ask);
     }
@@ -172,6 +179,7 @@ fn is_known(path: &str) -> bool {
     ]
     .iter()
     .any(|known| path.ends_with(known))
+        || bedrock::asked(path).is_some()
         || gemini::model(path).is_some()
         || claude_of_vertex(path).is_some()
 }

@@ -52,6 +52,8 @@ pub(super) enum Event {
     Data(Value),
     Named(&'static str, Value),
     Verbatim(&'static str),
+    /// Of an answer that is no server-sent events.
+    Frame(Vec<u8>),
 }
 
 /// How a stream's lines are written.
@@ -70,6 +72,7 @@ impl Event {
     pub fn bytes(&self, manner: Manner) -> Vec<u8> {
         let (name, text) = match self {
             Self::Verbatim(text) => return lines(text, manner),
+            Self::Frame(bytes) => return bytes.clone(),
             Self::Data(value) => (None, data(value, manner)),
             Self::Named(name, value) => (Some(name), data(value, manner)),
         };

@@ -32,15 +32,25 @@ pub(super) fn answer(request: &Request, ask: &Ask) -> Vec<Step> {
         let count = words::pieces(&ask.body["messages"].to_string()).len();
         return vec![frame::json(200, &[], &json!({"input_tokens": count}))];
     }
-    let blocks = blocks(ask);
     if ask.is_streaming {
-        return odd::stream(ask, stream(ask, &blocks));
+        return odd::stream(ask, events(ask));
     }
+    vec![frame::json(200, &[("request-id", &chat::request_id(ask))], &reply(ask))]
+}
+
+/// A whole answer.
+pub(super) fn reply(ask: &Ask) -> Value {
+    let blocks = blocks(ask);
     let mut reply = envelope(ask);
     reply["content"] = blocks.iter().map(whole).collect();
     reply["stop_reason"] = stop_reason(&blocks).into();
     reply["usage"] = usage(ask, &blocks);
-    vec![frame::json(200, &[("request-id", &chat::request_id(ask))], &reply)]
+    reply
+}
+
+/// The same as a stream.
+pub(super) fn events(ask: &Ask) -> Vec<Event> {
+    stream(ask, &blocks(ask))
 }
 
 fn refuse(status: u16, message: &str) -> Step {

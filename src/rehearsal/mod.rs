@@ -1,5 +1,5 @@
 //! The scripted vendor: a small server that answers as told, in the languages of OpenAI,
-//! Anthropic, Google and Cohere.
+//! Anthropic, AWS, Google and Cohere.
 //!
 //! `quickstart` puts it behind a gateway so that a fresh machine has something to talk to; tests
 //! and load measurements use it as the far side of the wire. What it does is chosen by the model's
@@ -11,6 +11,7 @@
 //! with it: a mock built from our own encoder must not judge our own decoder. One thread serves all
 //! connections. Nothing here is fit to face the open network.
 
+mod bedrock;
 mod chat;
 mod cohere;
 mod completion;

@@ -193,6 +193,8 @@ pub(super) fn stream(ask: &Ask, events: Vec<Event>) -> Vec<Step> {
     let is_closing = tricks.has("closing");
     let framing =
         if is_closing { ("connection", "close") } else { ("transfer-encoding", "chunked") };
+    let is_framed = matches!(events.first(), Some(Event::Frame(_)));
+    let kind = if is_framed { "application/vnd.amazon.eventstream" } else { "text/event-stream" };
     let mut events: Vec<Vec<u8>> =
         bend(ask, events).iter().map(|event| event.bytes(manner)).collect();
     if tricks.has("bom") {
@@ -205,7 +207,7 @@ pub(super) fn stream(ask: &Ask, events: Vec<Event>) -> Vec<Step> {
         parts.push(LAST_CHUNK.to_vec());
     }
     let id = super::chat::request_id(ask);
-    let headers = [("content-type", "text/event-stream"), ("x-request-id", &id), framing];
+    let headers = [("content-type", kind), ("x-request-id", &id), framing];
     let mut steps = written(ask, frame::head(200, &headers), parts);
     steps.extend(end.or(is_closing.then_some(Step::Close)));
     steps

@@ -63,7 +63,15 @@ pub(super) fn of(
         return address;
     }
     if let Some((at, url)) = written {
+        // What stands for the region's own endpoint has its paths at the root too.
+        let is_bare = url.split_once("://").is_none_or(|(_, rest)| !rest.contains('/'));
+        let home = context.vendor.home;
+        let is_at_root = matches!(home, Home::Regional(own) if own.ends_with("/."));
+        let url = if is_at_root && is_bare { &format!("{url}/.") } else { url };
         address.url = parse(&place, &at, url, findings);
+        if is_at_root && address.region.is_none() {
+            lack(&place, &Path::top().key("region"), "e.g. eu-central-1", findings);
+        }
         push_model(&place, &mut address, findings);
         return address;
     }

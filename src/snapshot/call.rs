@@ -101,7 +101,7 @@ pub(super) fn of(
     let place = (&address.url, &*address.query, vendor.dialect_of(name));
     let claude_version = vendor.claude_version_of(name);
     let (heads, stream_head) =
-        head::write_all(place, claude_version.is_some(), &proof.credential, &proof.headers);
+        head::write_all(place, (claude_version.is_some(), name), &proof.credential, &proof.headers);
     Call {
         endpoint: Endpoint::new(&address.url, trust, version == Some(HttpVersion::Two)),
         heads,

@@ -14,6 +14,8 @@
 
 use std::ops::Range;
 
+/// What an answer of frames says that it is.
+pub const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
 /// Both lengths and their checksum.
 const PRELUDE_BYTES: usize = 12;
 /// The checksum at a frame's end.

@@ -161,7 +161,7 @@ m.yaml:6: error: integrations[1].name: found "a" a second time, wanted it once
     (first in m.yaml) (one name, one model)
 m.yaml:7: error: integrations[2].name: found "b c", wanted a name without spaces
 m.yaml:9: warning: integrations[2].model_types[0]: found "image", wanted chat,
-    completion, embedding (not obeyed yet)
+    completion, embedding, responses (not obeyed yet)
 m.yaml:10: error: integrations[2].url: found no http:// or https://, wanted a URL
     such as https://api.example.com/v1
 m.yaml:11: error: integrations[2].auth_data.password: found nothing, wanted this key

@@ -3,11 +3,12 @@
 //! `tests/golden/dialects/FROM_to_TO/FEATURE.PART.in.json` (a stream: `.in.txt`) is what comes in,
 //! `….out.…` what leaves, `….dropped.txt` what was named as left out. PART is `request` (from the
 //! client's dialect into the vendor's), `reply` or `stream` (from the vendor's into the client's).
+//! Frames of AWS stand in their files as `frames.rs` says.
 //! `WEIR_GOLDEN=write` writes what leaves anew, to be read and judged before it is kept.
 //! `matrix.md` is made of them.
 
 use super::{
-    anthropic, gemini, openai, responses,
+    anthropic, bedrock, frames, gemini, openai, responses,
     stream::{MANNER, translate_with},
 };
 use serde_json::Value;
@@ -30,9 +31,10 @@ use weir::{
     wire::json::document::Document,
 };
 
-const DIALECTS: [(&str, Dialect, &str); 5] = [
+const DIALECTS: [(&str, Dialect, &str); 6] = [
     ("openai_chat", Dialect::OpenAiChat, "openai"),
     ("anthropic", Dialect::Anthropic, "anthropic"),
+    ("bedrock", Dialect::Bedrock, "aws-bedrock"),
     ("openai_responses", Dialect::OpenAiResponses, "openai"),
     ("gemini", Dialect::Gemini, "google-gemini"),
     ("cohere", Dialect::Cohere, "cohere"),
@@ -61,10 +63,14 @@ fn pretty(json: &[u8]) -> String {
 /// A request for the model that it names, which is the vendor's own name here.
 fn request(body: &[u8], from: Dialect, to: Dialect) -> Told {
     let asked: Value = serde_json::from_slice(body).expect("an input is JSON");
-    let model = asked["model"].as_str().expect("a model");
+    // Bedrock's requests have it in their path.
+    let model = asked["model"].as_str().unwrap_or(match to {
+        Dialect::Anthropic => "claude-sonnet-4-5",
+        _ => "gpt-5-mini",
+    });
     let account_type = DIALECTS.iter().find(|row| row.1 == to).expect("a dialect").2;
     let abilities = ability::of(vendor::of(account_type).expect("a vendor"), model);
-    let model_json = asked["model"].to_string();
+    let model_json = Value::from(model).to_string();
     let addressee = Addressee { model_json: model_json.as_bytes(), abilities: &abilities };
     let (mut out, mut dropped) = (Vec::new(), Dropped::default());
     let mut notes = Document::default();
@@ -86,6 +92,7 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
     match to {
         Dialect::OpenAiChat => drop(openai::whole(&out)),
         Dialect::Anthropic => drop(anthropic::whole(&out)),
+        Dialect::Bedrock => drop(bedrock::whole(&out)),
         Dialect::OpenAiResponses => drop(responses::whole(&out)),
         Dialect::Gemini => drop(gemini::whole(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
@@ -95,19 +102,32 @@ fn reply(body: &[u8], from: Dialect, to: Dialect) -> Told {
 
 /// At once and a byte at a time: the same.
 fn stream(body: &[u8], from: Dialect, to: Dialect) -> Told {
-    let mut machine = Stream::new((from, to), Written::default(), true);
-    let out = translate_with(std::iter::once(body), &mut machine).expect("it is well formed");
-    let mut slow = Stream::new((from, to), Written::default(), true);
-    assert_eq!(translate_with(body.chunks(1), &mut slow).as_ref(), Some(&out));
+    let new = || Stream::new((from, to), Written::default(), true);
+    let (mut machine, mut slow) = (new(), new());
+    let (out, slowly) = if from == Dialect::Bedrock {
+        let body = frames::of_lines(std::str::from_utf8(body).expect("UTF-8"));
+        let out = frames::translate_with(std::iter::once(&body[..]), &mut machine);
+        (out, frames::translate_with(body.chunks(1), &mut slow))
+    } else {
+        let out = translate_with(std::iter::once(body), &mut machine);
+        (out, translate_with(body.chunks(1), &mut slow))
+    };
+    let out = out.expect("it is well formed");
+    assert_eq!(slowly.as_ref(), Some(&out));
     match to {
         Dialect::OpenAiChat => drop(openai::stream(&out)),
         Dialect::Anthropic => drop(anthropic::stream(&out)),
+        Dialect::Bedrock => drop(bedrock::stream(&out)),
         Dialect::OpenAiResponses => drop(responses::stream(&out)),
         Dialect::Gemini => drop(gemini::stream(&out)),
         Dialect::Cohere => panic!("no client speaks it"),
     }
     let dropped = machine.dropped().map(named).unwrap_or_default();
-    Told { out: String::from_utf8(out).expect("UTF-8"), dropped }
+    let out = match to {
+        Dialect::Bedrock => frames::to_lines(&out),
+        _ => String::from_utf8(out).expect("UTF-8"),
+    };
+    Told { out, dropped }
 }
 
 /// Compare a file with what it should hold, or write it.

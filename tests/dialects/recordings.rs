@@ -3,18 +3,20 @@
 
 use super::{
     answer::{Answer, Tool},
-    anthropic, openai, responses,
+    anthropic, frames, openai, responses,
     stream::{MANNER, translate},
 };
 use crate::harness::fixture::{self, Recording};
 use serde_json::Value;
 use weir::dialect::{
     pivot::{dropped::Dropped, part::Dialect, target::Written},
-    translation,
+    translation::{self, Stream},
 };
 
 const TO_OPENAI: (Dialect, Dialect) = (Dialect::Anthropic, Dialect::OpenAiChat);
 const TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::OpenAiChat, Dialect::Anthropic);
+const BEDROCK_TO_OPENAI: (Dialect, Dialect) = (Dialect::Bedrock, Dialect::OpenAiChat);
+const BEDROCK_TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::Bedrock, Dialect::Anthropic);
 const COHERE_TO_OPENAI: (Dialect, Dialect) = (Dialect::Cohere, Dialect::OpenAiChat);
 const COHERE_TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::Cohere, Dialect::Anthropic);
 
@@ -42,7 +44,7 @@ fn stop_in_openai(reason: &str) -> &str {
         "end_turn" | "stop_sequence" | "pause_turn" | "COMPLETE" | "STOP_SEQUENCE" => "stop",
         "max_tokens" | "model_context_window_exceeded" | "MAX_TOKENS" => "length",
         "tool_use" | "TOOL_CALL" => "tool_calls",
-        "refusal" => "content_filter",
+        "refusal" | "content_filtered" | "guardrail_intervened" => "content_filter",
         other => other,
     }
 }
@@ -52,7 +54,7 @@ fn stop_in_anthropic(reason: &str) -> &str {
         "stop" | "eos" | "COMPLETE" | "STOP_SEQUENCE" => "end_turn",
         "length" | "model_length" | "MAX_TOKENS" => "max_tokens",
         "tool_calls" | "TOOL_CALL" => "tool_use",
-        "content_filter" => "refusal",
+        "content_filter" | "content_filtered" | "guardrail_intervened" => "refusal",
         other => other,
     }
 }
@@ -64,6 +66,11 @@ fn tokens(usage: &Value) -> Option<(u64, u64)> {
     let count = |name: &str| usage[name].as_u64();
     if let (Some(input), Some(output)) = (count("prompt_tokens"), count("completion_tokens")) {
         return Some((input, output));
+    }
+    if let (Some(input), Some(output)) = (count("inputTokens"), count("outputTokens")) {
+        let beside = ["cacheReadInputTokens", "cacheWriteInputTokens"];
+        let beside: u64 = beside.into_iter().filter_map(count).sum();
+        return Some((input + beside, output));
     }
     let beside = count("cache_read_input_tokens").unwrap_or(0)
         + count("cache_creation_input_tokens").unwrap_or(0);
@@ -194,6 +201,60 @@ fn a_cohere_stream_reads_the_same_as_an_openai_and_an_anthropic_one() {
         let out = translate(std::iter::once(&recording.body[..]), COHERE_TO_ANTHROPIC);
         let out = out.unwrap_or_else(|| panic!("{} is malformed", recording.name));
         check(&recording, &anthropic::stream(&out), stop_in_anthropic);
+    }
+}
+
+#[test]
+fn a_bedrock_answer_reads_the_same_as_an_openai_and_an_anthropic_one() {
+    let mut read = 0;
+    for recording in ok(fixture::converses(), "json") {
+        let out = whole(&recording.body, BEDROCK_TO_OPENAI);
+        check(&recording, &openai::whole(&out), stop_in_openai);
+        let out = whole(&recording.body, BEDROCK_TO_ANTHROPIC);
+        check(&recording, &anthropic::whole(&out), stop_in_anthropic);
+        read += 1;
+    }
+    assert!(read == 0 || read > 10, "only {read}");
+}
+
+fn framed<'a>(pieces: impl Iterator<Item = &'a [u8]>, pair: (Dialect, Dialect)) -> Option<Vec<u8>> {
+    frames::translate_with(pieces, &mut Stream::new(pair, Written::default(), false))
+}
+
+#[test]
+fn a_bedrock_stream_reads_the_same_as_an_openai_and_an_anthropic_one() {
+    let mut read = 0;
+    for mut recording in ok(fixture::converses(), "eventstream") {
+        // The vendor's own tools are no client's: they are named.
+        let tools = recording.expected.as_mut().and_then(|it| it["tools"].as_array_mut());
+        if let Some(tools) = tools {
+            tools.retain(|tool| tool["name"] != "nova_code_interpreter");
+        }
+        let once = || std::iter::once(&recording.body[..]);
+        let out = framed(once(), BEDROCK_TO_OPENAI);
+        let out = out.unwrap_or_else(|| panic!("{} is malformed", recording.name));
+        check(&recording, &openai::stream(&out), stop_in_openai);
+        let out = framed(once(), BEDROCK_TO_ANTHROPIC);
+        let out = out.unwrap_or_else(|| panic!("{} is malformed", recording.name));
+        check(&recording, &anthropic::stream(&out), stop_in_anthropic);
+        read += 1;
+    }
+    assert!(read == 0 || read > 10, "only {read}");
+}
+
+#[test]
+fn fault_05_a_translation_of_frames_is_the_same_however_they_are_cut() {
+    for pair in [BEDROCK_TO_OPENAI, BEDROCK_TO_ANTHROPIC] {
+        for Recording { name, body, .. } in &ok(fixture::converses(), "eventstream") {
+            let whole = framed(std::iter::once(&body[..]), pair);
+            assert_eq!(framed(body.chunks(1), pair), whole, "{name}, a byte at a time");
+            let stride = if body.len() <= EVERY_CUT_MAX { 1 } else { body.len() / CUTS };
+            for cut in (0..body.len()).step_by(stride) {
+                let (first, second) = body.split_at(cut);
+                let cut_once = framed([first, second].into_iter(), pair);
+                assert_eq!(cut_once, whole, "{name}, cut at {cut}");
+            }
+        }
     }
 }
 

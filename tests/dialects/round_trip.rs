@@ -125,6 +125,30 @@ fn request() -> impl Strategy<Value = Request<'static>> {
     )
 }
 
+/// The same without what only the path says, has no word there, or is refused: blank texts, and
+/// images that somebody would have to fetch.
+fn as_bedrock_says(mut said: Request<'static>) -> Request<'static> {
+    said.model = Text::default();
+    said.is_streaming = false;
+    said.user = None;
+    said.tool_choice = said.tool_choice.filter(|choice| *choice != ToolChoice::None);
+    let mend = |part: &mut Part<'static>| match &mut part.content {
+        Content::Text(text) if text.read().trim().is_empty() => *text = Text::plain("said"),
+        Content::Image { source: source @ Source::Url(_), .. } => {
+            let data = Text::plain("AAAA");
+            *source = Source::Base64 { media_type: Text::plain("image/webp"), data };
+        }
+        _ => {}
+    };
+    for part in said.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+        mend(part);
+        if let Content::ToolResult(result) = &mut part.content {
+            result.content.iter_mut().for_each(mend);
+        }
+    }
+    said
+}
+
 /// What Gemini can say of it: no user's id, and schemas of the words that it knows.
 fn as_gemini(mut said: Request<'static>) -> Request<'static> {
     said.user = None;
@@ -143,15 +167,17 @@ proptest! {
         to in prop::sample::select(vec![
             Dialect::OpenAiChat,
             Dialect::Anthropic,
+            Dialect::Bedrock,
             Dialect::OpenAiResponses,
         ]),
     ) {
-        let mut said = said;
+        let mut said = if to == Dialect::Bedrock { as_bedrock_says(said) } else { said };
         if to == Dialect::OpenAiResponses {
             // It has no word for them.
             said.stop.clear();
         }
-        let abilities = Abilities { thinking: Thinking::None, ..Abilities::UNKNOWN };
+        let abilities =
+            Abilities { thinking: Thinking::None, keeps_cache_marks: true, ..Abilities::UNKNOWN };
         let addressee = Addressee { model_json: b"\"m\"", abilities: &abilities };
         let (mut out, mut dropped) = (Vec::new(), Dropped::default());
 

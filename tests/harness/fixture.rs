@@ -92,6 +92,13 @@ pub fn cohere_chats() -> Option<Vec<Recording>> {
     })
 }
 
+/// Every recording of Bedrock's Converse, likewise.
+pub fn converses() -> Option<Vec<Recording>> {
+    recordings(&["bedrock-converse"], |_, _, text| {
+        ["\"stopReason\":", "contentBlock"].iter().any(|word| text.contains(word))
+    })
+}
+
 /// Does a recording of this URL and status, whose body is this text, count?
 type Is = fn(url: &str, status: u16, text: &str) -> bool;
 

@@ -10,6 +10,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
+pub mod aws_frames;
 pub mod client;
 pub mod cloud;
 pub mod fixture;

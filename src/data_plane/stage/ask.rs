@@ -40,6 +40,10 @@ pub fn read<'s>(
     match route {
         Route::Native(native) => of_path(&native, operation, from),
         Route::Stored(_) => stored(snapshot, subject, from),
+        Route::CallOf(operation, name) => {
+            let name = String::from_utf8_lossy(&percent_decode(name.of(from.bytes))).into_owned();
+            request::read_of(operation, name, from.body)
+        }
         _ => {
             let mut ask = request::read(operation, from.body)?;
             if Dialect::of(operation) == Dialect::OpenAiResponses

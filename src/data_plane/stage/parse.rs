@@ -25,7 +25,9 @@ pub enum Route {
     /// One model; where its name stands in the head, percent-encoded.
     Model(Span),
     Call(Operation),
-    /// A call whose model is named in the path.
+    /// A call whose path names the model; where, percent-encoded.
+    CallOf(Operation, Span),
+    /// A call whose model is named in the path, apart from its account.
     Native(Native),
     /// An answer that its vendor keeps.
     Stored(Stored),
@@ -60,7 +62,9 @@ pub struct Native {
 impl Route {
     pub const fn operation(self) -> Option<Operation> {
         match self {
-            Self::Call(operation) | Self::Native(Native { operation, .. }) => Some(operation),
+            Self::Call(operation)
+            | Self::CallOf(operation, _)
+            | Self::Native(Native { operation, .. }) => Some(operation),
             Self::Stored(_) => Some(Operation::StoredResponse),
             _ => None,
         }
@@ -72,7 +76,7 @@ impl Route {
 
     const fn allows(self, method: Method) -> bool {
         match self {
-            Self::Call(_) | Self::Native(_) | Self::Stored(Stored::Cancel) => {
+            Self::Call(_) | Self::CallOf(..) | Self::Native(_) | Self::Stored(Stored::Cancel) => {
                 matches!(method, Method::Post)
             }
             Self::Stored(Stored::Response) => matches!(method, Method::Get | Method::Delete),
@@ -83,7 +87,9 @@ impl Route {
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Call(_) | Self::Native(_) | Self::Stored(Stored::Cancel) => "POST",
+            Self::Call(_) | Self::CallOf(..) | Self::Native(_) | Self::Stored(Stored::Cancel) => {
+                "POST"
+            }
             Self::Stored(Stored::Response) => "GET, DELETE",
             Self::Stored(Stored::InputItems) => "GET",
             _ => "GET, HEAD",
@@ -120,7 +126,7 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
     if !route.allows(head.method) {
         return Err(Refusal::MethodNotAllowed.about(route.methods(), ""));
     }
-    if matches!(route, Route::Call(_) | Route::Native(_)) && head.framing == Framing::None {
+    if route.operation().is_some() && head.framing == Framing::None {
         return Err(Refusal::LengthRequired.into());
     }
     Ok(route)
@@ -156,6 +162,15 @@ fn elsewhere(rest: &[u8], target: &[u8], start: u32) -> Result<Route, Refused> {
         return Ok(Route::Model(span(name)));
     }
     let unknown = || Refused::from(Refusal::RouteUnknown);
+    // As AWS's SDKs call it, where this is their endpoint.
+    if let Some(rest) = rest.strip_prefix(b"/bedrock/proxy/model/") {
+        let mut operations = Operation::ALL.into_iter().filter(|it| it.names_model_in_path());
+        let found = operations.find_map(|operation| {
+            let name = rest.strip_suffix(operation.path().as_bytes())?;
+            (!name.is_empty()).then(|| Route::CallOf(operation, span(name)))
+        });
+        return found.ok_or_else(unknown);
+    }
     let rest = rest.strip_prefix(b"/gemini/").ok_or_else(unknown)?;
     let slash = memchr::memchr(b'/', rest).ok_or_else(unknown)?;
     let (account, rest) = rest.split_at(slash);

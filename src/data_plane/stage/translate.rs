@@ -6,12 +6,15 @@ use crate::{
         stage::{alter, finish},
     },
     dialect::{
+        bedrock::{chunk, encode::request::BETAS},
         bound,
         openai_chat::request::{self, Ask},
         pivot::{
             dropped::Dropped,
             part::Dialect,
+            request::Other,
             target::{Addressee, Written},
+            text::Json,
         },
         translation,
     },
@@ -29,6 +32,7 @@ use crate::{
         json::document::Document,
     },
 };
+use std::borrow::Cow;
 
 /// Room for the length, which is known only when the body is there.
 const LENGTH_DIGITS: usize = 10;
@@ -48,6 +52,60 @@ pub struct Call {
 pub struct Said {
     pub dialect: Dialect,
     pub written: Written,
+    /// In which it tells errors.
+    pub errors: Dialect,
+    /// Its stream is frames of AWS's.
+    pub is_framed: bool,
+}
+
+/// How a target is spoken to.
+struct Speech {
+    /// The language of its vendor's API.
+    to: Dialect,
+    dialect: Dialect,
+    operation: Operation,
+    mend: Mend,
+}
+
+/// What becomes of the client's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mend {
+    /// It passes, spliced.
+    Splice,
+    /// It is written anew.
+    Translate,
+    /// It is Anthropic's, for Anthropic's models at Bedrock.
+    ToInvoke,
+    /// The other way round.
+    FromInvoke,
+}
+
+impl Speech {
+    /// How this target is asked for that.
+    fn of(ask: &Ask<'_>, target: &Target) -> Result<Self, Refused> {
+        let (client, streams) = (Dialect::of(ask.operation), ask.is_streaming);
+        let is_invoking =
+            matches!(ask.operation, Operation::InvokeModel | Operation::InvokeModelStream);
+        let is_claude = || memchr::memmem::find(&target.model_json, b"anthropic.").is_some();
+        let vendor = target.dialect_for(client);
+        let (dialect, operation, mend) = match vendor {
+            Dialect::Bedrock if is_invoking => (client, ask.operation, Mend::Splice),
+            Dialect::Bedrock if ask.operation == Operation::Messages && is_claude() => {
+                let stream = [Operation::InvokeModel, Operation::InvokeModelStream];
+                (client, stream[usize::from(streams)], Mend::ToInvoke)
+            }
+            Dialect::Anthropic if is_invoking => (client, Operation::Messages, Mend::FromInvoke),
+            to if to == client => (client, ask.operation, Mend::Splice),
+            to if is_invoking || ask.operation == client.chat_of(streams) => {
+                (to, to.chat_of(streams), Mend::Translate)
+            }
+            _ => {
+                let detail = "Only chats are translated for that model's vendor.";
+                return Err(Refusal::OperationUnsupported.about("model", detail));
+            }
+        };
+        Ok(Self { to: vendor, dialect, operation, mend })
+    }
 }
 
 impl Said {
@@ -108,8 +166,12 @@ pub fn call(
         Some(changes) => {
             let mut body = Vec::with_capacity(from.body.len() + 256);
             alter::params(&mut body, from.body, changes)?;
+            let from = Request { body: &body, ..*from };
+            if ask.is_of_path() {
+                return write(out, to, ask, &from, told);
+            }
             let ask = request::read(ask.operation, &body)?;
-            write(out, to, &ask, &Request { body: &body, ..*from }, told)
+            write(out, to, &ask, &from, told)
         }
     }
 }
@@ -123,25 +185,18 @@ fn write(
 ) -> Result<Call, Unsaid> {
     debug_assert!(out.is_empty());
     *dropped = Dropped::default();
-    let client = Dialect::of(ask.operation);
-    let dialect = target.dialect_for(client);
-    let is_translated = client != dialect;
-    if is_translated && ask.operation != client.chat() {
-        let detail = "Only chats are translated for that model's vendor.";
-        return Err(Refusal::OperationUnsupported.about("model", detail).into());
-    }
-    let operation = if is_translated { dialect.chat() } else { ask.operation };
-    if target.claude_version.is_some() && operation == Operation::CountTokens {
+    if target.claude_version.is_some() && ask.operation == Operation::CountTokens {
         let detail = "That model's vendor is asked for chats only.";
         return Err(Refusal::OperationUnsupported.about("model", detail).into());
     }
+    let speech = Speech::of(ask, target)?;
     let says_max_tokens = target.abilities.says_max_tokens;
     let held = most.map(|most| bound::hold(from.body, ask.operation, most, says_max_tokens));
     let body = held.as_deref().unwrap_or(from.body);
-    let head = target.head_of(operation, ask.is_streaming);
+    let head = target.head_of(speech.operation, ask.is_streaming);
     out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, dialect, is_translated, from);
+    push_headers(&mut out, speech.to, speech.mend, from);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
         alter::headers(&mut out, changes);
     }
@@ -151,19 +206,10 @@ fn write(
     out.extend_from_slice(b"\r\n\r\n");
 
     let body_at = out.len();
-    let written = if is_translated {
-        let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
-        let mut notes = Document::default();
-        let pair = (client, dialect);
-        let told = (client == Dialect::Gemini).then_some(ask.is_streaming);
-        translation::request_told(&mut out, body, pair, told, &to, &mut notes, dropped)?
-    } else {
-        let rejects_stream_options = target.rejects_stream_options;
-        let held = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
-        let ask = held.as_ref().unwrap_or(ask);
-        request::splice(&mut out, body, ask, &target.model_json, rejects_stream_options);
-        Written::default()
-    };
+    let read = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
+    let betas = from.header("anthropic-beta");
+    let said = (read.as_ref().unwrap_or(ask), body, betas);
+    let written = push_body(&mut out, speech.mend, target, said, dropped)?;
     finish::fit(&mut out, body_at, &target.fit, dropped);
     if let Some(version) = target.claude_version {
         finish::say_version(&mut out, body_at, version);
@@ -179,7 +225,58 @@ fn write(
     if let Some(signer) = &target.signer {
         finish::sign(&mut out, body_at, signer, now)?;
     }
-    Ok(Call { bytes: out, said: Said { dialect, written } })
+    let said = Said {
+        dialect: speech.dialect,
+        written,
+        errors: if target.dialect == Dialect::Bedrock { target.dialect } else { speech.dialect },
+        is_framed: speech.operation.is_framed(),
+    };
+    Ok(Call { bytes: out, said })
+}
+
+/// Write the body at the end of `out`.
+fn push_body(
+    out: &mut Vec<u8>,
+    mend: Mend,
+    target: &Target,
+    (ask, body, betas): (&Ask<'_>, &[u8], Option<&[u8]>),
+    dropped: &mut Dropped,
+) -> Result<Written, Refused> {
+    let at = out.len();
+    match mend {
+        Mend::Splice => {
+            let rejects_stream_options = target.rejects_stream_options;
+            request::splice(out, body, ask, &target.model_json, rejects_stream_options);
+        }
+        Mend::ToInvoke => {
+            out.extend_from_slice(body);
+            chunk::to_invoke(out, at, betas);
+        }
+        Mend::FromInvoke => {
+            out.extend_from_slice(body);
+            chunk::from_invoke(out, at, &target.model_json, ask.is_streaming);
+        }
+        Mend::Translate => {
+            let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
+            let to_dialect = target.dialect_for(Dialect::of(ask.operation));
+            let (mut notes, client) = (Document::default(), Dialect::of(ask.operation));
+            let mut request = translation::read_request(&mut notes, body, client, dropped)?;
+            request.is_streaming = ask.is_streaming;
+            if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
+                request.others.push(betas_field(betas));
+            }
+            return Ok(translation::encode_request(out, &request, to_dialect, &to, dropped));
+        }
+    }
+    Ok(Written::default())
+}
+
+/// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
+fn betas_field(header: &[u8]) -> Other<'static> {
+    let mut json = Vec::new();
+    chunk::push_betas(&mut json, header);
+    let json = String::from_utf8(json).unwrap_or_default();
+    Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
 }
 
 /// The call for an answer that its vendor keeps: the client's method, and what its path says behind
@@ -213,7 +310,7 @@ fn stored(
     out.extend_from_slice(b" HTTP/1.1");
     out.extend_from_slice(rest);
     let dialect = Dialect::OpenAiResponses;
-    push_headers(&mut out, dialect, false, from);
+    push_headers(&mut out, dialect, Mend::Splice, from);
     if from.head.method == Method::Post {
         out.extend_from_slice(b"content-length: 0\r\n");
     }
@@ -222,7 +319,8 @@ fn stored(
     if let Some(signer) = &target.signer {
         finish::sign(&mut out, body_at, signer, now)?;
     }
-    Ok(Call { bytes: out, said: Said { dialect, written: Written::default() } })
+    let written = Written::default();
+    Ok(Call { bytes: out, said: Said { dialect, written, errors: dialect, is_framed: false } })
 }
 
 /// A path, and its query without the question mark.
@@ -232,10 +330,11 @@ fn cut(target: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The client's headers that pass, but those for a vendor of another language than is spoken to.
-fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Request<'_>) {
+fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) {
     // Both of OpenAI's languages are one vendor's.
     let family = if to == Dialect::OpenAiResponses { Dialect::OpenAiChat } else { to };
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
+    // A version is a header's to Anthropic, and the body's to others that speak its words.
     let is_anothers = |name: &[u8]| {
         let begins = |prefix: &[u8]| {
             name.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix))
@@ -243,7 +342,7 @@ fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Requ
         vendors.iter().any(|(prefix, dialect)| *dialect != family && begins(prefix))
     };
     for (name, value) in from.head.iter(from.bytes) {
-        let is_foreign = is_translated && is_anothers(name);
+        let is_foreign = mend != Mend::Splice && is_anothers(name);
         if headers::passes_upstream(name) && !is_foreign {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
@@ -253,5 +352,13 @@ fn push_headers(out: &mut Vec<u8>, to: Dialect, is_translated: bool, from: &Requ
     }
     if to == Dialect::Anthropic && from.header("anthropic-version").is_none() {
         out.extend_from_slice(ANTHROPIC_VERSION);
+    }
+    if mend == Mend::FromInvoke {
+        let betas = chunk::betas_of(from.body);
+        if !betas.is_empty() {
+            out.extend_from_slice(b"anthropic-beta: ");
+            out.extend_from_slice(betas.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }

@@ -42,6 +42,7 @@ pub struct Ask<'b> {
     pub wants_usage: bool,
     /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
     pub max_output_tokens: Option<u32>,
+    /// Where the body names it; some APIs name it in the path.
     model_span: Option<Span>,
     usage_edit: UsageEdit,
 }
@@ -101,7 +102,36 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     })
 }
 
+/// Read the Ask of a body whose API names the model in the path.
+///
+/// # Errors
+/// `InvalidJson`, `DuplicateField`, `InvalidField`: each says which field.
+pub fn read_of(operation: Operation, model: String, body: &[u8]) -> Result<Ask<'_>, Refused> {
+    let keys = ["inferenceConfig", "max_tokens", "", "", ""];
+    let object = json::object::scan_object(body, &keys);
+    let object = object.map_err(|error| refuse_json(&error, &keys))?;
+    if model.is_empty() || has_control(&model) {
+        return Err(Refusal::InvalidField.about("model", "The path must name a model."));
+    }
+    let [config, max_tokens, ..] = object.values;
+    let max_tokens = max_tokens.and_then(|max| json::value::read_u64(max.of(body)));
+    let max_tokens = max_tokens.or_else(|| {
+        let config = config?.of(body);
+        let found = json::object::scan_nested(config, &["maxTokens"]).ok()?;
+        json::value::read_u64(found.values[0]?.of(config))
+    });
+    let mut ask = Ask::of_path(operation, Cow::Owned(model), operation.is_framed());
+    ask.max_output_tokens = max_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+    Ok(ask)
+}
+
 impl<'b> Ask<'b> {
+    /// Does the path name the model, and not the body?
+    #[must_use]
+    pub const fn is_of_path(&self) -> bool {
+        self.model_span.is_none()
+    }
+
     /// The Ask of a request whose path names the model: nothing of its body is changed.
     #[must_use]
     pub fn of_path(operation: Operation, model: Cow<'b, str>, is_streaming: bool) -> Self {

@@ -153,6 +153,7 @@ pub struct Foreign<'b> {
 pub enum Dialect {
     OpenAiChat,
     Anthropic,
+    Bedrock,
     OpenAiResponses,
     Gemini,
     /// Spoken by vendors alone.
@@ -167,11 +168,33 @@ impl Dialect {
             Operation::ChatCompletions | Operation::Completions | Operation::Embeddings => {
                 Self::OpenAiChat
             }
-            Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::Messages
+            | Operation::CountTokens
+            | Operation::InvokeModel
+            | Operation::InvokeModelStream => Self::Anthropic,
+            Operation::Converse | Operation::ConverseStream => Self::Bedrock,
             Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
                 Self::OpenAiResponses
             }
             Operation::GenerateContent | Operation::CountContent => Self::Gemini,
+        }
+    }
+
+    /// In which whoever asks for an operation is told errors.
+    #[must_use]
+    pub const fn of_errors(operation: Operation) -> Self {
+        match operation {
+            Operation::InvokeModel | Operation::InvokeModelStream => Self::Bedrock,
+            operation => Self::of(operation),
+        }
+    }
+
+    /// Its word for a chat, which some tell from one that is streamed.
+    #[must_use]
+    pub const fn chat_of(self, is_streaming: bool) -> Operation {
+        match self {
+            Self::Bedrock if is_streaming => Operation::ConverseStream,
+            dialect => dialect.chat(),
         }
     }
 
@@ -181,6 +204,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat | Self::Cohere => Operation::ChatCompletions,
             Self::Anthropic => Operation::Messages,
+            Self::Bedrock => Operation::Converse,
             Self::OpenAiResponses => Operation::Responses,
             Self::Gemini => Operation::GenerateContent,
         }

@@ -19,7 +19,7 @@ pub struct Quick {
 ///
 /// **Source**: model ids, except those marked, from a public model catalogue of 2026-02-06 (MIT),
 /// entries that it does not call deprecated.
-pub const QUICK: [Quick; 15] = [
+pub const QUICK: [Quick; 16] = [
     Quick { name: "gemini", env: "GEMINI_API_KEY", ..GEMINI },
     // The other name under which Google's own clients look for the key.
     Quick { name: "google", env: "GOOGLE_API_KEY", ..GEMINI },
@@ -151,6 +151,21 @@ pub const QUICK: [Quick; 15] = [
             "Qwen/Qwen3-32B",
             "openai/gpt-oss-120b",
             "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        ],
+        embedding_models: &[],
+    },
+    // A region is asked of AWS's own variables: see `gateway/quickstart.rs`.
+    Quick {
+        name: "bedrock",
+        env: "AWS_BEARER_TOKEN_BEDROCK",
+        account_type: "aws-bedrock",
+        base_url: None,
+        chat_models: &[
+            "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "openai.gpt-oss-120b-1:0",
+            "amazon.nova-lite-v1:0",
+            "amazon.nova-micro-v1:0",
         ],
         embedding_models: &[],
     },

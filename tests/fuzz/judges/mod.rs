@@ -6,7 +6,9 @@
 
 #![allow(dead_code, reason = "each target drives one judge")]
 
+pub mod bedrock;
 pub mod chunked;
+pub mod cohere;
 pub mod gemini;
 pub mod hyper_peer;
 pub mod json;

@@ -13,13 +13,17 @@
 //! ```
 
 use crate::{
-    data_plane::{stage::relay::Talk, trail::Trail},
+    data_plane::{
+        stage::relay::{Talk, frames::Piece, passage::data_of},
+        trail::Trail,
+    },
     dialect::{
+        bedrock::chunk,
         pivot::{manner::Manner, target::Written},
         translation::Stream,
     },
     lexicon::refusal::Refusal,
-    wire::http1::push_decimal,
+    wire::{eventstream::Message, http1::push_decimal},
 };
 
 /// Watches one stream that is bounded.
@@ -52,8 +56,27 @@ impl<'t> Cutter<'t> {
         }))
     }
 
-    /// Would the event with this data cross the bound?
-    pub fn crosses(&mut self, data: &[u8]) -> bool {
+    /// Would this piece of `bytes` cross the bound?
+    pub(super) fn crosses(&mut self, bytes: &[u8], piece: &Piece) -> bool {
+        let frame = match piece {
+            Piece::Event(event) => {
+                return data_of(bytes, event).is_some_and(|data| self.crosses_event(&data));
+            }
+            Piece::Frame(frame) => frame,
+        };
+        let message = frame.message(bytes);
+        let payload = bytes.get(frame.payload.clone()).unwrap_or_default();
+        let mut data = Vec::new();
+        if message == Message::Event("chunk") && chunk::unwrap(payload, &mut data).is_ok() {
+            return self.crosses_event(&data);
+        }
+        // As below.
+        let _ = self.counter.frame((&message, payload), &mut self.unread, &self.manner);
+        self.has_crossed = u64::from(self.counter.facts.contents) > self.most;
+        self.has_crossed
+    }
+
+    fn crosses_event(&mut self, data: &[u8]) -> bool {
         let manner = &self.manner;
         // What cannot be read says nothing that could be counted; whoever relays it judges it.
         let _ = self.counter.event(data, &mut self.unread, manner);

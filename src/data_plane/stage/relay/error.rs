@@ -14,6 +14,7 @@ use crate::{
         openai_chat::reply::{ErrorBody, error_status, judge_error},
         pivot::{
             failure::{Failure, FailureKind},
+            part::Dialect,
             text::Text,
         },
         translation,
@@ -120,13 +121,16 @@ pub(super) fn tell_in<'b>(
     let shape = judge_error(body);
     let mut document = Document::default();
     let failure = match (shape, status) {
-        (ErrorBody::Message { start, end }, Some(status)) => {
+        // Bedrock's are all of that shape, and say more.
+        (ErrorBody::Message { start, end }, Some(status))
+            if talk.call.errors != Dialect::Bedrock =>
+        {
             Some(odd(Text::Plain(read_str(body.get(start..end)?)?), status))
         }
         _ => document
             .parse(body)
             .ok()
-            .and_then(|root| translation::decode_failure(root, talk.call.dialect, status)),
+            .and_then(|root| translation::decode_failure(root, talk.call.errors, status)),
     };
     let failure = failure.or_else(|| {
         let is_limit = status == Some(429);
@@ -134,11 +138,11 @@ pub(super) fn tell_in<'b>(
     });
     let kind = failure.as_ref().map_or(FailureKind::Internal, |failure| failure.kind);
     let status = status.or_else(|| error_status(body)).unwrap_or(kind.status());
-    if talk.call.dialect == talk.client() && shape == ErrorBody::AsIs {
+    if talk.call.errors == talk.client_errors() && shape == ErrorBody::AsIs {
         return Some((status, Cow::Borrowed(body)));
     }
     let mut out = Vec::new();
-    translation::push_failure(&mut out, &failure?, talk.client(), request_id);
+    translation::push_failure(&mut out, &failure?, talk.client_errors(), request_id);
     Some((status, Cow::Owned(out)))
 }
 

@@ -3,12 +3,13 @@
 //! `stream.rs` relays events, which `array.rs` turns into elements where the client wants an array,
 //! and `passage.rs` says what becomes of each; `whole.rs` relays one
 //! JSON document as it comes, `told.rs` one that must be read first; `error.rs` an answer that is
-//! none. All write their head, and frame what follows, by `head.rs`; `cut.rs` ends a stream at a
-//! strict limit.
+//! none; `frames.rs` knows AWS's frames. All write their head, and frame what follows, by
+//! `head.rs`; `cut.rs` ends a stream at a strict limit.
 
 mod array;
 mod cut;
 mod error;
+mod frames;
 mod head;
 mod passage;
 mod stream;
@@ -30,12 +31,15 @@ use crate::{
     },
     lexicon::{fault::Fault, refusal::Refusal},
     policy::route::retry::Codes,
+    wire::eventstream,
 };
 
 /// What an answer's body claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Events,
+    /// AWS's frames.
+    Frames,
     Json,
     Other,
 }
@@ -52,6 +56,11 @@ impl Talk<'_> {
     /// The client's language.
     const fn client(&self) -> Dialect {
         Dialect::of(self.ask.operation)
+    }
+
+    /// In which the client is told errors.
+    const fn client_errors(&self) -> Dialect {
+        Dialect::of_errors(self.ask.operation)
     }
 
     /// How this client is told.
@@ -102,12 +111,17 @@ impl Reply<'_, '_, '_> {
         // Boxed but for the one that most answers take, for an exchange has room for its largest
         // part.
         match (talk.ask.is_streaming, kind(answer)) {
-            (true, Kind::Events) => Box::pin(stream::relay(&mut self, answer, &talk)).await,
+            (true, Kind::Events) if !talk.call.is_framed => {
+                Box::pin(stream::relay(&mut self, answer, &talk)).await
+            }
+            (true, Kind::Frames) if talk.call.is_framed => {
+                Box::pin(stream::relay(&mut self, answer, &talk)).await
+            }
             // No event was sent yet: an error that came as 200 can still be told as what it is.
             (true, Kind::Json) => Box::pin(error::relay(&mut self, answer, &talk)).await,
             (false, Kind::Json) if is_openai => whole::relay(&mut self, answer).await,
             (false, Kind::Json) => Box::pin(told::relay(&mut self, answer, &talk)).await,
-            (true, Kind::Other) | (false, Kind::Events | Kind::Other) => Err(invalid(self.trail)),
+            _ => Err(invalid(self.trail)),
         }
     }
 
@@ -146,6 +160,8 @@ fn kind(answer: &Answer) -> Kind {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"text/event-stream") || looks_like_events {
         Kind::Events
+    } else if essence.eq_ignore_ascii_case(eventstream::CONTENT_TYPE.as_bytes()) {
+        Kind::Frames
     } else if essence.is_empty() || essence.eq_ignore_ascii_case(b"text/plain") {
         if body.trim_ascii_start().starts_with(b"{") { Kind::Json } else { Kind::Other }
     } else {

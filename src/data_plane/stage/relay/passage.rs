@@ -2,7 +2,11 @@
 
 use crate::{
     data_plane::{
-        stage::relay::{Talk, cut::Cutter},
+        stage::relay::{
+            Talk,
+            cut::Cutter,
+            frames::{self, Framing, Piece},
+        },
         trail::Trail,
         upstream::buffers::Buffers,
     },
@@ -24,7 +28,14 @@ pub(super) enum Passage<'t> {
     /// Both sides speak OpenAI's language, as most do: events pass as they came, and are watched.
     Watched(Observer),
     /// Events are told in the client's words, or, where both sides speak the same, read and passed.
-    Told { stream: Box<Stream>, manner: Manner<'t>, is_straight: bool, client: Dialect },
+    Told {
+        stream: Box<Stream>,
+        manner: Manner<'t>,
+        is_straight: bool,
+        framing: Box<Framing>,
+        /// In which the client is told errors.
+        errors: Dialect,
+    },
 }
 
 /// What the client gets of an event.
@@ -46,8 +57,9 @@ impl<'t> Passage<'t> {
         Self::Told {
             stream: Box::new(stream),
             manner: talk.manner_of(trail),
-            is_straight: pair.0 == pair.1,
-            client: pair.1,
+            is_straight: pair.0 == pair.1 && talk.call.is_framed == talk.ask.operation.is_framed(),
+            framing: Box::new(Framing::of(talk)),
+            errors: talk.client_errors(),
         }
     }
 
@@ -65,23 +77,30 @@ impl<'t> Passage<'t> {
     pub(super) fn see(
         &mut self,
         bytes: &[u8],
-        event: &Event,
+        piece: &Piece,
         told: &mut Vec<u8>,
     ) -> Result<Share, Malformed> {
-        let data = data_of(bytes, event);
         match self {
-            Self::Watched(observer) => Ok(match data.map(|data| observer.see(&data)) {
-                None | Some(Verdict::Pass) => Share::Whole,
-                Some(Verdict::TakeOut) => Share::Told,
-            }),
-            Self::Told { stream, manner, is_straight, .. } => {
-                let read = if let Some(data) = data {
-                    stream.event(&data, told, manner)
-                } else {
-                    if !*is_straight {
-                        stream.alive(told, manner);
+            Self::Watched(observer) => {
+                let Piece::Event(event) = piece else { return Err(Malformed) };
+                Ok(match data_of(bytes, event).map(|data| observer.see(&data)) {
+                    None | Some(Verdict::Pass) => Share::Whole,
+                    Some(Verdict::TakeOut) => Share::Told,
+                })
+            }
+            Self::Told { stream, manner, is_straight, framing, .. } => {
+                let read = match piece {
+                    Piece::Frame(frame) => framing.frame(stream, (bytes, frame), told, manner),
+                    Piece::Event(event) => {
+                        if let Some(data) = data_of(bytes, event) {
+                            framing.event(stream, &data, told, manner)
+                        } else {
+                            if !*is_straight && !framing.wraps() {
+                                stream.alive(told, manner);
+                            }
+                            Ok(())
+                        }
                     }
-                    Ok(())
                 };
                 // What passes as it came is not ours to judge.
                 if *is_straight { Ok(Share::Whole) } else { read.map(|()| Share::Told) }
@@ -169,7 +188,17 @@ impl<'t> Passage<'t> {
         match self {
             Self::Watched(observer) if observer.is_done => {}
             Self::Watched(_) => told.extend_from_slice(DONE_EVENT),
-            Self::Told { stream, manner, .. } => stream.end(told, manner),
+            // Frames that passed have told their end, or nobody can.
+            Self::Told { is_straight: true, framing, .. } if framing.is_framed() => {}
+            Self::Told { stream, manner, framing, .. } => {
+                let end = |out: &mut Vec<u8>| {
+                    stream.end(out, manner);
+                    Ok(())
+                };
+                // The end of a stream is shorter than any frame.
+                let written = framing.write(told, end);
+                debug_assert!(written.is_ok());
+            }
         }
     }
 
@@ -186,10 +215,29 @@ impl<'t> Passage<'t> {
     pub(super) fn break_off(&mut self, refusal: Refusal, request_id: &str, told: &mut Vec<u8>) {
         match self {
             Self::Watched(_) => error::push_event(told, &refusal.into(), request_id),
-            Self::Told { stream, manner, client, .. } => {
-                stream.refuse(told, &refusal.into(), *client, manner);
+            Self::Told { stream, manner, errors, .. } => {
+                stream.refuse(told, &refusal.into(), *errors, manner);
             }
         }
+    }
+}
+
+/// What a piece says: the data of an event, the payload of a frame or the error that it is.
+pub(super) fn told_by<'b>(bytes: &'b [u8], piece: &Piece) -> Option<Cow<'b, [u8]>> {
+    match piece {
+        Piece::Event(event) => data_of(bytes, event),
+        Piece::Frame(frame) => Some(frames::error_of(bytes, frame).map_or_else(
+            || Cow::Borrowed(bytes.get(frame.payload.clone()).unwrap_or_default()),
+            Cow::Owned,
+        )),
+    }
+}
+
+/// The document that tells the error which a piece is.
+pub(super) fn error_of(bytes: &[u8], piece: &Piece) -> Option<Vec<u8>> {
+    match piece {
+        Piece::Event(event) => data_of(bytes, event).map(Cow::into_owned),
+        Piece::Frame(frame) => frames::error_of(bytes, frame),
     }
 }
 

@@ -13,8 +13,9 @@ use crate::{
             array::Array,
             cut::Cutter,
             error,
+            frames::{self, Piece, Splitter},
             head::{self, Length},
-            passage::{Passage, Share, data_of},
+            passage::{Passage, Share, error_of, told_by},
             refuse,
         },
         trail::Trail,
@@ -22,12 +23,8 @@ use crate::{
     },
     dialect::{openai_chat::reply::error_status, pivot::delta::Malformed},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    wire::{
-        json,
-        sse::{Event, Scanner},
-    },
+    wire::{eventstream, json},
 };
-use std::borrow::Cow;
 
 /// How long a stream that has said its finish reason, or that it is done, may take to say the rest
 /// and end; some vendors send keep-alives for ever instead.
@@ -47,10 +44,17 @@ struct Hold {
 
 impl Hold {
     /// Look at an event that is held back.
-    fn watch(&mut self, passage: &Passage<'_>, bytes: &[u8], event: &Event) {
-        let Some(data) = data_of(bytes, event).filter(|_| !self.has_content) else { return };
+    fn watch(&mut self, passage: &Passage<'_>, bytes: &[u8], piece: &Piece) {
+        if self.has_content {
+            return;
+        }
+        let Some(data) = told_by(bytes, piece) else { return };
         if passage.has_failed() {
-            self.error.get_or_insert_with(|| error_status(&data).unwrap_or(502));
+            let status = || match piece {
+                Piece::Frame(frame) => frames::status_of(bytes, frame),
+                Piece::Event(_) => error_status(&data).unwrap_or(502),
+            };
+            self.error.get_or_insert_with(status);
         } else {
             self.has_content = passage.has_content(&data);
         }
@@ -62,7 +66,9 @@ struct Relay<'t> {
     status: u16,
     length: Option<Length>,
     passage: Passage<'t>,
-    scanner: Scanner,
+    splitter: Splitter,
+    /// The client gets frames.
+    is_framed: bool,
     /// What came and was not sent yet.
     pending: Vec<u8>,
     /// What the client gets instead of `pending[..from]`.
@@ -90,7 +96,8 @@ pub(super) async fn relay<'t>(
         status: answer.head.status,
         length: None,
         passage: Passage::<'t>::new(talk, reply.trail, &reply.core.buffers),
-        scanner: Scanner::default(),
+        splitter: Splitter::new(talk.call.is_framed),
+        is_framed: talk.ask.operation.is_framed(),
         pending: reply.core.buffers.take(),
         told: reply.core.buffers.take(),
         from: 0,
@@ -138,16 +145,15 @@ pub(super) async fn relay<'t>(
 impl Relay<'_> {
     /// Look at every event that is whole.
     fn scan(&mut self, now: Moment, trail: &mut Trail<'_>) -> Result<(), Fault> {
-        while let Some(event) = self.scanner.next(&self.pending).map_err(|_| Fault::Invalid)? {
-            if let (Some(cutter), Some(data)) = (&mut self.cutter, data_of(&self.pending, &event))
-                && cutter.crosses(&data)
-            {
+        while let Some(piece) = self.splitter.next(&self.pending)? {
+            let crosses = |cutter: &mut Box<Cutter<'_>>| cutter.crosses(&self.pending, &piece);
+            if self.cutter.as_mut().is_some_and(crosses) {
                 break;
             }
             let (tokens, was_complete) = (self.passage.tokens(), self.passage.is_complete());
-            let seen = self.passage.see(&self.pending, &event, &mut self.told);
+            let seen = self.passage.see(&self.pending, &piece, &mut self.told);
             if let Some(hold) = &mut self.hold {
-                hold.watch(&self.passage, &self.pending, &event);
+                hold.watch(&self.passage, &self.pending, &piece);
             }
             if self.passage.tokens() > tokens {
                 trail.content(now);
@@ -156,15 +162,14 @@ impl Relay<'_> {
             if self.passage.is_complete() && (!was_complete || self.passage.goes_on()) {
                 self.finished_at = Some(now);
             }
-            self.end = event.whole.end;
+            self.end = piece.end();
             if seen != Ok(Share::Whole) {
-                self.told.extend_from_slice(&self.pending[self.from..event.whole.start]);
-                self.from = event.whole.end;
+                self.told.extend_from_slice(&self.pending[self.from..piece.start()]);
+                self.from = piece.end();
             }
             if self.passage.is_over() {
                 let is_early = self.length.is_none() && self.passage.tokens() == 0;
-                let data = data_of(&self.pending, &event).filter(|_| is_early);
-                self.early_error = data.map(Cow::into_owned);
+                self.early_error = error_of(&self.pending, &piece).filter(|_| is_early);
                 break;
             }
             seen.map_err(|Malformed| Fault::Invalid)?;
@@ -194,6 +199,12 @@ impl Relay<'_> {
     fn begin(&mut self, reply: &mut Reply<'_, '_, '_>, answer: &Answer) -> Length {
         let length = Length::unknown(reply.downlink);
         self.length = Some(length);
+        if self.is_framed {
+            // Frames have no sign of life.
+            let content_type = eventstream::CONTENT_TYPE.as_bytes();
+            head::push(reply, answer, self.status, content_type, length);
+            return length;
+        }
         if self.array.is_some() {
             head::push(reply, answer, self.status, b"application/json", length);
             // A space, which may stand between elements.
@@ -224,7 +235,7 @@ impl Relay<'_> {
         }
         if self.end > 0 {
             self.pending.drain(..self.end);
-            self.scanner.consumed(self.end);
+            self.splitter.consumed(self.end);
             (self.from, self.end) = (0, 0);
         }
     }
@@ -299,6 +310,9 @@ impl Relay<'_> {
     /// What stands behind the last blank line is an event too, if it is whole in itself; else it
     /// was cut off.
     fn take_rest(&mut self, reply: &mut Reply<'_, '_, '_>) {
+        if matches!(self.splitter, Splitter::Frames(_)) {
+            return;
+        }
         let rest = self.pending.trim_ascii_end();
         let data = rest.split(|byte| *byte == b'\n' || *byte == b'\r').next_back();
         let data = data.and_then(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii);

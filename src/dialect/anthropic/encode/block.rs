@@ -190,7 +190,7 @@ fn push_result<'a>(
 /// Append an id as this API takes it: letters, digits, `_` and `-`. Other bytes become their hex
 /// digits, so that a call and its result still meet and two calls stay two.
 /// **Source**: the pattern `^[a-zA-Z0-9_-]+$` of `tool_use.id`, docs.claude.com, read 2026-11-21.
-fn push_id(out: &mut Vec<u8>, id: &Text<'_>) {
+pub fn push_id(out: &mut Vec<u8>, id: &Text<'_>) {
     let plain = id.read();
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     out.push(b'"');

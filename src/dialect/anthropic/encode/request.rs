@@ -378,7 +378,7 @@ fn push_tool(mut object: Object<'_>, tool: &Tool<'_>) {
 }
 
 /// This API wants the schema to say that arguments are an object; elsewhere it goes without saying.
-fn push_schema(out: &mut Vec<u8>, schema: &Json<'_>) {
+pub fn push_schema(out: &mut Vec<u8>, schema: &Json<'_>) {
     let json = schema.0.as_bytes();
     match scan_object(json, &["type"]) {
         Ok(object) if object.values[0].is_none() => {

@@ -1,0 +1,156 @@
+//! Anthropic's words in AWS's frames: `InvokeModel` and `InvokeModelWithResponseStream`.
+//!
+//! ```text
+//! {"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["…"],"max_tokens":9,"messages":[…]}
+//! frame "chunk" {"bytes":"eyJ0eXBlIjoi…"}            each holds the data of one event, in base64
+//! ```
+//! Model and streaming stand in the path. **Source**: docs.aws.amazon.com/bedrock/latest/userguide/
+//! model-parameters-anthropic-claude-messages.html, read 2026-11-21, and recorded traffic.
+
+use crate::{
+    dialect::pivot::delta::Malformed,
+    wire::{
+        eventstream,
+        json::{
+            self,
+            document::{Document, Value},
+            prune::prune,
+            value::{push_json_string, read_str},
+            write::Array,
+        },
+    },
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+/// The version of Anthropic's API as Bedrock calls it: the only one since 2023.
+const VERSION: &[u8] = b"\"anthropic_version\":\"bedrock-2023-05-31\"";
+
+/// Make of Anthropic's body at `at` one of Bedrock's; what names no place there stays as it is.
+pub fn to_invoke(out: &mut Vec<u8>, at: usize, betas: Option<&[u8]>) {
+    // What is no object was refused when it was read.
+    let _ = prune(out, at, &["model", "stream", "anthropic_version"], &[]);
+    let mut members = VERSION.to_vec();
+    if let Some(betas) = betas {
+        members.extend_from_slice(b",\"anthropic_beta\":");
+        push_betas(&mut members, betas);
+    }
+    push_front(out, at, &members);
+}
+
+/// The other way round; betas become the value of a header.
+pub fn from_invoke(out: &mut Vec<u8>, at: usize, model_json: &[u8], is_streaming: bool) {
+    let _ = prune(out, at, &["model", "stream", "anthropic_version", "anthropic_beta"], &[]);
+    let mut members = b"\"model\":".to_vec();
+    members.extend_from_slice(model_json);
+    if is_streaming {
+        members.extend_from_slice(b",\"stream\":true");
+    }
+    push_front(out, at, &members);
+}
+
+/// The betas that a body asks for, as a header says them; empty where there are none.
+#[must_use]
+pub fn betas_of(body: &[u8]) -> String {
+    let mut document = Document::default();
+    let Ok(root) = document.parse(body) else { return String::new() };
+    let names = root.get("anthropic_beta").into_iter().flat_map(Value::items);
+    let is_fit = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    let names = names.filter_map(|name| name.plain().filter(|name| is_fit(name)));
+    names.map(std::borrow::Cow::into_owned).collect::<Vec<_>>().join(",")
+}
+
+/// Append the names in a header as a list of texts.
+pub fn push_betas(out: &mut Vec<u8>, header: &[u8]) {
+    let header = String::from_utf8_lossy(header);
+    let mut array = Array::open(out);
+    for name in header.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        push_json_string(array.item(), name);
+    }
+    array.close();
+}
+
+/// Put members in front of those of the object at `at`.
+fn push_front(out: &mut Vec<u8>, at: usize, members: &[u8]) {
+    let body = out.get(at..).unwrap_or_default();
+    let Some(brace) = body.iter().position(|byte| *byte == b'{') else { return };
+    let is_empty = body[brace + 1..].trim_ascii_start().starts_with(b"}");
+    let inside = at + brace + 1;
+    let comma: &[u8] = if is_empty { b"" } else { b"," };
+    out.splice(inside..inside, members.iter().chain(comma).copied());
+}
+
+/// The data of the event in a chunk, in place of what `data` held.
+pub fn unwrap(payload: &[u8], data: &mut Vec<u8>) -> Result<(), Malformed> {
+    data.clear();
+    let found = json::object::scan_object(payload, &["bytes"])?;
+    let bytes = found.values[0].ok_or(Malformed)?.of(payload);
+    let inside = bytes.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    STANDARD.decode_vec(inside.ok_or(Malformed)?, data).map_err(|_| Malformed)
+}
+
+/// Append data as an event of Anthropic's, which is named by its type.
+pub fn push_event(out: &mut Vec<u8>, data: &[u8]) -> Result<(), Malformed> {
+    let found = json::object::scan_object(data, &["type"])?;
+    let kind = found.values[0].and_then(|span| read_str(span.of(data))).ok_or(Malformed)?;
+    if kind.contains(['\r', '\n']) || data.contains(&b'\n') {
+        return Err(Malformed);
+    }
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\n\n");
+    Ok(())
+}
+
+/// Append the events in `events`, as our encoders write them, as chunks.
+pub fn wrap(out: &mut Vec<u8>, events: &[u8]) -> Result<(), Malformed> {
+    let lines = events.split(|byte| *byte == b'\n');
+    for data in lines.filter_map(|line| line.strip_prefix(b"data: ")) {
+        let payload = format!("{{\"bytes\":\"{}\"}}", STANDARD.encode(data));
+        let headers = [
+            (":event-type", "chunk"),
+            (":content-type", "application/json"),
+            (":message-type", "event"),
+        ];
+        eventstream::push(out, &headers, payload.as_bytes()).map_err(|_| Malformed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{betas_of, from_invoke, push_event, to_invoke, unwrap};
+
+    #[test]
+    fn a_body_is_anthropics_here_and_bedrocks_there() {
+        let there = |body: &str, betas: Option<&[u8]>| {
+            let mut out = [b"HEAD", body.as_bytes()].concat();
+            to_invoke(&mut out, 4, betas);
+            String::from_utf8(out.split_off(4)).expect("UTF-8")
+        };
+        let version = "\"anthropic_version\":\"bedrock-2023-05-31\"";
+        assert_eq!(
+            there(r#"{ "model":"a/b","stream":true, "n": 1.0e+2}"#, Some(b"x-1, y-2")),
+            format!(r#"{{{version},"anthropic_beta":["x-1","y-2"], "n": 1.0e+2}}"#)
+        );
+        assert_eq!(there(r#"{"model":"m"}"#, None), format!("{{{version}}}"));
+
+        let body = r#"{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["a","b"],"n":1}"#;
+        let mut out = body.as_bytes().to_vec();
+        from_invoke(&mut out, 0, b"\"m\"", true);
+        assert_eq!(String::from_utf8_lossy(&out), r#"{"model":"m","stream":true,"n":1}"#);
+        assert_eq!(betas_of(body.as_bytes()), "a,b");
+    }
+
+    #[test]
+    fn a_chunk_holds_the_data_of_an_event() {
+        let (mut data, mut out) = (b"old".to_vec(), Vec::new());
+        unwrap(br#"{"bytes":"eyJ0eXBlIjoicGluZyJ9","p":"abc"}"#, &mut data).expect("a chunk");
+        push_event(&mut out, &data).expect("an event");
+        assert_eq!(out, b"event: ping\ndata: {\"type\":\"ping\"}\n\n");
+        for broken in [&b"{}"[..], b"[", br#"{"bytes":"?"}"#, br#"{"bytes":7}"#] {
+            assert!(unwrap(broken, &mut data).is_err());
+        }
+    }
+}
