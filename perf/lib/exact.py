@@ -22,7 +22,8 @@ def counted(work, vendor, scenario, keep=None, turns=TURNS, binary=None):
     out = pathlib.Path(keep or tempfile.mkdtemp(dir=work)) / scenario
     under = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
     under += ["--instr-atstart=no"]
-    child, base = house.start_weir(work, vendor, "epoll", load.MODELS, under, binary=binary)
+    has_policy = scenario == load.WITH_POLICY
+    child, base = house.start_weir(work, vendor, "epoll", load.MODELS, under, binary=binary, has_policy=has_policy)
     clients = connect(base)
     take_turns(clients, scenario, TURNS_BEFORE)
     subprocess.run(["callgrind_control", "-i", "on", str(child.pid)], check=True, capture_output=True)
@@ -38,9 +39,9 @@ def counted(work, vendor, scenario, keep=None, turns=TURNS, binary=None):
 
 def instructions(work, options):
     _, vendor = house.start_vendor(work)
-    for scenario in options.scenario.split(","):
+    for scenario in options.scenario_exact.split(","):
         total, allocations = counted(work, vendor, scenario, options.keep)
-        events = load.SCENARIOS[scenario][4]
+        events = load.EXACT[scenario][4]
         print(f"{scenario:16} {total:10.0f} instructions {allocations:7.2f} allocations a request", end="")
         print(f"  {total / events:8.0f} {allocations / events:6.3f} an event" if events > 1 else "", flush=True)
 
@@ -52,7 +53,7 @@ def connect(base):
 
 def take_turns(clients, scenario, turns):
     """All send, then all are answered; so many times."""
-    request, is_stream = load.request_of(scenario), load.SCENARIOS[scenario][2]
+    request, is_stream = load.request_of(scenario), load.EXACT[scenario][2]
     for _ in range(turns):
         for client in clients:
             client.sendall(request)

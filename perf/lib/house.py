@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+import policy
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROFILE = os.environ.get("PERF_PROFILE", "dist")
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -122,13 +124,15 @@ def start_nginx(work, vendor, conf="nginx.conf", core=UNDER_TEST):
     return child, f"{'https' if 'ssl;' in text else 'http'}://127.0.0.1:{port}"
 
 
-def start_weir(work, vendor, driver, models, under=(), more=(), binary=None):
+def start_weir(work, vendor, driver, models, under=(), more=(), binary=None, has_policy=False):
     """A gateway of one core with its own manifests; its process and its base URL."""
     home = pathlib.Path(tempfile.mkdtemp(prefix=driver, dir=work))
     (home / "manifests").mkdir()
     subprocess.run([ROOT / "tests/clients/manifests", home / "manifests", vendor + "/v1", *models], check=True)
     if vendor.startswith("https"):
         trust(home / "manifests/account.yaml", work / "cert.pem")
+    if has_policy:
+        policy.write(home / "manifests", vendor)
     arguments = [*under, binary or BINARIES / "weir", "serve", "--config", home / "manifests", "--data-dir", home / "data"]
     arguments += ["--cores", 1, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--driver", driver]
     child = start(UNDER_TEST, [*arguments, *more], home / "weir.out")

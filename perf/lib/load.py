@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import house
+import policy
 
 # name: model, request bytes, streamed, connections, events in an answer
 SCENARIOS = {
@@ -18,6 +19,10 @@ SCENARIOS = {
     "sse-one-write": ("events100-burst", 1024, True, 32, 100),
     "sse-write-each": ("events100", 1024, True, 32, 100),
 }
+# The same as chat-1k, asked of a gateway with 50 routing rules, 50 limits and 20 budgets (policy.py).
+WITH_POLICY = "policy-1k"
+# What is counted exactly, and not compared with nginx, which has no policy.
+EXACT = SCENARIOS | {WITH_POLICY: SCENARIOS["chat-1k"]}
 # Those of loadtest/scenarios, too.
 MODELS = sorted({model for model, *_ in SCENARIOS.values()} | {"paced250x50", "paced32x1"})
 # How a client of either proxy names a model.
@@ -58,13 +63,16 @@ def loadtest(base, name, scenario, *flags, vendor=None):
 
 def request_of(scenario, prefix="test/"):
     """The bytes that wrk sends by chat.lua."""
-    model, size, streams, *_ = SCENARIOS[scenario]
+    model, size, streams, *_ = EXACT[scenario]
     stream = ',"stream":true,"stream_options":{"include_usage":true}' if streams else ""
     head = f'{{"model":"{prefix}{model}"{stream},"messages":[{{"role":"user","content":"'
     text = "The river runs and the weir holds. " * (size // 35 + 1)
     body = (head + text[: size - len(head) - 4] + '"}]}').encode()
     lines = ["POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1:8080", "Content-Type: application/json"]
-    lines += [f"Authorization: Bearer {house.KEY}", f"Content-Length: {len(body)}", "", ""]
+    lines += [f"Authorization: Bearer {house.KEY}", f"Content-Length: {len(body)}"]
+    if scenario == WITH_POLICY:
+        lines.append(f"x-tfy-metadata: {json.dumps(policy.METADATA)}")
+    lines += ["", ""]
     return "\r\n".join(lines).encode() + body
 
 

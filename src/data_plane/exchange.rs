@@ -19,7 +19,7 @@ use crate::{
             decode, directives, parse,
             relay::{self, Talk},
             respond, route,
-            translate::{self, Unsaid},
+            translate::{self, Said, Unsaid},
         },
         trail::Trail,
         upstream::call,
@@ -151,31 +151,35 @@ async fn converse<'s>(
         let endpoint = &snapshot.endpoints[target.endpoint as usize];
         let limits = call::Limits::of(core, &directives, &ask, trail);
         let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
-        let ended = match translate::call(core.buffers.take(), to, &ask, request, told) {
+        let mut said = Said::as_asked(ask.operation);
+        // Lent from here on, for an answer is large, and each hand it goes through copies it.
+        let mut sent = match translate::call(core.buffers.take(), to, &ask, request, told) {
             _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
             Ok(call) => {
                 directives.check(&downlink.dropped)?;
-                let sent = call::send(core, endpoint, call.bytes, limits, downlink, trail).await;
-                sent.map(|answer| (answer, call.said))
+                said = call.said;
+                call::send(core, endpoint, call.bytes, limits, downlink, trail).await
             }
             Err(Unsaid::Fault(fault)) => Err(fault.into()),
             Err(Unsaid::Refused(refused)) => return Err(refused.into()),
         };
-        let ended = match ended {
-            Ok((mut answer, said)) => {
+        let ended = match &mut sent {
+            Ok(answer) => {
                 let applied = directives::applied(snapshot.caller(subject));
                 let applied = tries.applied(core, applied, trail);
                 let talk = Talk { ask: &ask, call: said, manner: directives.manner };
                 let again = tries.again();
                 let reply =
                     relay::Reply { core, limits, applied: &applied, again, downlink, trail };
-                let ended = reply.relay(&mut answer, talk).await;
-                tries.hear(&ended, &answer, applied, core);
-                answer.release(core);
+                let ended = reply.relay(answer, talk).await;
+                tries.hear(&ended, answer, applied, core);
                 ended
             }
-            Err(failure) => Err(relay::refuse(failure, trail)),
+            Err(failure) => Err(relay::refuse(*failure, trail)),
         };
+        if let Ok(answer) = sent {
+            answer.release(core);
+        }
         match tries.judge(core, ended, downlink, trail) {
             Judged::Over(ended) => return ended,
             Judged::Again(None) => {}

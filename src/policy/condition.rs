@@ -2,13 +2,14 @@
 //!
 //! A [`Condition`] is one rule's `when`, in either spelling. An [`Index`] holds those of many rules
 //! as bitmaps, by subject and by model, so that a request meets only the rules that could be its
-//! own: a few words are combined with `and`, and only for the bits left are metadata compared.
+//! own: a few words are combined with `and`, those of subject and model first, then those of what
+//! metadata says.
 
 use crate::{
     lexicon::ids::{ModelId, SubjectId, TeamId},
     policy::access::Grant,
 };
-use std::collections::HashMap;
+use std::{cmp::Ordering, collections::HashMap};
 
 /// One rule's `when`. All parts must hold; an empty one holds for everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,8 +71,61 @@ pub struct Index {
     by_name: HashMap<Box<str>, Box<[u64]>>,
     /// For all other names.
     unnamed: Vec<u64>,
-    /// By rule; most have none.
+    /// Of the first `KEYS_MAX` keys of metadata that rules name.
+    by_key: Vec<Key>,
+    /// By rule: what it says of further keys. Most say nothing.
     metadata: Vec<Box<[Tag]>>,
+}
+
+/// Keys of metadata that have bitmaps: more than rules name, mostly. One is a look for its value.
+const KEYS_MAX: usize = 8;
+
+/// Which rules hold for what metadata says under one key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Key {
+    name: Box<str>,
+    /// For the values that some rule has, shorter ones first.
+    by_value: Vec<(Box<str>, Box<[u64]>)>,
+    /// For all other values, and where nothing is said.
+    unnamed: Box<[u64]>,
+}
+
+impl Key {
+    fn of(name: &str, conditions: &[Condition], words: usize) -> Self {
+        let own = |it: &'_ Condition, value: Option<&str>| {
+            it.metadata.iter().filter(|tag| &*tag.key == name).all(|tag| tag.values.hold(value))
+        };
+        let bits = |value: Option<&str>| bitmap(conditions, words, |it| own(it, value)).into();
+        let tags = conditions.iter().flat_map(|it| &it.metadata).filter(|tag| &*tag.key == name);
+        let values =
+            tags.flat_map(|tag| tag.values.within.iter().flatten().chain(&tag.values.without));
+        let by_value = values.map(|value| (value.clone(), bits(Some(value))));
+        let mut by_value: Vec<(Box<str>, Box<[u64]>)> = by_value.collect();
+        by_value.sort_by(|(one, _), (other, _)| by_length(one, other));
+        by_value.dedup();
+        Self { name: name.into(), by_value, unnamed: bits(None) }
+    }
+
+    fn words(&self, metadata: &[(&str, &str)]) -> &[u64] {
+        let found = metadata.iter().find(|(key, _)| *key == &*self.name);
+        let place =
+            found.map(|(_, value)| self.by_value.binary_search_by(|it| by_length(&it.0, value)));
+        place.and_then(Result::ok).map_or(&self.unnamed, |at| &self.by_value[at].1)
+    }
+}
+
+/// Lengths differ mostly, and are compared without a call.
+fn by_length(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+}
+
+/// A bit for each condition that holds.
+fn bitmap(conditions: &[Condition], words: usize, holds: impl Fn(&Condition) -> bool) -> Vec<u64> {
+    let mut bits = vec![0_u64; words];
+    for (at, _) in conditions.iter().enumerate().filter(|(_, it)| holds(it)) {
+        bits[at / 64] |= 1 << (at % 64);
+    }
+    bits
 }
 
 impl Subjects {
@@ -111,13 +165,7 @@ impl Index {
         models: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let words = conditions.len().div_ceil(64);
-        let bitmap = |holds: &dyn Fn(&Condition) -> bool| {
-            let mut bits = vec![0_u64; words];
-            for (at, _) in conditions.iter().enumerate().filter(|(_, it)| holds(it)) {
-                bits[at / 64] |= 1 << (at % 64);
-            }
-            bits
-        };
+        let bitmap = |holds: &dyn Fn(&Condition) -> bool| bitmap(&conditions, words, holds);
         let ids = (0_u32..).map(SubjectId);
         let by_subject = subjects
             .iter()
@@ -139,13 +187,23 @@ impl Index {
             let bits = of_name(Some(&*name)).into();
             (name, bits)
         });
+        let mut keys: Vec<&str> = Vec::new();
+        for tag in conditions.iter().flat_map(|it| &it.metadata) {
+            if !keys.contains(&&*tag.key) && keys.len() < KEYS_MAX {
+                keys.push(&tag.key);
+            }
+        }
+        let further = |it: &Condition| {
+            it.metadata.iter().filter(|tag| !keys.contains(&&*tag.key)).cloned().collect()
+        };
         Self {
             words,
             by_subject,
             by_model,
             by_name: by_name.collect(),
             unnamed: of_name(None),
-            metadata: conditions.iter().map(|it| it.metadata.clone()).collect(),
+            by_key: keys.iter().map(|key| Key::of(key, &conditions, words)).collect(),
+            metadata: conditions.iter().map(further).collect(),
         }
     }
 
@@ -156,8 +214,9 @@ impl Index {
 
     /// The rules that hold for a request, in their order.
     ///
-    /// **Cost**: no allocation; one `and` for each 64 rules, and a look at the metadata for each
-    /// rule that has some and could hold.
+    /// **Cost**: no allocation; for each 64 rules one `and`, and where some are left one look at
+    /// the metadata for each key that rules name, up to `KEYS_MAX`; for what is left beyond them, a
+    /// look for each rule.
     pub fn matches<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = usize> + use<'a> {
         let subject = words(&self.by_subject, facts.subject.0, self.words);
         let model = match facts.model_id {
@@ -165,8 +224,16 @@ impl Index {
             None => self.by_name.get(facts.model).map_or(&self.unnamed[..], |bits| bits),
         };
         let both = subject.iter().zip(model).enumerate();
-        let bits =
-            both.flat_map(|(word, (one, other))| Bits { left: one & other, base: word * 64 });
+        let bits = both.flat_map(move |(word, (one, other))| {
+            let mut left = one & other;
+            for key in &self.by_key {
+                if left == 0 {
+                    break;
+                }
+                left &= key.words(facts.metadata)[word];
+            }
+            Bits { left, base: word * 64 }
+        });
         bits.filter(move |rule| self.metadata[*rule].iter().all(|tag| tag.holds(facts.metadata)))
     }
 }
@@ -255,6 +322,23 @@ mod tests {
         assert_eq!(matched(conditions(), ADA, "logical", &[("env", "dev")]), [0, 1, 2]);
         assert_eq!(matched(conditions(), ADA, "other", &[]), [0, 1]);
         assert_eq!(matched(conditions(), BOB, "b/y", &[("env", "prod"), ("x", "y")]), [0, 3]);
+    }
+
+    #[test]
+    fn keys_of_metadata_that_have_no_bitmaps_are_compared_rule_by_rule() {
+        let conditions = || {
+            let keyed = (0..super::KEYS_MAX + 4).map(|at| {
+                let tags = [tag(&format!("k{at}"), names(&["x", "yy"], &[]))];
+                Condition { metadata: tags.into(), ..Condition::default() }
+            });
+            keyed.collect::<Vec<_>>()
+        };
+        for (at, _) in conditions().iter().enumerate() {
+            let key = format!("k{at}");
+            for (value, expected) in [("x", vec![at]), ("yy", vec![at]), ("y", vec![])] {
+                assert_eq!(matched(conditions(), ADA, "a/x", &[(&key, value)]), expected, "{key}");
+            }
+        }
     }
 
     #[test]

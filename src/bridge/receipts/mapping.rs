@@ -29,6 +29,12 @@ pub trait Memory: Send + Sync + 'static {
     fn load(&self, at: usize) -> u64;
     /// Visible at the latest with the next commit.
     fn store(&self, at: usize, value: u64);
+    /// The same of words one after the other, as bytes in the ring's order.
+    fn store_all(&self, at: usize, words: &[[u8; 8]]) {
+        for (at, word) in (at..).zip(words) {
+            self.store(at, u64::from_le_bytes(*word));
+        }
+    }
     /// Visible after all that was stored before it.
     fn commit(&self, at: usize, value: u64);
 }
@@ -91,6 +97,12 @@ impl Memory for Mapping {
 
     fn store(&self, at: usize, value: u64) {
         self.words()[at].store(value, Ordering::Relaxed);
+    }
+
+    fn store_all(&self, at: usize, words: &[[u8; 8]]) {
+        for (place, word) in self.words()[at..at + words.len()].iter().zip(words) {
+            place.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
     }
 
     fn commit(&self, at: usize, value: u64) {

@@ -224,9 +224,7 @@ impl<M: Memory> Writer<M> {
             let within = at % BLOCK_PAYLOAD_WORDS;
             let here = words.len().min(BLOCK_PAYLOAD_WORDS - within);
             let first = self.word(chain.blocks[at / BLOCK_PAYLOAD_WORDS], 1 + within);
-            for (index, word) in words[..here].iter().enumerate() {
-                self.memory.store(first + index, u64::from_le_bytes(*word));
-            }
+            self.memory.store_all(first, &words[..here]);
             words = &words[here..];
             at += here;
         }

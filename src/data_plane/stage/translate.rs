@@ -108,6 +108,13 @@ impl Speech {
     }
 }
 
+impl Said {
+    /// The client's own words, as long as no others were found.
+    pub fn as_asked(operation: Operation) -> Self {
+        Self { dialect: Dialect::of(operation), written: Written::default() }
+    }
+}
+
 /// Why there is no call.
 #[derive(Debug)]
 pub enum Unsaid {

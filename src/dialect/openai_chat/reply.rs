@@ -54,6 +54,10 @@ pub struct Seen {
 /// Behind the text of an answer, its tokens and a few names fit in these.
 const TAIL_BYTES: usize = 512;
 
+/// `usage`, its two details, and what a vendor adds.
+const BRACES_MAX: usize = 6;
+const USAGE_NAME: &[u8] = b"\"usage\":";
+
 /// A searcher costs more to make than a document to search.
 static USAGE: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new("\"usage\""));
@@ -80,11 +84,15 @@ fn seen_at_the_end(document: &[u8]) -> Option<Seen> {
         return None;
     }
     let tail = document.len().saturating_sub(TAIL_BYTES);
-    let in_tail = USAGE.find_iter(&document[tail..]).last().map(|at| tail + at);
-    let at = in_tail.or_else(|| USAGE.find_iter(document).last())?;
-    if let Some(usage) = last_member(document, at) {
+    // An object that the last words are: its brace is sooner found than its name.
+    let braces = memchr::memrchr_iter(b'{', &document[tail..]).take(BRACES_MAX);
+    let named = braces.filter_map(|brace| (tail + brace).checked_sub(USAGE_NAME.len()));
+    let last = named.filter_map(|at| last_member(document, at)).next();
+    if let Some(usage) = last {
         return Some(Seen { usage: Some(usage), is_error: false });
     }
+    let in_tail = USAGE.find_iter(&document[tail..]).last().map(|at| tail + at);
+    let at = in_tail.or_else(|| USAGE.find_iter(document).last())?;
     let [usage] = json::object::scan_members_from(document, at, &["usage"]).ok()?.values;
     Some(Seen { usage: usage.and_then(|span| usage::read(span.of(document))), is_error: false })
 }
@@ -92,7 +100,7 @@ fn seen_at_the_end(document: &[u8]) -> Option<Seen> {
 /// The plain counts of a `usage` at `at`, where nothing but the end of the document follows them.
 fn last_member(document: &[u8], at: usize) -> Option<Usage> {
     let (before, member) = document.split_at_checked(at)?;
-    let value = member.strip_prefix(b"\"usage\":")?;
+    let value = member.strip_prefix(USAGE_NAME)?;
     let (usage, rest) = usage::read_front(value)?;
     let is_end = rest.trim_ascii() == b"}";
     let is_begin = matches!(before.trim_ascii_end().last(), Some(b'{' | b','));

@@ -24,6 +24,11 @@ pub(super) struct Search {
 }
 
 impl Search {
+    /// Was nothing searched yet?
+    pub const fn is_fresh(&self) -> bool {
+        self.next == 0
+    }
+
     /// The head's length once its blank line is in `bytes`.
     ///
     /// **Errors**: a bare LF, a second leading blank line, or more than the limits allow; the same
@@ -69,6 +74,27 @@ impl Search {
         // What can never become a head is told at once; a complete one is judged by `httparse`.
         is_text(&bytes[from.saturating_sub(1)..]).then_some(None).ok_or(HttpError::Bad("control"))
     }
+}
+
+/// Does `head`, which `httparse` has read from the front of a buffer, end its lines as [`Search`]
+/// asks, and keep within its limits? So one that came at once is not searched for its end first.
+/// False says nothing: the search tells what is wrong, if anything is.
+///
+/// A line's end is before each name and at the end of all: what `httparse` takes has no line feed
+/// elsewhere.
+pub(super) fn is_plain(head: &[u8], lines: &[httparse::Header<'_>], limits: &Limits) -> bool {
+    let line_bytes_max = limits.target_bytes_max.saturating_add(LINE_BYTES_BESIDE_TARGET_MAX);
+    let before = |line: &httparse::Header<'_>| {
+        let start = line.name.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+        head.get(..start).filter(|before| before.ends_with(b"\r\n")).map(<[u8]>::len)
+    };
+    let first_line = lines.first().map_or(head.len().checked_sub(2), before);
+    let is_short = first_line.is_some_and(|bytes| bytes <= line_bytes_max);
+    is_short
+        && head.ends_with(b"\r\n\r\n")
+        && head.len() <= limits.head_bytes_max
+        && lines.len() <= limits.headers_max.min(HEADERS_MAX)
+        && lines.iter().skip(1).all(|line| before(line).is_some())
 }
 
 /// Whether an unfinished head has no control bytes, and no CR without its LF.

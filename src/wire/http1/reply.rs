@@ -68,7 +68,28 @@ impl ReplyHead {
     ) -> Result<bool, HttpError> {
         // A status line has no target; it is bounded with the rest of the head.
         let limits = Limits { target_bytes_max: limits.head_bytes_max, ..*limits };
-        let end = self.search.end(bytes, &limits)?;
+        if bytes.starts_with(b"HTTP/1.") && self.search.is_fresh() {
+            let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+            let mut reply = httparse::Response::new(&mut []);
+            let config = httparse::ParserConfig::default();
+            let read = config.parse_response_with_uninit_headers(&mut reply, bytes, &mut lines);
+            if let Ok(httparse::Status::Complete(length)) = read
+                && head::is_plain(&bytes[..length], reply.headers, &limits)
+            {
+                return self.take(bytes, length, &reply, request_was_head);
+            }
+        }
+        self.parse_in_pieces(bytes, &limits, request_was_head)
+    }
+
+    /// The same of a head that may come in pieces.
+    fn parse_in_pieces(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        request_was_head: bool,
+    ) -> Result<bool, HttpError> {
+        let end = self.search.end(bytes, limits)?;
         if self.search.first_line > 0 {
             return Err(HttpError::Bad("blank_lines"));
         }
@@ -87,7 +108,17 @@ impl ReplyHead {
             Ok(_) => return Err(HttpError::Bad("head")),
             Err(error) => return Err(refuse(error)),
         }
-        self.head_len = head.len();
+        self.take(bytes, head.len(), &reply, request_was_head)
+    }
+
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        head_len: usize,
+        reply: &httparse::Response<'_, '_>,
+        request_was_head: bool,
+    ) -> Result<bool, HttpError> {
+        self.head_len = head_len;
         self.is_http10 = reply.version == Some(0);
         self.status = reply.code.unwrap_or_default();
         // We never ask to switch protocols: bytes after a 101 would be of nobody's choosing.

@@ -89,6 +89,23 @@ impl RequestHead {
     }
 
     fn parse_head(&mut self, bytes: &[u8], limits: &Limits) -> Result<bool, HttpError> {
+        // As nearly all begin, and come: at once.
+        let is_usual = bytes.starts_with(b"POST /") || bytes.starts_with(b"GET /");
+        if is_usual && self.search.is_fresh() {
+            let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+            let mut request = httparse::Request::new(&mut []);
+            let read = request.parse_with_uninit_headers(bytes, &mut lines);
+            if let Ok(httparse::Status::Complete(length)) = read
+                && head::is_plain(&bytes[..length], request.headers, limits)
+            {
+                return self.take(bytes, length, &request, limits);
+            }
+        }
+        self.parse_in_pieces(bytes, limits)
+    }
+
+    /// The same of a head that may come in pieces, and may begin with a blank line.
+    fn parse_in_pieces(&mut self, bytes: &[u8], limits: &Limits) -> Result<bool, HttpError> {
         let end = self.search.end(bytes, limits)?;
         let head = &bytes[self.search.first_line..end.unwrap_or(bytes.len())];
         if end.is_none() && self.search.is_line_judged {
@@ -108,7 +125,17 @@ impl RequestHead {
             Ok(_) => return Err(HttpError::Bad("head")),
             Err(error) => return Err(refuse(error, head)),
         }
-        self.head_len = self.search.first_line + head.len();
+        self.take(bytes, self.search.first_line + head.len(), &request, limits)
+    }
+
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        head_len: usize,
+        request: &httparse::Request<'_, '_>,
+        limits: &Limits,
+    ) -> Result<bool, HttpError> {
+        self.head_len = head_len;
         self.is_http10 = request.version == Some(0);
         self.method = method(request.method.unwrap_or_default());
         self.take_headers(bytes, request.headers)?;
@@ -162,7 +189,9 @@ impl RequestHead {
         if target.len() > limits.target_bytes_max {
             return Err(HttpError::UriTooLong);
         }
-        if !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+        // All bytes are looked at, so that they can be looked at together.
+        let is_fine = |fine, byte: &u8| fine & byte.is_ascii_graphic() & (*byte != b'#');
+        if !target.iter().fold(true, is_fine) {
             return Err(HttpError::Bad("target"));
         }
         let path = if target.first() == Some(&b'/') {

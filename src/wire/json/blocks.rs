@@ -55,6 +55,9 @@ fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
     let mut escapes = Escapes::default();
     let mut padded = [b' '; 64];
     while at < bytes.len() {
+        if escapes.carried == 0 {
+            at = after_plain_pairs(bytes, at);
+        }
         let block = Block::load(block_at(bytes, at, &mut padded));
         if escapes.carried == 0 && block.is_plain_text() {
             at += 64;
@@ -90,9 +93,12 @@ fn container_end(bytes: &[u8], start: usize, depth_max: usize) -> Result<usize, 
     let mut padded = [b' '; 64];
     let mut at = start;
     while at < bytes.len() {
+        // Most of a prompt is the inside of one long string.
+        if carried != 0 && escapes.carried == 0 {
+            at = after_plain_pairs(bytes, at);
+        }
         let raw = block_at(bytes, at, &mut padded);
         let block = Block::load(raw);
-        // Most of a prompt is the inside of one long string.
         if carried != 0 && escapes.carried == 0 && block.is_plain_text() {
             at += 64;
             continue;
@@ -125,6 +131,24 @@ fn container_end(bytes: &[u8], start: usize, depth_max: usize) -> Result<usize, 
         at += 64;
     }
     Err(JsonError::Malformed { at: bytes.len() })
+}
+
+/// Behind as many pairs of blocks as have neither quotes nor backslashes nor control characters:
+/// of two blocks together, one test.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn after_plain_pairs(bytes: &[u8], start: usize) -> usize {
+    let (pairs, _) = bytes[start..].as_chunks::<128>();
+    let mut at = start;
+    for pair in pairs {
+        let ([first, second], _) = pair.as_chunks() else { break };
+        let marks = _mm256_or_si256(Block::load(first).marks(), Block::load(second).marks());
+        if _mm256_movemask_epi8(marks) != 0 {
+            break;
+        }
+        at += 128;
+    }
+    at
 }
 
 #[cold]
@@ -169,6 +193,13 @@ impl Block {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn is_plain_text(&self) -> bool {
+        _mm256_movemask_epi8(self.marks()) == 0
+    }
+
+    /// All ones where either half has a quote, a backslash or a control character.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn marks(&self) -> __m256i {
         let quote = _mm256_set1_epi8(b'"'.cast_signed());
         let backslash = _mm256_set1_epi8(b'\\'.cast_signed());
         let last = _mm256_set1_epi8(0x1f);
@@ -177,7 +208,7 @@ impl Block {
                 _mm256_or_si256(_mm256_cmpeq_epi8(half, quote), _mm256_cmpeq_epi8(half, backslash));
             _mm256_or_si256(marks, _mm256_cmpeq_epi8(_mm256_min_epu8(half, last), half))
         };
-        _mm256_movemask_epi8(_mm256_or_si256(special(self.0), special(self.1))) == 0
+        _mm256_or_si256(special(self.0), special(self.1))
     }
 
     /// A bit for each byte that is `byte`, or would be with bit 5 set.
