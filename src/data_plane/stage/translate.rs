@@ -111,7 +111,12 @@ impl Speech {
 impl Said {
     /// The client's own words, as long as no others were found.
     pub fn as_asked(operation: Operation) -> Self {
-        Self { dialect: Dialect::of(operation), written: Written::default() }
+        Self {
+            dialect: Dialect::of(operation),
+            written: Written::default(),
+            errors: Dialect::of_errors(operation),
+            is_framed: operation.is_framed(),
+        }
     }
 }
 
