@@ -86,8 +86,8 @@ fn seen_at_the_end(document: &[u8]) -> Option<Seen> {
     let tail = document.len().saturating_sub(TAIL_BYTES);
     // An object that the last words are: its brace is sooner found than its name.
     let braces = memchr::memrchr_iter(b'{', &document[tail..]).take(BRACES_MAX);
-    let named = braces.filter_map(|brace| (tail + brace).checked_sub(USAGE_NAME.len()));
-    let last = named.filter_map(|at| last_member(document, at)).next();
+    let mut named = braces.filter_map(|brace| (tail + brace).checked_sub(USAGE_NAME.len()));
+    let last = named.find_map(|at| last_member(document, at));
     if let Some(usage) = last {
         return Some(Seen { usage: Some(usage), is_error: false });
     }

@@ -189,9 +189,9 @@ impl RequestHead {
         if target.len() > limits.target_bytes_max {
             return Err(HttpError::UriTooLong);
         }
-        // All bytes are looked at, so that they can be looked at together.
-        let is_fine = |fine, byte: &u8| fine & byte.is_ascii_graphic() & (*byte != b'#');
-        if !target.iter().fold(true, is_fine) {
+        // All bytes are counted, so that they can be looked at together.
+        let is_bad = |byte: &&u8| !byte.is_ascii_graphic() || **byte == b'#';
+        if target.iter().filter(is_bad).count() > 0 {
             return Err(HttpError::Bad("target"));
         }
         let path = if target.first() == Some(&b'/') {
