@@ -126,7 +126,8 @@ pub fn route(head: &RequestHead, bytes: &[u8]) -> Result<Route, Refused> {
     if !route.allows(head.method) {
         return Err(Refusal::MethodNotAllowed.about(route.methods(), ""));
     }
-    if route.operation().is_some() && head.framing == Framing::None {
+    let has_body = matches!(route, Route::Call(_) | Route::CallOf(..) | Route::Native(_));
+    if has_body && head.framing == Framing::None {
         return Err(Refusal::LengthRequired.into());
     }
     Ok(route)
