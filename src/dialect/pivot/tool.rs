@@ -6,7 +6,7 @@ use crate::dialect::pivot::{
 };
 
 /// A tool that the client runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tool<'b> {
     pub name: Text<'b>,
     pub description: Option<Text<'b>>,

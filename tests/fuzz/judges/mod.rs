@@ -19,3 +19,4 @@ pub mod requests;
 pub mod responses;
 pub mod splice;
 pub mod sse;
+pub mod translated;

@@ -213,13 +213,7 @@ fn read_tool<'b>(
         return Ok(());
     }
     let mut name = None;
-    let mut tool = Tool {
-        name: Text::default(),
-        description: None,
-        parameters: None,
-        is_strict: None,
-        cache: None,
-    };
+    let mut tool = Tool::default();
     for (key, value) in object.members() {
         let path = path.name(&key);
         match &*key {

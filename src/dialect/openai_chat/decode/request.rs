@@ -254,13 +254,7 @@ fn read_function<'b>(
     dropped: &mut Dropped,
 ) -> Result<Tool<'b>, Refused> {
     let mut name = None;
-    let mut tool = Tool {
-        name: Text::default(),
-        description: None,
-        parameters: None,
-        is_strict: None,
-        cache: None,
-    };
+    let mut tool = Tool::default();
     for (key, value) in field::object(value, path)?.members() {
         let path = path.name(&key);
         match &*key {

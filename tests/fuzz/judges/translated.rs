@@ -1,0 +1,66 @@
+//! What must hold of any bytes that are translated: what is made of them is JSON, or nothing.
+
+use serde_json::Value;
+use weir::{
+    dialect::{
+        pivot::{
+            dropped::Dropped,
+            manner::Manner,
+            part::Dialect,
+            target::{Abilities, Addressee, Written},
+        },
+        translation::{self, Stream},
+    },
+    wire::json::document::Document,
+};
+
+pub const MANNER: Manner<'_> =
+    Manner { now_seconds: 1, id: "r", model: "m", is_strict_openai: true, wants_usage: true };
+
+pub fn assert_json(bytes: &[u8]) {
+    let read = serde_json::from_slice::<Value>(bytes);
+    assert!(read.is_ok(), "{}", bytes.escape_ascii());
+}
+
+pub fn request(bytes: &[u8], pair: (Dialect, Dialect)) {
+    let to = Addressee { model_json: b"\"m\"", abilities: &Abilities::UNKNOWN };
+    let (mut out, mut dropped) = (Vec::new(), Dropped::default());
+    let mut notes = Document::default();
+    if translation::request(&mut out, bytes, pair, &to, &mut notes, &mut dropped).is_ok() {
+        assert_json(&out);
+    }
+}
+
+pub fn reply(bytes: &[u8], pair: (Dialect, Dialect)) {
+    let (mut out, mut dropped) = (Vec::new(), Dropped::default());
+    let written = Written::default();
+    if translation::reply(&mut out, bytes, pair, written, &MANNER, &mut dropped).is_ok() {
+        assert_json(&out);
+    }
+}
+
+/// A stream that was told each line of the bytes as the data of an event, as far as it could read
+/// them; what it said; and whether it read all.
+pub fn fed(bytes: &[u8], pair: (Dialect, Dialect)) -> (Stream, Vec<u8>, bool) {
+    let mut stream = Stream::new(pair, Written::default(), true);
+    let mut out = Vec::new();
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let is_whole = lines.all(|data| stream.event(data, &mut out, &MANNER).is_ok());
+    (stream, out, is_whole)
+}
+
+/// What is told of such a stream, which ends where all could be read.
+pub fn streamed(bytes: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
+    let (mut stream, mut out, is_whole) = fed(bytes, pair);
+    if is_whole {
+        stream.end(&mut out, &MANNER);
+    }
+    out
+}
+
+/// Each event of a stream is JSON, or the word that ends it.
+pub fn assert_events(told: &[u8]) {
+    let text = std::str::from_utf8(told).expect("UTF-8");
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.filter(|data| *data != "[DONE]").for_each(|data| assert_json(data.as_bytes()));
+}
