@@ -7,9 +7,8 @@
 //! asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
 //! `admin.rs` answers operators, `targets.rs` how targets fare. `quota.rs` reads back from the
-//! store what limits have counted, `usage/` what budgets have, and goes on; `alerts/` tells
-//! people when little is left. `token.rs` makes what
-//! they hand out.
+//! store what limits have counted, by ages of which `clocks.rs` knows, `usage/` what budgets have,
+//! and goes on; `alerts/` tells people when little is left. `token.rs` makes what they hand out.
 //!
 //! **Invariants**: the data plane serves on without anything here. A change takes effect whole or
 //! not at all; a refused change leaves the last good snapshot where it is.
@@ -17,6 +16,7 @@
 pub mod admin;
 pub mod alerts;
 pub mod certificates;
+pub mod clocks;
 pub mod journal;
 pub mod load;
 pub mod publisher;

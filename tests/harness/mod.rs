@@ -13,6 +13,7 @@
 pub mod aws_frames;
 pub mod client;
 pub mod cloud;
+pub mod faketime;
 pub mod fixture;
 pub mod frames;
 pub mod gateway;

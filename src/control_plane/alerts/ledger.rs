@@ -5,18 +5,14 @@
 use crate::{
     control_plane::{
         alerts::notice::{Facts, Notice},
+        journal::disk::write_whole,
         tokens::schedule::Schedule,
     },
     lexicon::time::UnixMillis,
     policy::alert::Address,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 const NAME: &str = "alerts.json";
 /// Messages that wait: more than anyone would read, at about half a KiB each.
@@ -114,12 +110,7 @@ pub(super) fn read(data_dir: &Path) -> io::Result<Ledger> {
 
 /// Write it whole, or leave what was there.
 pub(super) fn write(data_dir: &Path, text: &str) -> io::Result<()> {
-    let fresh = data_dir.join(format!("{NAME}.new"));
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, data_dir.join(NAME))?;
-    File::open(data_dir)?.sync_all()
+    write_whole(data_dir, NAME, text)
 }
 
 #[cfg(test)]

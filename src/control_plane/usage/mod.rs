@@ -6,6 +6,7 @@
 //! whole though receipts are kept for a month.
 
 pub mod archive;
+pub mod births;
 pub mod report;
 
 use crate::{
@@ -30,6 +31,7 @@ use crate::{
     },
     snapshot::Snapshot,
 };
+use births::{Birth, Births};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
@@ -65,6 +67,10 @@ pub struct Book {
 
 struct State {
     snapshots: Receiver<Snapshot>,
+    /// Since when each rule counts.
+    births: Births,
+    /// Of this process's receipts.
+    epoch: u64,
     newest: Option<Arc<Snapshot>>,
     subjects: HashMap<Box<str>, SubjectId>,
     lines: Lines,
@@ -81,6 +87,8 @@ impl Book {
     pub fn new(data_dir: &Path, snapshots: Receiver<Snapshot>) -> Arc<Self> {
         let state = State {
             snapshots,
+            births: Births::default(),
+            epoch: 0,
             newest: None,
             subjects: HashMap::new(),
             lines: Lines::new(),
@@ -98,14 +106,37 @@ impl Book {
     }
 
     /// Count what the store and the archive hold, and listen from here on. What each meter has
-    /// counted of the periods that hold at `now`.
+    /// counted of the periods that hold at `now`. `epoch` is that of this process.
     ///
     /// # Errors
-    /// The store's, and the archive's.
-    pub fn open(&self, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
+    /// The store's, the archive's and that of what is known of rules.
+    pub fn open(&self, epoch: u64, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
         let state = &mut *self.state.lock();
-        state.adopt();
+        state.births = Births::read(&self.data_dir)?;
+        state.epoch = epoch;
         state.is_open = true;
+        state.adopt(&self.data_dir);
+        self.count_all(state, now)
+    }
+
+    /// The same for who only looks: nothing is written, and nothing is heard of later.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn peek(&self, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
+        let state = &mut *self.state.lock();
+        state.births = Births::read(&self.data_dir)?;
+        state.adopt(&self.data_dir);
+        self.count_all(state, now)
+    }
+
+    /// Since when each rule counts, as far as it is known now.
+    #[must_use]
+    pub fn births(&self) -> Births {
+        self.state.lock().births.clone()
+    }
+
+    fn count_all(&self, state: &mut State, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
         let has_budgets = state.newest.as_ref().is_some_and(|it| !it.budgets.budgets.is_empty());
         if !has_budgets {
             return Ok(HashMap::new());
@@ -129,7 +160,7 @@ impl Book {
         see: impl FnOnce(&Snapshot, &Lines) -> T,
     ) -> Option<T> {
         let state = &mut *self.state.lock();
-        state.adopt();
+        state.adopt(&self.data_dir);
         state.lines.retain(|_, line| line.holds(now));
         state.newest.as_deref().map(|snapshot| see(snapshot, &state.lines))
     }
@@ -140,7 +171,7 @@ impl Book {
     /// snapshot all that holds at `now`.
     pub(crate) fn news(&self, now: UnixMillis, mut see: impl FnMut(&Budget, MeterKey, &Line)) {
         let state = &mut *self.state.lock();
-        state.adopt();
+        state.adopt(&self.data_dir);
         let Some(snapshot) = state.newest.clone() else { return };
         if state.touched.is_empty() && !state.is_new {
             return;
@@ -175,8 +206,14 @@ impl Line {
 }
 
 impl State {
-    fn adopt(&mut self) {
+    fn adopt(&mut self, data_dir: &Path) {
         let Some(newest) = self.snapshots.changed() else { return };
+        if self.is_open
+            && self.births.note(&newest, Birth { epoch: self.epoch, wall: newest.made })
+            && let Err(error) = self.births.write(data_dir)
+        {
+            tracing::error!(%error, "since when new rules count cannot be kept");
+        }
         let callers = newest.callers.iter().zip(0..);
         self.subjects = callers.map(|(it, id)| (it.subject.clone(), SubjectId(id))).collect();
         self.newest = Some(newest);
@@ -189,7 +226,8 @@ impl State {
         let Some(mut segment) = segment::open_if_there(path)? else { return Ok(()) };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(&snapshot, &self.subjects, &receipt, &mut self.lines, &mut self.touched);
+                let with = (&*snapshot, &self.subjects, &self.births);
+                count(with, &receipt, &mut self.lines, &mut self.touched);
             }
         }
         Ok(())
@@ -198,8 +236,7 @@ impl State {
 
 /// A budget counts in the period in which a request was admitted.
 fn count(
-    snapshot: &Snapshot,
-    subjects: &HashMap<Box<str>, SubjectId>,
+    (snapshot, subjects, births): (&Snapshot, &HashMap<Box<str>, SubjectId>, &Births),
     receipt: &Receipt<'_>,
     lines: &mut Lines,
     touched: &mut HashSet<MeterKey>,
@@ -212,6 +249,9 @@ fn count(
     for (budget, entity) in snapshot.budgets(&matter) {
         let units = budget.units(&receipt.outcome);
         for cap in budget.caps(entity.unwrap_or_default()) {
+            if births.of(cap.key).is_none_or(|birth| birth.wall > receipt.started) {
+                continue;
+            }
             let span = calendar.span(cap.period);
             let key = cap.meter(entity, span);
             if budget.alert.is_some() {
@@ -237,15 +277,15 @@ impl Observer for Clerk {
         if !state.is_open {
             return;
         }
-        state.adopt();
-        if let State { newest: Some(snapshot), subjects, lines, touched, .. } = state {
-            count(snapshot, subjects, receipt, lines, touched);
+        state.adopt(&self.0.data_dir);
+        if let State { newest: Some(snapshot), subjects, births, lines, touched, .. } = state {
+            count((snapshot, subjects, births), receipt, lines, touched);
         }
     }
 
     fn retire(&mut self, number: u64, path: &Path) -> io::Result<()> {
         let state = &mut *self.0.state.lock();
-        state.adopt();
+        state.adopt(&self.0.data_dir);
         let Some(snapshot) = state.newest.clone() else { return Ok(()) };
         let mut archive = archive::read(&self.0.data_dir)?;
         if archive.through.is_some_and(|through| number <= through) {
@@ -254,13 +294,8 @@ impl Observer for Clerk {
         let mut segment = Segment::open(path)?;
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(
-                    &snapshot,
-                    &state.subjects,
-                    &receipt,
-                    &mut archive.lines,
-                    &mut HashSet::new(),
-                );
+                let with = (&*snapshot, &state.subjects, &state.births);
+                count(with, &receipt, &mut archive.lines, &mut HashSet::new());
             }
         }
         archive.through = Some(number);
