@@ -15,6 +15,7 @@ use weir::{
     bridge::{lane, pulse::Pulse, receipts::record},
     control_plane::{
         admin::{self, AdminState, Callers},
+        alerts::counts::Counts,
         journal::Health,
         telemetry::{self, ConfigNumbers, Sources, Telemetry},
         usage::Book,
@@ -41,6 +42,7 @@ fn sources() -> Sources {
         access_log_dropped: Some(Arc::new(AtomicU64::new(2))),
         config: Arc::new(|| ConfigNumbers { version: 4, failures_total: 1 }),
         quota: None,
+        alerts: Counts::new(),
     }
 }
 

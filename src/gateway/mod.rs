@@ -146,7 +146,7 @@ async fn live(
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let alerts = Alerts::open(dir.path(), Arc::clone(&books.book), publisher.subscribe().0);
     let shared = (Arc::clone(&board), Arc::clone(&quota));
-    let sources = sources((&books.journal, books.access_log_dropped), shared, &publisher);
+    let sources = sources((&books.journal, books.access_log_dropped), &alerts, shared, &publisher);
     let sources = telemetry::Sources { pulses, ..sources };
     let state = admin::AdminState {
         readiness: readiness(&phases),
@@ -185,6 +185,7 @@ async fn live(
 /// Where the metrics come from, but for the cores' pulses.
 fn sources(
     (journal, access_log_dropped): (&Journal, Option<Arc<AtomicU64>>),
+    alerts: &Alerts,
     (board, quota): (Arc<Board>, Arc<Node>),
     publisher: &Publisher,
 ) -> telemetry::Sources {
@@ -194,6 +195,7 @@ fn sources(
         access_log_dropped,
         config: numbers(publisher),
         quota: Some(Arc::clone(&quota)),
+        alerts: alerts.counts(),
         targets: targets(board, quota, publisher),
     }
 }

@@ -37,6 +37,9 @@ pub(super) struct Owed {
     /// When it is tried next; at once after a start.
     #[serde(skip)]
     pub(super) schedule: Schedule,
+    /// Since the start.
+    #[serde(skip)]
+    pub(super) tries: u32,
 }
 
 impl Ledger {
@@ -63,6 +66,7 @@ impl Ledger {
             Owed {
                 notice: Notice { id, address, facts, since_ms: now.0 },
                 schedule: Schedule::default(),
+                tries: 0,
             }
         }));
         true

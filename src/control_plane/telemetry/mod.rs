@@ -7,6 +7,7 @@
 //! **Invariants**: the number of series is bounded, whatever clients send; a name that no operator
 //! wrote (an unknown model) never becomes a label.
 
+mod alerts;
 mod counts;
 pub mod exposition;
 mod targets;
@@ -14,6 +15,7 @@ mod targets;
 use crate::{
     bridge::{pulse::Pulse, quota::node::Node},
     control_plane::{
+        alerts::counts::Counts as AlertCounts,
         journal::{Health, Observer},
         targets::Row,
     },
@@ -44,6 +46,8 @@ pub struct Sources {
     pub config: Arc<dyn Fn() -> ConfigNumbers + Send + Sync>,
     /// The meters of limits and budgets, where there are some.
     pub quota: Option<Arc<Node>>,
+    /// What became of messages about budgets.
+    pub alerts: Arc<AlertCounts>,
     /// How targets fare.
     pub targets: Arc<dyn Fn() -> Vec<Row> + Send + Sync>,
 }
@@ -97,6 +101,7 @@ impl Telemetry {
         if let Some(quota) = &sources.quota {
             print_quota(&mut page, quota);
         }
+        alerts::print(&mut page, &sources.alerts.look());
         targets::print(&mut page, &(sources.targets)());
         page.finish()
     }
