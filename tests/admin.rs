@@ -16,6 +16,7 @@ use weir::{
     control_plane::{
         admin::{self, AdminState, Callers},
         alerts::counts::Counts,
+        edit,
         journal::Health,
         telemetry::{self, ConfigNumbers, Sources, Telemetry},
         usage::Book,
@@ -183,6 +184,7 @@ fn port() -> Port {
         book: Book::new(Path::new(""), snapshots.subscribe()),
         telemetry: Telemetry::new(Vec::new()),
         sources: sources(),
+        edits: edit::lane().0,
     };
     let (told, address) = std::sync::mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel();

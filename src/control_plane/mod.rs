@@ -3,6 +3,7 @@
 //! Down: `source/folder.rs` reads what operators wrote, `secrets.rs` finds what is kept elsewhere,
 //! `load.rs` makes both a snapshot, `tokens/` keeps the clouds' tokens fresh, `watch.rs` hears of
 //! changes, `resolver.rs` asks for addresses, and `publisher.rs` sends the outcome down the lanes;
+//! `edit.rs` writes budgets for those who ask the admin port;
 //! `certificates.rs` does all that for the pairs that clients see; `status.rs` is what both can be
 //! asked.
 //! Up: `journal/` stores what the receipt ring brings, `telemetry/` counts it for Prometheus,
@@ -17,6 +18,7 @@ pub mod admin;
 pub mod alerts;
 pub mod certificates;
 pub mod clocks;
+pub mod edit;
 pub mod journal;
 pub mod load;
 pub mod publisher;

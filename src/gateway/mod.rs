@@ -155,6 +155,7 @@ async fn live(
         telemetry: books.telemetry,
         sources,
         book: books.book,
+        edits: publisher.edits(),
     };
     let watching = tokio::spawn(watch(publisher, certificates, (alerts, clocks), stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));

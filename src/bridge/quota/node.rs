@@ -3,7 +3,7 @@
 use crate::{
     bridge::quota::meter::{Free, Meter, Past},
     lexicon::{
-        meter::{MeterKey, MeterSpec, Now},
+        meter::{MeterKey, MeterSpec, NodeMillis, Now},
         time::UnixMillis,
     },
 };
@@ -101,6 +101,17 @@ impl Node {
     pub fn find(&self, key: MeterKey) -> Option<Arc<Meter>> {
         let registry = self.registry.lock();
         registry.places.get(&key).map(|place| Arc::clone(&registry.entries[*place].meter))
+    }
+
+    /// What is spent of a meter, and what is in nobody's hands: of one that nobody has asked for
+    /// yet, as the last process left it.
+    #[must_use]
+    pub fn look(&self, spec: &MeterSpec, now: NodeMillis) -> (u64, i64) {
+        let meter = self.find(spec.key).unwrap_or_else(|| {
+            let past = self.registry.lock().pasts.get(&spec.key).cloned();
+            Arc::new(Meter::new(spec, 1, &past.unwrap_or_default(), Free))
+        });
+        (meter.spent(now), meter.unreserved(now))
     }
 
     /// The wall clock, no earlier than any core has seen it.

@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod births;
 pub mod report;
+pub mod standing;
 
 use crate::{
     bridge::{
