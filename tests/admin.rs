@@ -44,6 +44,7 @@ fn sources() -> Sources {
         config: Arc::new(|| ConfigNumbers { version: 4, failures_total: 1 }),
         quota: None,
         alerts: Counts::new(),
+        book: Book::new(Path::new(""), lane::lane(Arc::default()).1),
     }
 }
 

@@ -146,8 +146,9 @@ async fn live(
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let alerts = Alerts::open(dir.path(), Arc::clone(&books.book), publisher.subscribe().0);
     let shared = (Arc::clone(&board), Arc::clone(&quota));
-    let sources = sources((&books.journal, books.access_log_dropped), &alerts, shared, &publisher);
-    let sources = telemetry::Sources { pulses, ..sources };
+    let sources = sources((&books.journal, &books.book), &alerts, shared, &publisher);
+    let access_log_dropped = books.access_log_dropped;
+    let sources = telemetry::Sources { pulses, access_log_dropped, ..sources };
     let state = admin::AdminState {
         readiness: readiness(&phases),
         config_report: report(&publisher),
@@ -183,9 +184,9 @@ async fn live(
     ended
 }
 
-/// Where the metrics come from, but for the cores' pulses.
+/// Where the metrics come from, but for the cores' pulses and the access log.
 fn sources(
-    (journal, access_log_dropped): (&Journal, Option<Arc<AtomicU64>>),
+    (journal, book): (&Journal, &Arc<Book>),
     alerts: &Alerts,
     (board, quota): (Arc<Board>, Arc<Node>),
     publisher: &Publisher,
@@ -193,7 +194,8 @@ fn sources(
     telemetry::Sources {
         pulses: Vec::new(),
         journal: journal.health(),
-        access_log_dropped,
+        access_log_dropped: None,
+        book: Arc::clone(book),
         config: numbers(publisher),
         quota: Some(Arc::clone(&quota)),
         alerts: alerts.counts(),

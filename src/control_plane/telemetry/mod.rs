@@ -10,6 +10,7 @@
 mod alerts;
 mod counts;
 pub mod exposition;
+mod rules;
 mod targets;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         alerts::counts::Counts as AlertCounts,
         journal::{Health, Observer},
         targets::Row,
+        usage::Book,
     },
     lexicon::receipt::Receipt,
 };
@@ -46,6 +48,8 @@ pub struct Sources {
     pub config: Arc<dyn Fn() -> ConfigNumbers + Send + Sync>,
     /// The meters of limits and budgets, where there are some.
     pub quota: Option<Arc<Node>>,
+    /// What budgets have counted.
+    pub book: Arc<Book>,
     /// What became of messages about budgets.
     pub alerts: Arc<AlertCounts>,
     /// How targets fare.
@@ -101,6 +105,8 @@ impl Telemetry {
         if let Some(quota) = &sources.quota {
             print_quota(&mut page, quota);
         }
+        let refusals = sources.quota.as_ref().map(|quota| quota.refusals());
+        rules::print(&mut page, &sources.book, &refusals.unwrap_or_default());
         alerts::print(&mut page, &sources.alerts.look());
         targets::print(&mut page, &(sources.targets)());
         page.finish()

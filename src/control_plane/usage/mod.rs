@@ -22,8 +22,9 @@ use crate::{
     },
     lexicon::{
         ids::SubjectId,
-        meter::{MeterKey, NodeMillis},
+        meter::{MeterKey, NodeMillis, RuleKind},
         receipt::Receipt,
+        refusal::Refusal,
         time::UnixMillis,
     },
     policy::{
@@ -35,7 +36,7 @@ use crate::{
 use births::{Birth, Births};
 use parking_lot::Mutex;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -43,6 +44,10 @@ use std::{
 
 /// Lines of the book: as many as there may be meters by default. What comes after is not told.
 const LINES_MAX: usize = 1_000_000;
+
+/// The codes of those refusals that rules made.
+const REFUSED_BY_RULES: [&str; 2] =
+    [Refusal::RateLimited.row().code, Refusal::BudgetExceeded.row().code];
 
 /// The lines by the key of their meter.
 pub(crate) type Lines = HashMap<MeterKey, Line>;
@@ -75,6 +80,8 @@ struct State {
     newest: Option<Arc<Snapshot>>,
     subjects: HashMap<Box<str>, SubjectId>,
     lines: Lines,
+    /// How many requests each rule held for, since this process began.
+    nominated: HashMap<(RuleKind, Box<str>), u64>,
     /// Of budgets that tell people, the lines that nobody has looked at since they changed.
     touched: HashSet<MeterKey>,
     /// Every line is to be looked at again.
@@ -93,6 +100,7 @@ impl Book {
             newest: None,
             subjects: HashMap::new(),
             lines: Lines::new(),
+            nominated: HashMap::new(),
             touched: HashSet::new(),
             is_new: true,
             is_open: false,
@@ -129,6 +137,25 @@ impl Book {
         state.births = Births::read(&self.data_dir)?;
         state.adopt(&self.data_dir);
         self.count_all(state, now)
+    }
+
+    /// How many requests each rule in force held for, since this process began.
+    #[must_use]
+    pub fn nominated(&self) -> BTreeMap<(RuleKind, Box<str>), u64> {
+        let state = &mut *self.state.lock();
+        state.adopt(&self.data_dir);
+        let Some(snapshot) = &state.newest else { return BTreeMap::new() };
+        let limits = snapshot.limits.limits.iter().map(|it| (RuleKind::RateLimit, it.id.clone()));
+        let budgets = snapshot.budgets.budgets.iter().map(|it| (RuleKind::Budget, it.id.clone()));
+        let rules: BTreeMap<_, _> = limits
+            .chain(budgets)
+            .map(|rule| {
+                let count = state.nominated.get(&rule).copied().unwrap_or_default();
+                (rule, count)
+            })
+            .collect();
+        state.nominated.retain(|rule, _| rules.contains_key(rule));
+        rules
     }
 
     /// Since when each rule counts, as far as it is known now.
@@ -221,6 +248,24 @@ impl State {
         self.is_new = true;
     }
 
+    /// Note the rules that held for a request; one that was refused before was none of theirs.
+    fn nominate(&mut self, receipt: &Receipt<'_>) {
+        let Self { newest: Some(snapshot), subjects, nominated, .. } = self else { return };
+        let outcome = &receipt.outcome;
+        let was_judged = outcome.was_sent || REFUSED_BY_RULES.contains(&outcome.code);
+        let Some(subject) = subjects.get(receipt.subject).filter(|_| was_judged) else { return };
+        let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+        let mut last: Option<&Budget> = None;
+        let limit = snapshot.limit(&matter).map(|(limit, _)| (RuleKind::RateLimit, &limit.id));
+        let budgets = snapshot.budgets(&matter).map(|(budget, _)| budget);
+        // Each once, however many of its teams the caller is in.
+        let budgets = budgets
+            .filter(|budget| !last.replace(budget).is_some_and(|last| std::ptr::eq(last, *budget)));
+        for (kind, id) in limit.into_iter().chain(budgets.map(|it| (RuleKind::Budget, &it.id))) {
+            *nominated.entry((kind, id.clone())).or_default() += 1;
+        }
+    }
+
     fn count_segment(&mut self, path: &Path) -> io::Result<()> {
         let Some(snapshot) = self.newest.clone() else { return Ok(()) };
         // The store lets go of old ones meanwhile.
@@ -279,6 +324,7 @@ impl Observer for Clerk {
             return;
         }
         state.adopt(&self.0.data_dir);
+        state.nominate(receipt);
         if let State { newest: Some(snapshot), subjects, births, lines, touched, .. } = state {
             count((snapshot, subjects, births), receipt, lines, touched);
         }
