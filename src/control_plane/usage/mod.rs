@@ -74,6 +74,8 @@ struct State {
     is_new: bool,
     /// What the store held was counted: what is stored from here on is new.
     is_open: bool,
+    /// That of the receipt that was counted last.
+    calendar: Calendar,
 }
 
 impl Book {
@@ -87,6 +89,7 @@ impl Book {
             touched: HashSet::new(),
             is_new: true,
             is_open: false,
+            calendar: Calendar::at(UnixMillis(0)),
         };
         Arc::new(Self { state: Mutex::new(state), data_dir: data_dir.to_owned() })
     }
@@ -189,7 +192,8 @@ impl State {
         let Some(mut segment) = segment::open_if_there(path)? else { return Ok(()) };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(&snapshot, &self.subjects, &receipt, &mut self.lines, &mut self.touched);
+                let Self { calendar, lines, touched, .. } = self;
+                count(&snapshot, &self.subjects, &receipt, calendar, lines, touched);
             }
         }
         Ok(())
@@ -201,14 +205,18 @@ fn count(
     snapshot: &Snapshot,
     subjects: &HashMap<Box<str>, SubjectId>,
     receipt: &Receipt<'_>,
+    calendar: &mut Calendar,
     lines: &mut Lines,
     touched: &mut HashSet<MeterKey>,
 ) {
+    if snapshot.budgets.budgets.is_empty() {
+        return;
+    }
     let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
         return;
     };
     let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
-    let calendar = Calendar::at(receipt.started);
+    calendar.move_to(receipt.started);
     for (budget, entity) in snapshot.budgets(&matter) {
         let units = budget.units(&receipt.outcome);
         for cap in budget.caps(entity.unwrap_or_default()) {
@@ -238,8 +246,8 @@ impl Observer for Clerk {
             return;
         }
         state.adopt();
-        if let State { newest: Some(snapshot), subjects, lines, touched, .. } = state {
-            count(snapshot, subjects, receipt, lines, touched);
+        if let State { newest: Some(snapshot), subjects, calendar, lines, touched, .. } = state {
+            count(snapshot, subjects, receipt, calendar, lines, touched);
         }
     }
 
@@ -258,6 +266,7 @@ impl Observer for Clerk {
                     &snapshot,
                     &state.subjects,
                     &receipt,
+                    &mut state.calendar,
                     &mut archive.lines,
                     &mut HashSet::new(),
                 );
