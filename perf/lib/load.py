@@ -94,11 +94,11 @@ def answer(client, is_stream):
         sys.exit(read.decode(errors="replace"))
 
 
-def traced(child, work):
-    """System calls of a process while `work` is done."""
+def traced(child, work, thread=None):
+    """System calls of a process, or of its thread of this name, while `work` is done."""
     with tempfile.NamedTemporaryFile("r") as counted:
-        command = ["strace", "-c", "-f", "-o", counted.name]
-        for pid in house.family(child.pid):
+        command = ["strace", "-c", *([] if thread else ["-f"]), "-o", counted.name]
+        for pid in [house.thread_of(child.pid, thread)] if thread else house.family(child.pid):
             command += ["-p", str(pid)]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         house.started.append(tracer)
