@@ -23,6 +23,7 @@ use crate::{
         },
         trail::Trail,
         upstream::call,
+        verdicts::Known,
     },
     dialect::pivot::part::Dialect,
     lexicon::{
@@ -31,7 +32,6 @@ use crate::{
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
-    policy::metadata,
     snapshot::Snapshot,
     wire::headers,
 };
@@ -137,11 +137,18 @@ async fn converse<'s>(
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
-    let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
-    trail.admit(&metadata)?;
-    let routed = route::Routed { subject, ask: &ask, from: request, metadata: &metadata };
-    let plan = route::plan(core, snapshot, &routed)?;
-    admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
+    let plan = {
+        let mut verdicts = core.verdicts.borrow_mut();
+        let Known { metadata, verdict } =
+            verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
+        trail.admit(&metadata)?;
+        let metadata = &metadata[..];
+        let routed = route::Routed { subject, ask: &ask, from: request, metadata, verdict };
+        let plan = route::plan(core, snapshot, &routed)?;
+        let asked = admit::Asked { ask: &ask, body: request.body, plan: &plan, verdict };
+        admit::admit(snapshot, &asked, trail)?;
+        plan
+    };
     core.rehearse(&ask.model);
 
     let mut tries = Tries::new(snapshot, plan, &directives);

@@ -10,13 +10,13 @@ use crate::{
     },
     data_plane::clock::Clock,
     lexicon::{
-        meter::{MeterKey, NodeMillis, Now, Window},
+        meter::{ByKey, MeterKey, NodeMillis, Now, Window},
         time::{Moment, UnixMillis},
         usage::Usage,
     },
     policy::{calendar::Calendar, limit::Counts},
 };
-use std::{collections::HashMap, num::NonZero, sync::Arc};
+use std::{num::NonZero, sync::Arc};
 
 /// Bytes of a body that make a token, about, until a model's own reports say better.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -37,7 +37,7 @@ pub struct Quota {
     ahead_ns: i64,
     passes: Vec<Pass>,
     free: Vec<usize>,
-    estimates: HashMap<MeterKey, Estimate>,
+    estimates: ByKey<Estimate>,
     calendar: Calendar,
 }
 
@@ -66,10 +66,8 @@ struct Pass {
     model: MeterKey,
     /// Headers that a refused client is told.
     told: Vec<u8>,
-    /// What clients are told of the rate limit.
-    limit: Vec<u8>,
-    /// The budgets that count it, as JSON strings with commas between.
-    budgets: Vec<u8>,
+    /// What clients are told of the limit and the budgets that hold: members of an object.
+    applied: Vec<u8>,
     bound: Option<Bound>,
 }
 
@@ -138,7 +136,7 @@ impl Quota {
             ahead_ns: 0,
             passes: Vec::new(),
             free: Vec::new(),
-            estimates: HashMap::new(),
+            estimates: ByKey::default(),
             calendar: Calendar::at(clock.wall()),
         };
         quota.keep_time(clock);
@@ -183,8 +181,8 @@ impl Quota {
         &self.calendar
     }
 
-    /// An empty Pass for a request to this model.
-    pub fn open(&mut self, model: MeterKey) -> PassId {
+    /// An empty Pass for a request to this model, whose client is told what is `applied`.
+    pub fn open(&mut self, model: MeterKey, applied: &[u8]) -> PassId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.passes.push(Pass::default());
             self.passes.len() - 1
@@ -194,8 +192,8 @@ impl Quota {
         pass.model = model;
         (pass.limit_at, pass.bound) = (None, None);
         pass.told.clear();
-        pass.limit.clear();
-        pass.budgets.clear();
+        pass.applied.clear();
+        pass.applied.extend_from_slice(applied);
         PassId::of(id)
     }
 
@@ -209,33 +207,16 @@ impl Quota {
         self.passes[pass.place()].charges.push(charge);
     }
 
-    /// The same of the rate limit's, with what clients are told of it: a member of an object.
-    pub fn note_limit(&mut self, pass: &PassId, charge: Charge, applied: &str) {
+    /// The same of the rate limit's.
+    pub fn note_limit(&mut self, pass: &PassId, charge: Charge) {
         let pass = &mut self.passes[pass.place()];
-        pass.limit.clear();
-        pass.limit.extend_from_slice(applied.as_bytes());
         pass.limit_at = Some(pass.charges.len());
         pass.charges.push(charge);
     }
 
-    /// Remember that a budget counts it, once.
-    pub fn name_budget(&mut self, pass: &PassId, id_json: &str) {
-        let names = &mut self.passes[pass.place()].budgets;
-        let is_known = names.ends_with(id_json.as_bytes());
-        if is_known || names.len() + id_json.len() > BUDGETS_BYTES_MAX {
-            return;
-        }
-        if !names.is_empty() {
-            names.push(b',');
-        }
-        names.extend_from_slice(id_json.as_bytes());
-    }
-
-    /// What clients are told of its rate limit, a member of an object; and the budgets that count
-    /// it, as JSON strings with commas between.
-    pub fn applied(&self, pass: &PassId) -> (&[u8], &[u8]) {
-        let pass = &self.passes[pass.place()];
-        (&pass.limit, &pass.budgets)
+    /// What clients are told of its limit and budgets: members of an object.
+    pub fn applied(&self, pass: &PassId) -> &[u8] {
+        &self.passes[pass.place()].applied
     }
 
     /// How long its answers may be; none where nothing holds them.
@@ -256,7 +237,6 @@ impl Quota {
         let pass = &mut self.passes[pass.place()];
         pass.charges = charges;
         pass.limit_at = None;
-        pass.budgets.clear();
     }
 
     fn refund(&mut self, charge: &Charge, now: NodeMillis) {
@@ -332,8 +312,6 @@ const TOKENS_MAX: u64 = 1 << 32;
 /// The most nano-dollars that one exchange can have cost: far more than any does, and few enough
 /// that a board's word holds many.
 const COST_MAX: u64 = 1 << 55;
-/// Names of budgets that a client is told: of a head, a small part.
-const BUDGETS_BYTES_MAX: usize = 2 << 10;
 
 /// Until what is spent at `at` no longer counts.
 fn reset_ms(window: Window, at: NodeMillis) -> u64 {

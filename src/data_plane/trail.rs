@@ -182,26 +182,15 @@ impl<'a> Trail<'a> {
     /// that hold for the request.
     pub fn push_applied(&self, out: &mut Vec<u8>, value: &[u8]) {
         let quota = self.ledger.quota.borrow();
-        let applied = self.pass.as_ref().map(|pass| quota.applied(pass));
-        let Some((limit, budgets)) = applied.filter(|both| *both != (&[][..], &[][..])) else {
+        let applied = self.pass.as_ref().map_or(&[][..], |pass| quota.applied(pass));
+        if applied.is_empty() {
             return out.extend_from_slice(value);
-        };
+        }
         out.extend_from_slice(value.strip_suffix(b"}").unwrap_or(b"{"));
-        let comma = |out: &mut Vec<u8>| {
-            if !out.ends_with(b"{") {
-                out.push(b',');
-            }
-        };
-        if !limit.is_empty() {
-            comma(out);
-            out.extend_from_slice(limit);
+        if !out.ends_with(b"{") {
+            out.push(b',');
         }
-        if !budgets.is_empty() {
-            comma(out);
-            out.extend_from_slice(b"\"budget\":{\"ruleIds\":[");
-            out.extend_from_slice(budgets);
-            out.extend_from_slice(b"]}");
-        }
+        out.extend_from_slice(applied);
         out.push(b'}');
     }
 

@@ -6,15 +6,11 @@ use crate::{
         node::{Full, Node},
     },
     lexicon::{
-        meter::{MeterKey, MeterSpec, NodeMillis, Now},
+        meter::{ByKey, MeterSpec, NodeMillis, Now},
         time::UnixMillis,
     },
 };
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// Meters looked at in one tidying: a few microseconds.
 const TIDIED: usize = 128;
@@ -30,7 +26,7 @@ pub struct Handle(u32);
 pub struct Share {
     core: usize,
     node: Arc<Node>,
-    places: HashMap<MeterKey, u32, BuildHasherDefault<Uniform>>,
+    places: ByKey<u32>,
     known: Vec<Known>,
     free: Vec<u32>,
     hand: usize,
@@ -55,7 +51,7 @@ impl Share {
         Self {
             core,
             node,
-            places: HashMap::default(),
+            places: ByKey::default(),
             known: Vec::new(),
             free: Vec::new(),
             hand: 0,
@@ -187,26 +183,5 @@ impl Share {
                 self.free.push(u32::try_from(self.hand).expect("a place is a u32"));
             }
         }
-    }
-}
-
-/// Keys are uniform hashes already.
-#[derive(Debug, Default)]
-struct Uniform(u64);
-
-impl Hasher for Uniform {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "either half is uniform")]
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64 ^ (key >> 64) as u64;
     }
 }

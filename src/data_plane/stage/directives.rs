@@ -8,7 +8,7 @@ use crate::{
     snapshot::Caller,
     wire::json::{
         self,
-        flat::{FlatError, Pair},
+        flat::{FlatError, Pairs},
     },
 };
 use std::{borrow::Cow, num::NonZeroU64};
@@ -16,7 +16,8 @@ use std::{borrow::Cow, num::NonZeroU64};
 /// What the headers ask.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Directives<'b> {
-    metadata: Vec<Pair<'b>>,
+    /// `x-tfy-metadata`, not read yet.
+    pub metadata: Option<&'b [u8]>,
     /// How the reply is to be told.
     pub manner: Manner,
     /// `x-weir-strict-translation`: what a target would not see is refused.
@@ -54,7 +55,7 @@ fn is_directive(name: &[u8]) -> bool {
 /// Read them all.
 ///
 /// # Errors
-/// `InvalidMetadata` naming the key, `InvalidHeader` naming the header.
+/// `InvalidHeader` naming the header.
 ///
 /// **Cost**: where there are none, one look at the names.
 pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
@@ -68,10 +69,7 @@ pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
             forwards_pings: read_flag(request, "x-tfy-forward-pings", false)?,
         },
         is_strict: read_flag(request, "x-weir-strict-translation", false)?,
-        metadata: match request.header("x-tfy-metadata") {
-            Some(header) => read_metadata(header)?,
-            None => Vec::new(),
-        },
+        metadata: request.header("x-tfy-metadata"),
         attempt_ms: read_millis(request, "x-tfy-request-timeout")?,
         ttft_ms: read_millis(request, "x-tfy-ttft-timeout-ms")?,
         retry: match request.header(RETRY_CONFIG) {
@@ -96,10 +94,6 @@ impl Directives<'_> {
             _ => Ok(()),
         }
     }
-
-    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata.iter().map(|(key, value)| (&**key, &**value))
-    }
 }
 
 /// The value of `x-tfy-applied-configurations`.
@@ -123,7 +117,11 @@ pub fn applied(caller: &Caller) -> Cow<'static, [u8]> {
     Cow::Owned(out)
 }
 
-fn read_metadata(header: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {
+/// Read the metadata of a header.
+///
+/// # Errors
+/// `InvalidMetadata` naming the key.
+pub fn metadata(header: &[u8]) -> Result<Pairs<'_>, Refused> {
     let metadata = json::flat::flat_strings(header)
         .map_err(|error| Refusal::InvalidMetadata.about("x-tfy-metadata", explain(&error)))?;
     for (key, value) in &metadata {

@@ -12,7 +12,7 @@ use crate::{
         complexity::Tier,
         order::{self, Moment},
     },
-    snapshot::{Model, Routing, Snapshot},
+    snapshot::{Model, Routing, Snapshot, verdict::Verdict},
 };
 
 /// How many near names a 404 suggests.
@@ -36,6 +36,23 @@ pub struct Routed<'a> {
     pub ask: &'a Ask<'a>,
     pub from: &'a Request<'a>,
     pub metadata: &'a [(&'a str, &'a str)],
+    /// Of the rules.
+    pub verdict: &'a Verdict,
+}
+
+impl<'s> Plan<'s> {
+    /// The models that may be asked.
+    pub fn models(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Model> + use<'s> {
+        let (lone, ruled) = match *self {
+            Self::Lone(model) => (Some(model), None),
+            Self::Ruled(plan) => (None, Some(plan)),
+        };
+        let of_rule = ruled.into_iter().flat_map(|plan| {
+            let candidates = (0..plan.len()).filter_map(move |at| plan.candidate(at));
+            candidates.map(|candidate| snapshot.model(candidate.model))
+        });
+        lone.into_iter().chain(of_rule)
+    }
 }
 
 /// The plan for an Ask: the model it names, or the targets of the first rule that matches.
@@ -44,23 +61,18 @@ pub struct Routed<'a> {
 /// `ModelUnknown` with the nearest names the caller may use, `ModelForbidden`,
 /// `OperationUnsupported`, `TargetsUnfit`.
 ///
-/// **Cost**: of the model itself, one look at a table; of a rule, no allocation.
+/// **Cost**: of the model itself next to nothing; of a rule, no allocation.
 pub fn plan<'s>(
     core: &Core,
     snapshot: &'s Snapshot,
     request: &Routed<'_>,
 ) -> Result<Plan<'s>, Refused> {
-    let Routed { subject, ask, metadata, .. } = *request;
-    if !snapshot.routes.rules.is_empty() {
-        let routing = snapshot.routing(subject, &ask.model, metadata);
-        if let Some(rule) = routing.rule {
-            return ruled(core, snapshot, request, &routing, rule).map(Plan::Ruled);
-        }
+    let Routed { subject, ask, verdict, .. } = *request;
+    let routing = verdict.routing(snapshot);
+    if let Some(rule) = routing.rule {
+        return ruled(core, snapshot, request, &routing, rule).map(Plan::Ruled);
     }
-    let id = *snapshot
-        .model_names
-        .get(&*ask.model)
-        .ok_or_else(|| unknown(snapshot, subject, &ask.model))?;
+    let id = routing.model.ok_or_else(|| unknown(snapshot, subject, &ask.model))?;
     if !snapshot.allows(subject, id) {
         return Err(Refusal::ModelForbidden.about("model", ""));
     }
@@ -84,7 +96,7 @@ fn ruled<'s>(
     routing: &Routing<'s>,
     rule: &'s route::Rule,
 ) -> Result<order::Plan<'s>, Refused> {
-    let Routed { subject, ask, from, metadata } = *request;
+    let Routed { subject, ask, from, metadata, .. } = *request;
     let forbidden = || Refusal::ModelForbidden.about("model", "");
     let kind = ask.operation.model_type();
     if routing.model.is_some_and(|id| !snapshot.allows(subject, id)) {

@@ -3,12 +3,12 @@
 use crate::{
     data_plane::{
         quota::{Bound, Tokens},
-        stage::admit::Request,
+        stage::admit::Asked,
     },
     dialect::bound::{self, Prompt},
     lexicon::refusal::{Refusal, Refused},
-    policy::{condition::Facts, limit::Counts, price::Price},
-    snapshot::Snapshot,
+    policy::{limit::Counts, price::Price},
+    snapshot::{Model, Snapshot},
 };
 
 /// What is taken of the meters of one request.
@@ -30,8 +30,9 @@ pub struct Most {
 }
 
 impl Need {
-    pub fn of(snapshot: &Snapshot, facts: &Facts<'_>, about: Tokens) -> Self {
-        let prices = snapshot.candidates(facts).filter_map(|model| model.price.as_ref());
+    /// `models` are those that may be asked.
+    pub fn of<'s>(models: impl Iterator<Item = &'s Model>, about: Tokens) -> Self {
+        let prices = models.filter_map(|model| model.price.as_ref());
         let cost = prices.filter_map(|price| price.estimate(about.input, about.output)).max();
         let tokens = about.input.saturating_add(about.output);
         Self { tokens, cost: cost.unwrap_or(0), most: Most::default() }
@@ -64,13 +65,9 @@ pub struct Strict<'s> {
 impl<'s> Strict<'s> {
     /// # Errors
     /// `Unbounded`, `InvalidJson`: see [`bound::read`].
-    pub fn of(
-        snapshot: &'s Snapshot,
-        facts: &Facts<'_>,
-        request: &Request<'_>,
-    ) -> Result<Self, Refused> {
+    pub fn of(snapshot: &'s Snapshot, request: &Asked<'_, 's>) -> Result<Self, Refused> {
         let prompt = bound::read(request.body, request.ask.operation)?;
-        let candidates = || snapshot.candidates(facts);
+        let candidates = || request.verdict.models(snapshot);
         // What every model of the plan can answer, where the client does not say.
         let usual = candidates().map(|model| model.target.abilities.max_tokens_default).min();
         let asked = request.ask.max_output_tokens.map(u64::from);
