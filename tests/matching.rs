@@ -266,7 +266,7 @@ fn subject(snapshot: &Snapshot, caller: usize) -> SubjectId {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn a_verdict_says_what_reading_every_rule_in_its_order_says(

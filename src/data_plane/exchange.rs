@@ -23,7 +23,6 @@ use crate::{
         },
         trail::Trail,
         upstream::call,
-        verdicts::Known,
     },
     dialect::pivot::part::Dialect,
     lexicon::{
@@ -32,6 +31,7 @@ use crate::{
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
+    policy::metadata::Pairs,
     snapshot::Snapshot,
     wire::headers,
 };
@@ -139,14 +139,18 @@ async fn converse<'s>(
     let directives = directives::read(request)?;
     let plan = {
         let mut verdicts = core.verdicts.borrow_mut();
-        let Known { metadata, verdict } =
-            verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
+        let known = verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
+        let metadata = known.as_ref().map_or_else(Pairs::new, |known| known.metadata());
         trail.admit(&metadata)?;
-        let metadata = &metadata[..];
-        let routed = route::Routed { subject, ask: &ask, from: request, metadata, verdict };
+        let (metadata, known) = (&metadata[..], known.as_ref());
+        let from = request;
+        let known_of = known.map(|known| &**known);
+        let routed = route::Routed { subject, ask: &ask, from, metadata, known: known_of };
         let plan = route::plan(core, snapshot, &routed)?;
-        let asked = admit::Asked { ask: &ask, body: request.body, plan: &plan, verdict };
-        admit::admit(snapshot, &asked, trail)?;
+        if let Some(known) = known {
+            let asked = admit::Asked { ask: &ask, body: request.body, plan: &plan, known };
+            admit::admit(snapshot, &asked, trail)?;
+        }
         plan
     };
     core.rehearse(&ask.model);

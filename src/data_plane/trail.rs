@@ -171,11 +171,10 @@ impl<'a> Trail<'a> {
     /// Append what the client is told of the limit it is held to; false where there is none.
     pub fn push_limits(&self, out: &mut Vec<u8>) -> bool {
         let Some(pass) = &self.pass else { return false };
-        let standing = self.ledger.quota.borrow().standing(pass);
-        if let Some(standing) = &standing {
-            admit::push_standing(out, standing);
-        }
-        standing.is_some()
+        let quota = self.ledger.quota.borrow();
+        let Some((lines, standing)) = quota.standing(pass) else { return false };
+        admit::push_standing(out, lines, standing);
+        true
     }
 
     /// Append the value of `x-tfy-applied-configurations`, an object, with the limits and budgets

@@ -2,17 +2,18 @@
 //!
 //! Callers repeat themselves: the same key asks for the same model with the same metadata. What
 //! depends on nothing else is worked out once: the metadata that holds, and the [`Verdict`] of the
-//! rules. An entry is found by a hash and known by the very bytes it was made from and by the
-//! version of its snapshot, so that nothing is taken for another and nothing outlives its snapshot.
+//! rules. It is found by a hash and known by the very bytes it was made from and by the version of
+//! its snapshot, so that nothing is taken for another and nothing outlives its snapshot.
 
 use crate::{
+    bridge::quota::share::Handle,
     data_plane::stage::directives,
     lexicon::{ids::SubjectId, refusal::Refused},
     policy::metadata::{self, Pairs},
     snapshot::{Snapshot, names::NameHasher, verdict::Verdict},
     wire::json::flat,
 };
-use std::hash::Hasher;
+use std::{cell::Cell, hash::Hasher, rc::Rc};
 
 /// Two entries each: those of a thousand callers, models and metadata that take turns.
 const SETS: usize = 512;
@@ -20,33 +21,18 @@ const SETS: usize = 512;
 /// take a few megabytes at most.
 const SOUGHT_BYTES_MAX: usize = 1 << 10;
 
-/// What is known of a request.
-pub struct Known<'a> {
-    /// With what operators decided over it.
-    pub metadata: Pairs<'a>,
-    pub verdict: &'a Verdict,
-}
-
 /// A core's memory of verdicts.
 pub struct Verdicts {
     /// Of each set the one used last stands first.
-    sets: Box<[[Option<Box<Entry>>; 2]]>,
-    /// For what is not remembered.
-    spare: Box<Entry>,
+    sets: Box<[[Option<Rc<Known>>; 2]]>,
 }
 
-/// What an entry is known by.
-#[derive(Clone, Copy)]
-struct Sought<'a> {
-    version: u64,
-    subject: SubjectId,
-    name: &'a str,
-    /// `x-tfy-metadata`, as it came.
-    header: Option<&'a [u8]>,
-}
-
+/// What is known of requests that are alike.
 #[derive(Default)]
-struct Entry {
+pub struct Known {
+    pub verdict: Verdict,
+    /// Where this core found the meter of each of the verdict's caps last, then of its limit.
+    pub meters: Vec<Cell<Handle>>,
     /// None while it says nothing.
     of: Option<(u64, SubjectId)>,
     name: String,
@@ -56,56 +42,93 @@ struct Entry {
     texts: String,
     /// Of each pair, the ends of its key and its value.
     ends: Vec<(usize, usize)>,
-    verdict: Verdict,
+}
+
+/// What it is known by.
+#[derive(Clone, Copy)]
+struct Sought<'a> {
+    version: u64,
+    subject: SubjectId,
+    name: &'a str,
+    /// `x-tfy-metadata`, as it came.
+    header: Option<&'a [u8]>,
 }
 
 impl Default for Verdicts {
     fn default() -> Self {
-        Self { sets: (0..SETS).map(|_| [None, None]).collect(), spare: Box::default() }
+        Self { sets: (0..SETS).map(|_| [None, None]).collect() }
     }
 }
 
 impl Verdicts {
-    /// What is known of a request of `subject` for `name`, whose metadata header is `header`.
+    /// What is known of a request of `subject` for `name`, whose metadata header is `header`; none
+    /// where there is no metadata and no rule that could concern it.
     ///
     /// # Errors
     /// `InvalidMetadata` naming the key; that is not remembered.
     ///
     /// **Cost**: a hash and a comparison of name and header, where it is known; else as parsing the
-    /// header and matching the rules. No allocation once an entry's parts have grown.
-    pub fn look<'a>(
-        &'a mut self,
+    /// header and matching the rules. It allocates where it grows, or where the exchange that used
+    /// the place last still goes on.
+    #[inline]
+    pub fn look(
+        &mut self,
         snapshot: &Snapshot,
         subject: SubjectId,
         name: &str,
         header: Option<&[u8]>,
-    ) -> Result<Known<'a>, Refused> {
-        let sought = Sought { version: snapshot.version, subject, name, header };
-        let (entry, is_known) = self.entry(&sought);
-        if !is_known {
-            entry.set(snapshot, &sought)?;
+    ) -> Result<Option<Rc<Known>>, Refused> {
+        let has_metadata = header.is_some() || !snapshot.caller(subject).metadata.is_empty();
+        if !has_metadata && !snapshot.has_rules() {
+            return Ok(None);
         }
-        Ok(Known { metadata: entry.metadata(), verdict: &entry.verdict })
+        self.find(snapshot, &Sought { version: snapshot.version, subject, name, header }).map(Some)
     }
 
-    /// The entry of what is sought, or the one that makes room for it.
-    fn entry(&mut self, sought: &Sought<'_>) -> (&mut Entry, bool) {
-        let bytes = sought.name.len() + sought.header.map_or(0, <[u8]>::len);
-        if bytes > SOUGHT_BYTES_MAX {
-            return (&mut self.spare, false);
+    fn find(&mut self, snapshot: &Snapshot, sought: &Sought<'_>) -> Result<Rc<Known>, Refused> {
+        if sought.bytes() > SOUGHT_BYTES_MAX {
+            let mut known = Known::default();
+            known.set(snapshot, sought)?;
+            return Ok(Rc::new(known));
         }
         let set = &mut self.sets[sought.set()];
-        let is_sought = |it: &Option<Box<Entry>>| it.as_ref().is_some_and(|it| it.is(sought));
-        let mut is_known = is_sought(&set[0]);
-        if !is_known {
-            set.swap(0, 1);
-            is_known = is_sought(&set[0]);
+        for at in 0..2 {
+            if let Some(known) = set[at].as_ref().filter(|it| it.is(sought)) {
+                let known = Rc::clone(known);
+                if at > 0 {
+                    set.swap(0, at);
+                }
+                return Ok(known);
+            }
         }
-        (set[0].get_or_insert_default(), is_known)
+        // The other one makes room.
+        set.swap(0, 1);
+        renew(&mut set[0], snapshot, sought)
     }
 }
 
+#[inline(never)]
+fn renew(
+    place: &mut Option<Rc<Known>>,
+    snapshot: &Snapshot,
+    sought: &Sought<'_>,
+) -> Result<Rc<Known>, Refused> {
+    let known = place.get_or_insert_default();
+    if let Some(own) = Rc::get_mut(known) {
+        own.set(snapshot, sought)?;
+    } else {
+        let mut own = Known::default();
+        own.set(snapshot, sought)?;
+        *known = Rc::new(own);
+    }
+    Ok(Rc::clone(known))
+}
+
 impl Sought<'_> {
+    fn bytes(&self) -> usize {
+        self.name.len() + self.header.map_or(0, <[u8]>::len)
+    }
+
     fn set(&self) -> usize {
         let mut hasher = NameHasher::default();
         hasher.write(self.name.as_bytes());
@@ -115,7 +138,20 @@ impl Sought<'_> {
     }
 }
 
-impl Entry {
+impl Known {
+    /// With what operators decided over it.
+    #[must_use]
+    #[inline]
+    pub fn metadata(&self) -> Pairs<'_> {
+        let mut pairs = Pairs::new();
+        let mut at = 0;
+        for (key, value) in &self.ends {
+            pairs.push((&self.texts[at..*key], &self.texts[*key..*value]));
+            at = *value;
+        }
+        pairs
+    }
+
     fn is(&self, sought: &Sought<'_>) -> bool {
         self.of == Some((sought.version, sought.subject))
             && self.has_header == sought.header.is_some()
@@ -123,16 +159,6 @@ impl Entry {
             && self.header == sought.header.unwrap_or_default()
     }
 
-    fn metadata(&self) -> Pairs<'_> {
-        let mut at = 0;
-        let pairs = self.ends.iter().map(|(key, value)| {
-            let start = std::mem::replace(&mut at, *value);
-            (&self.texts[start..*key], &self.texts[*key..*value])
-        });
-        pairs.collect()
-    }
-
-    #[inline(never)]
     fn set(&mut self, snapshot: &Snapshot, sought: &Sought<'_>) -> Result<(), Refused> {
         // What is refused midway is not remembered.
         self.of = None;
@@ -141,6 +167,8 @@ impl Entry {
         let sent = sent.iter().map(|(key, value)| (&**key, &**value));
         let metadata = metadata::merge(sent, &snapshot.caller(subject).metadata);
         self.verdict.set(snapshot, &snapshot.matter(subject, name, &metadata));
+        self.meters.clear();
+        self.meters.resize(self.verdict.caps.len() + 1, Cell::default());
         self.texts.clear();
         self.ends.clear();
         for (key, value) in &metadata {
@@ -180,6 +208,7 @@ mod tests {
         prelude::{Strategy, prop_assert_eq, proptest},
         sample::select,
     };
+    use std::rc::Rc;
 
     const NAMES: [&str; 3] = ["one", "two", "on"];
     const HEADERS: [Option<&str>; 7] = [
@@ -264,9 +293,9 @@ mod tests {
                 let merged = metadata::merge(sent, &snapshot.caller(subject).metadata);
                 let mut fresh = Verdict::default();
                 fresh.set(snapshot, &snapshot.matter(subject, name, &merged));
-                let Ok(known) = known else { panic!("{name} {header:?} is sound") };
-                prop_assert_eq!(known.verdict, &fresh);
-                prop_assert_eq!(&known.metadata[..], &merged[..]);
+                let Ok(Some(known)) = known else { panic!("{name} {header:?} is sound") };
+                prop_assert_eq!(&known.verdict, &fresh);
+                prop_assert_eq!(&known.metadata()[..], &merged[..]);
             }
         }
     }
@@ -275,18 +304,53 @@ mod tests {
     fn what_is_known_is_not_worked_out_again_and_what_is_too_long_is_not_remembered() {
         let snapshot = snapshot(1);
         let mut verdicts = Verdicts::default();
-        let long = format!("{{\"env\":\"{}\"}}", "x".repeat(100));
-        let longer = format!("{{\"a\":\"{}\"{}}}", "x".repeat(100), " ".repeat(1 << 10));
-
-        let places = [&long, &long, &longer].map(|header| {
+        let header = format!("{{\"env\":\"{}\"}}", "x".repeat(100));
+        let long = format!("{header}{}", " ".repeat(1 << 10));
+        let mut look = |header: &str| {
             let known = verdicts.look(&snapshot, SubjectId(0), "one", Some(header.as_bytes()));
-            let Ok(known) = known else { panic!("it is sound") };
-            std::ptr::from_ref(known.verdict)
-        });
+            let Ok(Some(known)) = known else { panic!("it is sound") };
+            known
+        };
 
-        assert_eq!(places[0], places[1]);
-        assert_ne!(places[1], places[2]);
-        let spare: *const Verdict = &raw const verdicts.spare.verdict;
-        assert_eq!(places[2], spare);
+        let (first, again) = (look(&header), look(&header));
+        let (long_first, long_again) = (look(&long), look(&long));
+
+        assert!(Rc::ptr_eq(&first, &again));
+        assert!(!Rc::ptr_eq(&long_first, &long_again));
+        assert_eq!(long_first.metadata(), first.metadata());
+    }
+
+    #[test]
+    fn an_exchange_keeps_what_it_was_told_when_its_place_is_taken() {
+        let snapshots = [1, 2].map(snapshot);
+        let mut verdicts = Verdicts::default();
+        let mut look = |at: usize| {
+            let known = verdicts.look(&snapshots[at], SubjectId(0), "two", Some(b"{}"));
+            let Ok(Some(known)) = known else { panic!("it is sound") };
+            known
+        };
+
+        let kept = look(0);
+        let before = kept.verdict.clone();
+        let others = [look(1), look(0), look(1), look(0)];
+
+        assert_eq!(kept.verdict, before);
+        assert_ne!(others[0].verdict, before, "the rules have turned");
+        assert_eq!(others[1].verdict, before);
+    }
+
+    #[test]
+    fn where_no_rule_and_no_metadata_is_nothing_is_looked_for() {
+        let ruled = snapshot(1);
+        let plain = Snapshot { callers: ruled.callers.clone(), ..Snapshot::default() };
+        let mut verdicts = Verdicts::default();
+        let mut has = |snapshot: &Snapshot, subject: u32, header: Option<&[u8]>| {
+            matches!(verdicts.look(snapshot, SubjectId(subject), "one", header), Ok(Some(_)))
+        };
+
+        assert!(!has(&plain, 0, None));
+        assert!(has(&plain, 1, None), "its team is decided");
+        assert!(has(&plain, 0, Some(b"{}")));
+        assert!(has(&ruled, 0, None));
     }
 }

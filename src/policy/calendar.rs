@@ -99,16 +99,6 @@ impl Calendar {
         }
     }
 
-    /// The calendar of `at`, earlier or later.
-    ///
-    /// **Cost**: one comparison within the same day, for then every period is the same.
-    pub fn set(&mut self, at: UnixMillis) {
-        let day = self.span(Period::Day);
-        if at < day.start || day.end.is_none_or(|end| at >= end) {
-            *self = Self::at(at);
-        }
-    }
-
     #[must_use]
     pub const fn span(&self, period: Period) -> &Span {
         &self.spans[period as usize]
@@ -192,17 +182,5 @@ mod tests {
 
         assert_eq!(calendar.span(Period::Day).key, after);
         assert_eq!(calendar.span(Period::Lifetime).end, None);
-    }
-
-    #[test]
-    fn a_calendar_is_set_to_any_moment() {
-        let mut calendar = Calendar::at(UnixMillis(0));
-        for day in [20_000, 20_000, 19_999, 20_001, 1, 400_000] {
-            for at in [day * DAY_MS, (day + 1) * DAY_MS - 1] {
-                calendar.set(UnixMillis(at));
-
-                assert_eq!(calendar, Calendar::at(UnixMillis(at)));
-            }
-        }
     }
 }

@@ -167,6 +167,10 @@ impl Price {
     /// **Cost**: no allocation.
     #[must_use]
     pub fn cost(&self, quantities: &Quantities) -> Option<u64> {
+        let [input, output, others @ ..] = quantities.0;
+        if others == [0; KINDS - 2] {
+            return self.plain_cost(input, output);
+        }
         // Its size matters to tiers alone.
         let prompt = if self.tiers.is_empty() { 0 } else { quantities.prompt() };
         let mut total: u128 = 0;
@@ -181,11 +185,21 @@ impl Price {
     /// What about so many tokens in and out cost; none where a rate is missing.
     #[must_use]
     pub fn estimate(&self, input: u64, output: u64) -> Option<u64> {
+        let output = if self.has_output() { output } else { 0 };
+        self.plain_cost(input, output)
+    }
+
+    /// What is neither cached nor heard costs nearly always this: two rates that need no stand-in.
+    fn plain_cost(&self, input: u64, output: u64) -> Option<u64> {
+        const { assert!(Kind::Input as usize == 0 && Kind::Output as usize == 1) };
         let rated = |kind, count: u64| {
-            let rate = if count > 0 { self.rate(kind, input)? } else { 0 };
+            let rate = match self.base[kind as usize] {
+                _ if count == 0 => 0,
+                Some(rate) if self.tiers.is_empty() => rate,
+                _ => self.rate(kind, input)?,
+            };
             Some(u128::from(count) * u128::from(rate))
         };
-        let output = if self.has_output() { output } else { 0 };
         Some(self.billed(rated(Kind::Input, input)? + rated(Kind::Output, output)?))
     }
 

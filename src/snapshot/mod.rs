@@ -152,6 +152,20 @@ pub struct Routing<'s> {
 }
 
 impl Snapshot {
+    /// Is there a rule, a limit or a budget that could concern a request?
+    #[must_use]
+    pub fn has_rules(&self) -> bool {
+        !(self.routes.rules.is_empty() && self.limits.limits.is_empty())
+            || !self.budgets.budgets.is_empty()
+    }
+
+    /// A name that no rule concerns.
+    #[must_use]
+    pub fn named(&self, model: &str) -> Routing<'_> {
+        let model = self.model_names.get(model).copied();
+        Routing { model, virtual_model: None, rule: None, is_own: false }
+    }
+
     /// What rules see of this caller's request for this model.
     ///
     /// **Cost**: no allocation.

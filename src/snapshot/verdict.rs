@@ -11,7 +11,8 @@ use crate::{
     policy::{
         budget::{Budget, Cap, Kind, Mode},
         calendar::Calendar,
-        limit::Limit,
+        limit::{Limit, Lines},
+        route::CANDIDATES_MAX,
     },
     snapshot::{Matter, Model, Routing, Snapshot},
 };
@@ -30,7 +31,12 @@ pub struct Verdict {
     virtual_model: Option<u32>,
     rule: Option<u32>,
     is_own: bool,
+    /// A bit for each candidate of that rule that the caller may use and whose `metadata_match` is
+    /// met.
+    pub usable: u32,
     limit: Option<(u32, MeterKey)>,
+    /// How clients are told of that limit.
+    pub lines: Lines,
     /// The meters of the budgets that hold, in their order.
     pub caps: Vec<Held>,
     /// A strict limit holds.
@@ -67,12 +73,20 @@ impl Verdict {
         self.virtual_model = routing.virtual_model.and_then(|it| place(&routes.virtual_models, it));
         self.rule = routing.rule.and_then(|it| place(&routes.rules, it));
         self.is_own = routing.is_own;
+        let candidates = routing.rule.map_or(&[][..], |rule| &rule.candidates);
+        self.usable = candidates.iter().zip(0..CANDIDATES_MAX).fold(0, |usable, (it, at)| {
+            let is_usable = it.metadata.iter().all(|tag| tag.holds(facts.metadata))
+                && (routing.is_own || snapshot.allows(facts.subject, it.model));
+            usable | u32::from(is_usable) << at
+        });
         let limit = snapshot.limit(matter);
         let limits = &snapshot.limits.limits;
         self.limit = limit.and_then(|(limit, key)| Some((place(limits, limit)?, key)));
         self.is_strict = limit.is_some_and(|(limit, _)| limit.is_strict);
         self.applied.clear();
+        self.lines.clear();
         if let Some((limit, _)) = limit {
+            self.lines.set(limit);
             let inside = limit.applied.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
             self.applied.extend_from_slice(inside.unwrap_or_default().as_bytes());
         }

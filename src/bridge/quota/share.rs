@@ -6,11 +6,11 @@ use crate::{
         node::{Full, Node},
     },
     lexicon::{
-        meter::{ByKey, MeterSpec, NodeMillis, Now},
+        meter::{ByKey, MeterKey, MeterSpec, NodeMillis, Now},
         time::UnixMillis,
     },
 };
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 /// Meters looked at in one tidying: a few microseconds.
 const TIDIED: usize = 128;
@@ -20,6 +20,13 @@ const UNUSED_MS_MAX: u64 = 10_000;
 /// A meter of this core. Good while something is held of it, and within one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle(u32);
+
+impl Default for Handle {
+    /// Of no meter.
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
+}
 
 /// One core's end of the quota; moves to its thread and stays there.
 #[derive(Debug)]
@@ -35,6 +42,7 @@ pub struct Share {
 
 #[derive(Debug)]
 struct Known {
+    key: MeterKey,
     /// None while the place is free.
     meter: Option<Arc<Meter>>,
     /// The snapshot whose limit it obeys.
@@ -76,6 +84,31 @@ impl Share {
         self.meet(spec, now)
     }
 
+    /// The same, where `place` says where it was found last: there it is looked for first, and that
+    /// is what `place` says from then on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    #[inline]
+    pub fn open_at(
+        &mut self,
+        place: &Cell<Handle>,
+        spec: &MeterSpec,
+        now: Now,
+    ) -> Result<Handle, Full> {
+        if let Some(known) = self.known.get_mut(place.get().0 as usize)
+            && known.key == spec.key
+            && known.meter.is_some()
+            && (known.limit == spec.limit || known.version >= spec.version)
+        {
+            known.used = now.node;
+            return Ok(place.get());
+        }
+        let found = self.open(spec, now)?;
+        place.set(found);
+        Ok(found)
+    }
+
     #[cold]
     fn meet(&mut self, spec: &MeterSpec, now: Now) -> Result<Handle, Full> {
         let meter = self.node.meter(spec, now)?;
@@ -85,7 +118,8 @@ impl Share {
             return Ok(Handle(*place));
         }
         let (version, limit) = (spec.version, spec.limit);
-        let known = Known { meter: Some(meter), version, limit, held: 0, used: now.node };
+        let (key, used) = (spec.key, now.node);
+        let known = Known { key, meter: Some(meter), version, limit, held: 0, used };
         let place = if let Some(place) = self.free.pop() {
             self.known[place as usize] = known;
             place

@@ -68,8 +68,6 @@ struct State {
     newest: Option<Arc<Snapshot>>,
     subjects: HashMap<Box<str>, SubjectId>,
     lines: Lines,
-    /// Of the receipt that was counted last: the next is of the same day, mostly.
-    calendar: Calendar,
     /// Of budgets that tell people, the lines that nobody has looked at since they changed.
     touched: HashSet<MeterKey>,
     /// Every line is to be looked at again.
@@ -86,7 +84,6 @@ impl Book {
             newest: None,
             subjects: HashMap::new(),
             lines: Lines::new(),
-            calendar: Calendar::at(UnixMillis(0)),
             touched: HashSet::new(),
             is_new: true,
             is_open: false,
@@ -192,18 +189,17 @@ impl State {
         let Some(mut segment) = segment::open_if_there(path)? else { return Ok(()) };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                self.calendar.set(receipt.started);
-                let known = (&*snapshot, &self.subjects, &self.calendar);
-                count(known, &receipt, &mut self.lines, &mut self.touched);
+                count(&snapshot, &self.subjects, &receipt, &mut self.lines, &mut self.touched);
             }
         }
         Ok(())
     }
 }
 
-/// A budget counts in the period in which a request was admitted: the calendar is of that.
+/// A budget counts in the period in which a request was admitted.
 fn count(
-    (snapshot, subjects, calendar): (&Snapshot, &HashMap<Box<str>, SubjectId>, &Calendar),
+    snapshot: &Snapshot,
+    subjects: &HashMap<Box<str>, SubjectId>,
     receipt: &Receipt<'_>,
     lines: &mut Lines,
     touched: &mut HashSet<MeterKey>,
@@ -212,6 +208,7 @@ fn count(
         return;
     };
     let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+    let calendar = Calendar::at(receipt.started);
     for (budget, entity) in snapshot.budgets(&matter) {
         let units = budget.units(&receipt.outcome);
         for cap in budget.caps(entity.unwrap_or_default()) {
@@ -241,9 +238,8 @@ impl Observer for Clerk {
             return;
         }
         state.adopt();
-        if let State { newest: Some(snapshot), subjects, lines, touched, calendar, .. } = state {
-            calendar.set(receipt.started);
-            count((snapshot, subjects, calendar), receipt, lines, touched);
+        if let State { newest: Some(snapshot), subjects, lines, touched, .. } = state {
+            count(snapshot, subjects, receipt, lines, touched);
         }
     }
 
@@ -258,9 +254,13 @@ impl Observer for Clerk {
         let mut segment = Segment::open(path)?;
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                state.calendar.set(receipt.started);
-                let known = (&*snapshot, &state.subjects, &state.calendar);
-                count(known, &receipt, &mut archive.lines, &mut HashSet::new());
+                count(
+                    &snapshot,
+                    &state.subjects,
+                    &receipt,
+                    &mut archive.lines,
+                    &mut HashSet::new(),
+                );
             }
         }
         archive.through = Some(number);

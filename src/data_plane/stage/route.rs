@@ -1,7 +1,7 @@
 //! Which models may answer, in the order in which they are asked.
 
 use crate::{
-    data_plane::{core::Core, inbound::Request, stage::classify},
+    data_plane::{core::Core, inbound::Request, stage::classify, verdicts::Known},
     dialect::openai_chat::request::Ask,
     lexicon::{
         ids::{ModelId, SubjectId},
@@ -12,7 +12,7 @@ use crate::{
         complexity::Tier,
         order::{self, Moment},
     },
-    snapshot::{Model, Routing, Snapshot, verdict::Verdict},
+    snapshot::{Model, Routing, Snapshot},
 };
 
 /// How many near names a 404 suggests.
@@ -36,23 +36,8 @@ pub struct Routed<'a> {
     pub ask: &'a Ask<'a>,
     pub from: &'a Request<'a>,
     pub metadata: &'a [(&'a str, &'a str)],
-    /// Of the rules.
-    pub verdict: &'a Verdict,
-}
-
-impl<'s> Plan<'s> {
-    /// The models that may be asked.
-    pub fn models(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Model> + use<'s> {
-        let (lone, ruled) = match *self {
-            Self::Lone(model) => (Some(model), None),
-            Self::Ruled(plan) => (None, Some(plan)),
-        };
-        let of_rule = ruled.into_iter().flat_map(|plan| {
-            let candidates = (0..plan.len()).filter_map(move |at| plan.candidate(at));
-            candidates.map(|candidate| snapshot.model(candidate.model))
-        });
-        lone.into_iter().chain(of_rule)
-    }
+    /// None where no rule could concern it.
+    pub known: Option<&'a Known>,
 }
 
 /// The plan for an Ask: the model it names, or the targets of the first rule that matches.
@@ -67,8 +52,9 @@ pub fn plan<'s>(
     snapshot: &'s Snapshot,
     request: &Routed<'_>,
 ) -> Result<Plan<'s>, Refused> {
-    let Routed { subject, ask, verdict, .. } = *request;
-    let routing = verdict.routing(snapshot);
+    let Routed { subject, ask, known, .. } = *request;
+    let named = || snapshot.named(&ask.model);
+    let routing = known.map_or_else(named, |known| known.verdict.routing(snapshot));
     if let Some(rule) = routing.rule {
         return ruled(core, snapshot, request, &routing, rule).map(Plan::Ruled);
     }
@@ -131,7 +117,11 @@ fn ruled<'s>(
         wall_ms: core.clock.wall().0,
         random: core.targets.random(),
     };
-    let plan = order::plan(rule, &asked, &moment, |it| is_fit(it) && may_use(it));
+    let usable = request.known.map_or(0, |known| known.verdict.usable);
+    let is_usable = |candidate: &route::Candidate| {
+        rule.candidates.element_offset(candidate).is_some_and(|at| usable >> at & 1 == 1)
+    };
+    let plan = order::plan(rule, &asked, &moment, |it| is_usable(it) && is_fit(it));
     if !plan.is_empty() {
         return Ok(plan);
     }

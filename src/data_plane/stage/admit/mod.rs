@@ -16,6 +16,7 @@ use crate::{
         quota::{Charge, PassId, Quota, Standing},
         stage::route::Plan,
         trail::Trail,
+        verdicts::Known,
     },
     dialect::openai_chat::request::Ask,
     lexicon::{
@@ -27,12 +28,10 @@ use crate::{
         budget::{Budget, Cap, Kind, Mode},
         limit::{Counts, Limit},
     },
-    snapshot::{
-        Snapshot,
-        verdict::{Held, Verdict},
-    },
+    snapshot::{Snapshot, verdict::Held},
 };
 use need::{Need, Strict};
+use std::rc::Rc;
 use told::Short;
 
 /// How often a strict request is bounded anew because another took what it saw left.
@@ -44,8 +43,7 @@ pub struct Asked<'a, 's> {
     pub ask: &'a Ask<'a>,
     pub body: &'a [u8],
     pub plan: &'a Plan<'s>,
-    /// Of the rules.
-    pub verdict: &'a Verdict,
+    pub known: &'a Rc<Known>,
 }
 
 /// What holds for one request.
@@ -68,13 +66,13 @@ pub fn admit<'s>(
     asked: &Asked<'_, 's>,
     trail: &mut Trail<'s>,
 ) -> Result<(), Refused> {
-    if asked.verdict.is_free() {
+    if asked.known.verdict.is_free() {
         return Ok(());
     }
     let mut quota = trail.quota();
     let now = quota.now(trail.started(), trail.started_wall());
     let case = Case { snapshot, asked, now };
-    let pass = quota.open(asked.verdict.model_key, &asked.verdict.applied);
+    let pass = quota.open(asked.known);
     let taken = reserve(&case, &mut quota, &pass);
     let is_payment = snapshot.budgets.refuses_as_payment;
     let admitted = taken.map_err(|short| told::refuse(short, is_payment, quota.told(&pass)));
@@ -84,11 +82,11 @@ pub fn admit<'s>(
 }
 
 fn reserve<'s>(case: &Case<'_, 's>, quota: &mut Quota, pass: &PassId) -> Result<(), Short<'s>> {
-    let Asked { ask, body, plan, verdict } = *case.asked;
+    let Asked { ask, body, plan, known } = *case.asked;
     let output_max = ask.max_output_tokens.map(u64::from);
-    let about = quota.estimate(verdict.model_key, body.len() as u64, output_max);
-    let need = Need::of(plan.models(case.snapshot), about);
-    if verdict.is_strict {
+    let about = quota.estimate(pass, body.len() as u64, output_max);
+    let need = Need::of(case.snapshot, plan, about);
+    if known.verdict.is_strict {
         return reserve_strictly(case, need, quota, pass);
     }
     take(case, &need, quota, pass)
@@ -138,7 +136,7 @@ fn fit<'s>(
             return Err(limit_short(limit, &spec, strict.most().tokens, now, quota));
         }
     }
-    for held in &case.asked.verdict.caps {
+    for held in &case.asked.known.verdict.caps {
         let (budget, spec) = case.budget(held, quota);
         if !budget.is_strict {
             continue;
@@ -164,13 +162,14 @@ fn take<'s>(
     let mut soft = None;
     // A budget of several caps has room where all have.
     let (mut has_room, mut has_own_room) = (false, false);
-    for held in &case.asked.verdict.caps {
+    let known = case.asked.known;
+    for (held, place) in known.verdict.caps.iter().zip(&known.meters) {
         let (budget, spec) = case.budget(held, quota);
         if held.is_first {
             has_room |= has_own_room;
             has_own_room = held.decides && budget.kind != Kind::Ordered;
         }
-        let Ok(meter) = quota.share().open(&spec, now) else {
+        let Ok(meter) = quota.share().open_at(place, &spec, now) else {
             if held.decides {
                 return Err(Short::Meters);
             }
@@ -214,7 +213,8 @@ fn take_limit<'s>(
 ) -> Result<(), Short<'s>> {
     let (now, counts) = (case.now, limit.counts);
     let spec = limit_spec(limit, key, case.snapshot.version);
-    let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
+    let Some(place) = case.asked.known.meters.last() else { return Err(Short::Meters) };
+    let meter = quota.share().open_at(place, &spec, now).map_err(|_| Short::Meters)?;
     let units = need.units(counts, limit.is_strict);
     let taken = match counts {
         Counts::Requests => quota.share().spend(meter, units, now.node),
@@ -229,7 +229,7 @@ fn take_limit<'s>(
 
 impl<'s> Case<'_, 's> {
     fn limit(&self) -> Option<(&'s Limit, MeterKey)> {
-        self.asked.verdict.limit(self.snapshot)
+        self.asked.known.verdict.limit(self.snapshot)
     }
 
     fn budget(&self, held: &Held, quota: &mut Quota) -> (&'s Budget, MeterSpec) {
@@ -255,8 +255,6 @@ fn limit_short<'s>(
     let until = |frees: NodeMillis| frees.0.saturating_sub(node.0);
     let Ok(meter) = quota.share().open(spec, now) else { return Short::Meters };
     let standing = Standing {
-        counts: limit.counts,
-        limit: limit.limit_to,
         left: quota.share().left(meter).min(limit.limit_to),
         reset_ms: window.frees_at(window.bucket(node)).map_or(0, until),
     };

@@ -3,7 +3,7 @@
 use crate::{
     data_plane::{
         quota::{Bound, Tokens},
-        stage::admit::Asked,
+        stage::{admit::Asked, route::Plan},
     },
     dialect::bound::{self, Prompt},
     lexicon::refusal::{Refusal, Refused},
@@ -30,12 +30,20 @@ pub struct Most {
 }
 
 impl Need {
-    /// `models` are those that may be asked.
-    pub fn of<'s>(models: impl Iterator<Item = &'s Model>, about: Tokens) -> Self {
-        let prices = models.filter_map(|model| model.price.as_ref());
-        let cost = prices.filter_map(|price| price.estimate(about.input, about.output)).max();
+    /// Of the dearest model that may be asked.
+    pub fn of(snapshot: &Snapshot, plan: &Plan<'_>, about: Tokens) -> Self {
+        let cost_of = |model: &Model| {
+            let price = model.price.as_ref();
+            price.and_then(|price| price.estimate(about.input, about.output)).unwrap_or(0)
+        };
+        let cost = match plan {
+            Plan::Lone(model) => cost_of(model),
+            Plan::Ruled(plan) => plan
+                .candidates()
+                .fold(0, |most, candidate| most.max(cost_of(snapshot.model(candidate.model)))),
+        };
         let tokens = about.input.saturating_add(about.output);
-        Self { tokens, cost: cost.unwrap_or(0), most: Most::default() }
+        Self { tokens, cost, most: Most::default() }
     }
 
     pub fn at_most(self, most: Most) -> Self {
@@ -67,7 +75,7 @@ impl<'s> Strict<'s> {
     /// `Unbounded`, `InvalidJson`: see [`bound::read`].
     pub fn of(snapshot: &'s Snapshot, request: &Asked<'_, 's>) -> Result<Self, Refused> {
         let prompt = bound::read(request.body, request.ask.operation)?;
-        let candidates = || request.verdict.models(snapshot);
+        let candidates = || request.known.verdict.models(snapshot);
         // What every model of the plan can answer, where the client does not say.
         let usual = candidates().map(|model| model.target.abilities.max_tokens_default).min();
         let asked = request.ask.max_output_tokens.map(u64::from);
