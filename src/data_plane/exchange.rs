@@ -31,7 +31,7 @@ use crate::{
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
-    policy::metadata,
+    policy::metadata::Pairs,
     snapshot::Snapshot,
     wire::headers,
 };
@@ -137,11 +137,22 @@ async fn converse<'s>(
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
-    let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
-    trail.admit(&metadata)?;
-    let routed = route::Routed { subject, ask: &ask, from: request, metadata: &metadata };
-    let plan = route::plan(core, snapshot, &routed)?;
-    admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
+    let plan = {
+        let mut verdicts = core.verdicts.borrow_mut();
+        let known = verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
+        let metadata = known.as_ref().map_or_else(Pairs::new, |known| known.metadata());
+        trail.admit(&metadata)?;
+        let (metadata, known) = (&metadata[..], known.as_ref());
+        let from = request;
+        let known_of = known.map(|known| &**known);
+        let routed = route::Routed { subject, ask: &ask, from, metadata, known: known_of };
+        let plan = route::plan(core, snapshot, &routed)?;
+        if let Some(known) = known {
+            let asked = admit::Asked { ask: &ask, body: request.body, plan: &plan, known };
+            admit::admit(snapshot, &asked, trail)?;
+        }
+        plan
+    };
     core.rehearse(&ask.model);
 
     let mut tries = Tries::new(snapshot, plan, &directives);
