@@ -40,6 +40,13 @@ pub struct Now {
     pub wall: UnixMillis,
 }
 
+/// What a rule that counts is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RuleKind {
+    RateLimit,
+    Budget,
+}
+
 /// How long a spent unit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {

@@ -58,6 +58,8 @@ use std::collections::HashMap;
 pub struct Snapshot {
     /// Grows with each published snapshot of a process, from 1.
     pub version: u64,
+    /// When it was compiled: what is new in it is no older.
+    pub made: UnixMillis,
     /// By the SHA-256 of the token's text.
     pub tokens: HashMap<[u8; 32], Token>,
     /// By `SubjectId`.

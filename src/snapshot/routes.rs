@@ -377,7 +377,7 @@ fn sticky(
 }
 
 /// Does one condition hold wherever the other does, as far as names say?
-fn covers(one: &Condition, other: &Condition) -> bool {
+pub(super) fn covers(one: &Condition, other: &Condition) -> bool {
     let subjects = match (&one.subjects.within, &other.subjects.within) {
         (None, _) => true,
         (Some(_), None) => false,

@@ -6,7 +6,7 @@ use crate::{
         node::{Full, Node},
     },
     lexicon::{
-        meter::{ByKey, MeterKey, MeterSpec, NodeMillis, Now},
+        meter::{ByKey, MeterKey, MeterSpec, NodeMillis, Now, RuleKind},
         time::UnixMillis,
     },
 };
@@ -187,6 +187,12 @@ impl Share {
     #[must_use]
     pub fn meter(&self, of: Handle) -> &Meter {
         self.known[of.0 as usize].meter.as_deref().expect("a handle is used while it is held")
+    }
+
+    /// A rule has refused a request.
+    #[cold]
+    pub fn refused(&self, kind: RuleKind, id: &str) {
+        self.node.refused(self.core, kind, id);
     }
 
     /// What this core could have at once.

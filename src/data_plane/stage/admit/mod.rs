@@ -75,7 +75,12 @@ pub fn admit<'s>(
     let pass = quota.open(asked.known);
     let taken = reserve(&case, &mut quota, &pass);
     let is_payment = snapshot.budgets.refuses_as_payment;
-    let admitted = taken.map_err(|short| told::refuse(short, is_payment, quota.told(&pass)));
+    let admitted = taken.map_err(|short| {
+        if let Some((kind, id)) = short.rule() {
+            quota.share().refused(kind, id);
+        }
+        told::refuse(short, is_payment, quota.told(&pass))
+    });
     drop(quota);
     trail.pass = Some(pass);
     admitted

@@ -89,7 +89,7 @@ impl<'s> Strict<'s> {
     /// # Errors
     /// `Unbounded` where money is counted and a model has no price.
     pub fn fit(&mut self, counts: Counts, left: u64) -> Result<bool, Refused> {
-        let Prompt { input_tokens, answers } = self.prompt;
+        let Prompt { input_tokens, answers, answer_tokens_min } = self.prompt;
         let all = match counts {
             Counts::Requests => return Ok(true),
             Counts::Tokens => left.checked_sub(input_tokens),
@@ -106,7 +106,11 @@ impl<'s> Strict<'s> {
             }
         };
         let Some(all) = all else { return Ok(false) };
-        self.output = self.output.min(all.checked_div(answers).unwrap_or(u64::MAX));
+        let all = all.checked_div(answers).unwrap_or(u64::MAX);
+        if all < self.output {
+            self.output = all;
+            return Ok(answers == 0 || all >= answer_tokens_min);
+        }
         Ok(answers == 0 || self.output > 0)
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     data_plane::{quota::Standing, stage::respond},
     lexicon::{
-        meter::{PAST_BUCKETS, Window},
+        meter::{PAST_BUCKETS, RuleKind, Window},
         refusal::{Refusal, Refused},
     },
     policy::{
@@ -33,6 +33,15 @@ pub enum Short<'s> {
 }
 
 impl Short<'_> {
+    /// The rule that refuses.
+    pub fn rule(&self) -> Option<(RuleKind, &str)> {
+        match self {
+            Self::Limit { limit, .. } => Some((RuleKind::RateLimit, &limit.id)),
+            Self::Budget { budget, .. } => Some((RuleKind::Budget, &budget.id)),
+            Self::Meters | Self::Unbounded(_) => None,
+        }
+    }
+
     /// Might a shorter answer still fit?
     pub const fn is_strict(&self) -> bool {
         match self {
