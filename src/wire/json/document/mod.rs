@@ -160,8 +160,31 @@ impl<'d, 'b> Value<'d, 'b> {
     /// The last member of this name that is not null.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Self> {
-        let named = self.members().filter(|(key, value)| key == name && !value.is_null());
-        named.last().map(|(_, value)| value)
+        let Members { notes, text, mut at, end } = self.members();
+        let mut found = None;
+        while at < end {
+            let key = Value { notes, text, at };
+            let value = Value { notes, text, at: at + 1 };
+            let note = value.note();
+            at = note.next;
+            if key.reads(name) && note.kind != Kind::Null {
+                found = Some(value);
+            }
+        }
+        found
+    }
+
+    /// Is it the string that reads so?
+    #[inline]
+    fn reads(self, wanted: &str) -> bool {
+        let note = self.note();
+        if note.has_escapes {
+            return self.plain().is_some_and(|text| text == wanted);
+        }
+        // Most names are told apart by their lengths.
+        (note.end - note.start) as usize == wanted.len()
+            && self.text.as_bytes().get(note.start as usize..note.end as usize)
+                == Some(wanted.as_bytes())
     }
 
     #[inline]
