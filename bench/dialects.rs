@@ -63,7 +63,7 @@ fn said_in(dialect: Dialect) -> Vec<u8> {
 }
 
 /// What a request may allocate: its lists of turns, parts and tools, and what is read of escapes.
-const REQUEST_ALLOCATIONS_MAX: u64 = 24;
+const REQUEST_ALLOCATIONS_MAX: u64 = 16;
 
 fn requests(criterion: &mut Criterion) {
     let mut document = Document::default();
@@ -143,7 +143,9 @@ fn answers() -> [(&'static str, Dialect, String); 6] {
 }
 
 /// What an answer may allocate: its choice, its parts, and what it owns of them.
-const ANSWER_ALLOCATIONS_MAX: u64 = 8;
+const ANSWER_ALLOCATIONS_MAX: u64 = 4;
+/// What telling it may allocate besides: the notes of its document, and the ids of a response.
+const TELLING_ALLOCATIONS_MAX: u64 = 16;
 
 fn replies(criterion: &mut Criterion) {
     let mut document = Document::default();
@@ -161,12 +163,17 @@ fn replies(criterion: &mut Criterion) {
             if to == from || (from != Dialect::OpenAiChat && to != Dialect::OpenAiChat) {
                 continue;
             }
-            measure(criterion, &format!("tell an answer: {name} as {to_name}"), most + 4, || {
-                out.clear();
-                let dropped = &mut Dropped::default();
-                let body = body.as_bytes();
-                translation::reply(&mut out, body, (from, to), written, &MANNER, dropped)
-            });
+            measure(
+                criterion,
+                &format!("tell an answer: {name} as {to_name}"),
+                TELLING_ALLOCATIONS_MAX,
+                || {
+                    out.clear();
+                    let dropped = &mut Dropped::default();
+                    let body = body.as_bytes();
+                    translation::reply(&mut out, body, (from, to), written, &MANNER, dropped)
+                },
+            );
         }
     }
 }

@@ -6,6 +6,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
+// It warns of every model that it does not know.
+globalThis.AI_SDK_LOG_WARNINGS = false;
 const home = createRequire(path.join(process.env.WEIR_NODE_HOME, "package.json"));
 const load = (name) => import(pathToFileURL(home.resolve(name)).href);
 const { generateText, jsonSchema, stepCountIs, streamText, tool } = await load("ai");

@@ -66,6 +66,12 @@ impl Document {
         Parser::new(bytes, &mut self.notes).document()?;
         Ok(Value { notes: &self.notes, text, at: 0 })
     }
+
+    /// How large the memory is that is kept for the next one.
+    #[must_use]
+    pub const fn kept_bytes(&self) -> usize {
+        self.notes.capacity() * size_of::<Note>()
+    }
 }
 
 /// One value of a document.
