@@ -6,6 +6,7 @@ import loaded
 import memory
 import ratio
 import routing
+import translated
 
 PROXIES = ratio.PROXIES
 ALL = {
@@ -19,6 +20,7 @@ ALL = {
     "h2": h2.requests,
     "memory": memory.rest,
     "routing": routing.prompt,
+    "translated": translated.requests,
     "streams": loaded.streams,
     "overload": loaded.overload,
 }

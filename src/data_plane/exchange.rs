@@ -164,7 +164,7 @@ async fn converse<'s>(
         let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
         let mut said = Said::as_asked(ask.operation);
         // Lent from here on, for an answer is large, and each hand it goes through copies it.
-        let mut sent = match translate::call(core.buffers.take(), to, &ask, request, told) {
+        let mut sent = match translate::call(&core.buffers, to, &ask, request, told) {
             _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
             Ok(call) => {
                 directives.check(&downlink.dropped)?;
