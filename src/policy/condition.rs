@@ -3,8 +3,8 @@
 //! A [`Condition`] is one rule's `when`, in either spelling. An [`Index`] holds those of many rules
 //! as bitmaps: which of them a subject meets, which a model, which a value under a key of metadata.
 //! Those of a request are found once each and combined with `and`. Before its words, each bitmap
-//! says which of them are not empty, so that 4,096 rules of which none is met cost one `and` of each
-//! bitmap, and what a request pays does not grow with rules that are none of its own.
+//! says which of them are not empty, so that 4,096 rules of which none is met cost one `and` of
+//! each bitmap, and what a request pays does not grow with rules that are none of its own.
 
 use crate::{
     lexicon::ids::{ModelId, SubjectId, TeamId},
