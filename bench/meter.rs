@@ -1,8 +1,8 @@
 //! One meter that all cores spend from, beside meters that each core has to itself.
 //!
 //! Of each meter 95 % is spent, so that more than 5 % remains to the end. What is compared is the
-//! time of the threads on their processors, in interleaved rounds; `cargo bench` holds the median of
-//! the rounds' ratios to the bar.
+//! time of the threads on their processors, in interleaved rounds; `cargo bench` holds the median
+//! of the rounds' ratios to the bar.
 
 use std::{
     collections::HashMap,
