@@ -3,8 +3,7 @@
 use crate::bridge::lane;
 use std::{rc::Rc, sync::Arc};
 
-/// It is counted by the core alone: an exchange that holds it touches no cache line of another
-/// core.
+/// It is counted by the core alone: an exchange that holds it touches no cache line of another.
 #[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
 pub struct Newest<T> {
     receiver: lane::Receiver<T>,
