@@ -6,6 +6,9 @@
 //! monotonic times. Behind a restart of the machine there is only the time of day, and the least
 //! that it can be: since the machine is up.
 //!
+//! One thing is not known: where a clock is set back and the process is killed within a second of
+//! it, what was sent in that second looks older than it is.
+//!
 //! **Shape**: `{"marks": [{"epoch", "boot", "monotonic_ms", "wall_ms"}]}`; of each process (by the
 //! epoch of its receipts) in the order in which they were made.
 
@@ -127,15 +130,18 @@ impl Marks {
         if !is_this_boot || now.monotonic_ms < first.monotonic_ms {
             return by_wall.max(now.monotonic_ms);
         }
-        let ends = own.iter().skip(1).map(|next| next.monotonic_ms).chain([now.monotonic_ms]);
+        // It ended before the next began.
+        let last = self.marks.iter().rposition(|mark| mark.epoch == epoch).unwrap_or_default();
+        let next = self.marks.get(last + 1).filter(|mark| mark.reading.boot == now.boot);
+        let end = next.map_or(now.monotonic_ms, |mark| mark.reading.monotonic_ms);
+        let ends = own.iter().skip(1).map(|next| next.monotonic_ms).chain([end]);
         let spans: Vec<(&&Reading, u64)> = own.iter().zip(ends).collect();
         let at = spans.into_iter().rev().find_map(|(mark, end)| {
             let at = mark.monotonic_ms + wall.0.checked_sub(mark.wall_ms)?;
             (at <= end.saturating_add(DRIFT_MS_MAX)).then_some(at)
         });
-        // What fits nowhere happened between a clock's being set and the mark of that.
-        let at = at.or_else(|| own.last().map(|mark| mark.monotonic_ms)).unwrap_or_default();
-        now.monotonic_ms.saturating_sub(at)
+        // What fits nowhere was sent between a clock's being set and the mark of that.
+        now.monotonic_ms.saturating_sub(at.unwrap_or(end))
     }
 
     /// Take down how the clocks stand; false where that is known.
@@ -259,12 +265,18 @@ mod tests {
             (UP + 3 * HOUR_MS + DAY_MS + 9, 4 * HOUR_MS + 9),
             (UP + 5 * HOUR_MS + DAY_MS, 6 * HOUR_MS),
             // It never was: set, and killed before that was written down.
-            (UP + 90 * DAY_MS, 4 * HOUR_MS),
-            (UP, 4 * HOUR_MS),
+            (UP + 90 * DAY_MS, 7 * HOUR_MS),
+            (UP, 7 * HOUR_MS),
         ] {
             let age = known.age_ms(5, UnixMillis(wall), &now);
             assert_eq!(age, 7 * HOUR_MS - at, "{wall}");
         }
+
+        // The same of a process that has ended before another began.
+        let mut known = known;
+        known.note(6, reading("b", 6 * HOUR_MS, 3));
+        let age = known.age_ms(5, UnixMillis(UP + 90 * DAY_MS), &now);
+        assert_eq!(age, HOUR_MS);
     }
 
     #[test]
