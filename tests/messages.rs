@@ -411,8 +411,8 @@ fn the_loose_manner_puts_thinking_in_front_of_the_text() {
     assert_eq!(content[1]["type"], "text");
 }
 
-/// Row 47: an address that a client writes is words to us, wherever it points; whoever is told of it
-/// fetches it or not.
+/// Row 47: an address that a client writes is words to us, wherever it points; whoever is told of
+/// it fetches it or not.
 #[test]
 fn fault_47_the_address_of_an_image_is_handed_on_and_never_visited() {
     let house = house();
