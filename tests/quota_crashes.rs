@@ -1,5 +1,5 @@
-//! A rate limit across deaths of its process and jumps of the clock on the wall, simulated: what was
-//! sent is on receipts, which bear the time of day, and a new process counts on from those.
+//! A rate limit across deaths of its process and jumps of the clock on the wall, simulated: what
+//! was sent is on receipts, which bear the time of day, and a new process counts on from those.
 //!
 //! `tests/quota_simulation.rs` has the schedules of cores, `tests/clocks.rs` the real binary. A
 //! failure names its seed, and the same seed fails again.

@@ -88,6 +88,8 @@ struct State {
     is_new: bool,
     /// What the store held was counted: what is stored from here on is new.
     is_open: bool,
+    /// That of the receipt that was counted last.
+    calendar: Calendar,
 }
 
 impl Book {
@@ -104,6 +106,7 @@ impl Book {
             touched: HashSet::new(),
             is_new: true,
             is_open: false,
+            calendar: Calendar::at(UnixMillis(0)),
         };
         Arc::new(Self { state: Mutex::new(state), data_dir: data_dir.to_owned() })
     }
@@ -273,7 +276,8 @@ impl State {
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
                 let with = (&*snapshot, &self.subjects, &self.births);
-                count(with, &receipt, &mut self.lines, &mut self.touched);
+                let Self { calendar, lines, touched, .. } = self;
+                count(with, &receipt, calendar, lines, touched);
             }
         }
         Ok(())
@@ -284,14 +288,18 @@ impl State {
 fn count(
     (snapshot, subjects, births): (&Snapshot, &HashMap<Box<str>, SubjectId>, &Births),
     receipt: &Receipt<'_>,
+    calendar: &mut Calendar,
     lines: &mut Lines,
     touched: &mut HashSet<MeterKey>,
 ) {
+    if snapshot.budgets.budgets.is_empty() {
+        return;
+    }
     let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
         return;
     };
     let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
-    let calendar = Calendar::at(receipt.started);
+    calendar.move_to(receipt.started);
     for (budget, entity) in snapshot.budgets(&matter) {
         let units = budget.units(&receipt.outcome);
         for cap in budget.caps(entity.unwrap_or_default()) {
@@ -325,8 +333,10 @@ impl Observer for Clerk {
         }
         state.adopt(&self.0.data_dir);
         state.nominate(receipt);
-        if let State { newest: Some(snapshot), subjects, births, lines, touched, .. } = state {
-            count((snapshot, subjects, births), receipt, lines, touched);
+        if let State { newest: Some(snapshot), subjects, births, calendar, lines, touched, .. } =
+            state
+        {
+            count((snapshot, subjects, births), receipt, calendar, lines, touched);
         }
     }
 
@@ -342,7 +352,8 @@ impl Observer for Clerk {
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
                 let with = (&*snapshot, &state.subjects, &state.births);
-                count(with, &receipt, &mut archive.lines, &mut HashSet::new());
+                let (calendar, lines) = (&mut state.calendar, &mut archive.lines);
+                count(with, &receipt, calendar, lines, &mut HashSet::new());
             }
         }
         archive.through = Some(number);
