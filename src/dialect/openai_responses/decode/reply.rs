@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        field::Path,
+        field::Field,
         openai_responses::{decode::input::thoughts, seal, usage},
         pivot::{
             dropped::Dropped,
@@ -12,10 +12,7 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::{
-        document::{Kind, Value},
-        write::Array,
-    },
+    wire::json::{document::Value, write::Array},
 };
 use std::borrow::Cow;
 
@@ -24,16 +21,16 @@ use std::borrow::Cow;
 /// # Errors
 /// What is not as its dialect says, or has failed; whose fault it is, the caller knows.
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
-    let path = Path::root("output");
-    let text = |name: &str| root.get(name).and_then(Text::of);
-    if root.get("status").and_then(Value::plain).as_deref() == Some("failed") {
-        return Err(Path::root("status").refuse("completed"));
+    let fields = Field::root(root);
+    let text = |name: &str| fields.get_text(name);
+    if fields.word("status") == "failed" {
+        return Err(fields.refuse_member("status", "completed"));
     }
-    let output = root.get("output").filter(|output| output.kind() == Kind::Array);
     let mut choice = Choice::default();
-    for item in output.ok_or_else(|| path.refuse("an array"))?.items() {
-        self::item(&mut choice.parts, item, dropped);
-    }
+    fields.need("output", "an array")?.items(|item| {
+        self::item(&mut choice.parts, item.value, dropped);
+        Ok(())
+    })?;
     choice.stop = Some(stop(root, choice.parts.iter().any(is_call)));
     Ok(Reply {
         id: text("id"),
