@@ -40,12 +40,13 @@ pub(super) async fn relay(
         return tell(reply, answer, status, &body).await;
     }
     let (manner, written) = (talk.manner_of(reply.trail), talk.call.written);
-    // What the client is not told of the answer: its head has no place for it.
+    // What the client is not told of the answer, as the receipt says.
     let mut dropped = Dropped::default();
     let mut out = reply.core.buffers.take();
     let read = translation::reply(&mut out, &body, pair, written, &manner, &mut dropped);
     if let Ok(usage) = read {
         reply.trail.report(usage.seen());
+        reply.trail.notes.drop_of_reply(&dropped);
         reply.trail.content(reply.core.clock.recent());
         tell(reply, answer, status, &out).await?;
     } else {
