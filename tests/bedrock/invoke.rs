@@ -1,8 +1,11 @@
 //! Anthropic's words at Bedrock: its clients before Claude there, and `invoke_model` of Bedrock's
 //! clients before every vendor.
 
-use super::house::{converse, events, frames, house, messages, sent};
-use crate::harness::client::{Ask, Reply};
+use super::house::{frames, house};
+use crate::harness::{
+    client::{Ask, Reply},
+    talk::{converse, events, messages},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
@@ -39,7 +42,7 @@ fn t094_an_anthropic_client_talks_to_claude_at_bedrock_in_its_own_words() {
         let reply = house.ask(&ask.header("anthropic-beta", "a-1,b-2"));
 
         assert_eq!(reply.status, 200, "{}", reply.text());
-        let body = sent(&house);
+        let body = house.sent();
         assert_eq!(body["anthropic_version"], "bedrock-2023-05-31");
         assert_eq!(body["anthropic_beta"], json!(["a-1", "b-2"]));
         assert_eq!(body["new_field"], json!({"n": 1.0}));

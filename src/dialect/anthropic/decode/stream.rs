@@ -11,6 +11,7 @@ use crate::{
     dialect::{
         anthropic::{decode::reply, error, usage},
         pivot::{
+            citation::Citation,
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
             text::{Arguments, Json, Text},
@@ -124,6 +125,7 @@ impl Decoder {
             to.take(Delta::Start { id: text("id"), model: text("model"), created: None });
         }
         to.take(Delta::Usage(self.usage));
+        name_others(message, to);
         // Empty, but for calls that the vendor's own code made before.
         for (index, block) in message.get("content").into_iter().flat_map(Value::items).enumerate()
         {
@@ -223,10 +225,14 @@ impl Decoder {
             ("input_json_delta", Block::Foreign) => {}
             ("input_json_delta", _) => return Err(Malformed),
             ("citations_delta", _) => {
-                let json = Json::of(delta.get("citation").ok_or(Malformed)?);
-                let name = Text::plain("citation");
-                let citation = Foreign { dialect: Dialect::Anthropic, name, json };
-                to.take(Delta::Citation { choice: 0, citation });
+                let value = delta.get("citation").ok_or(Malformed)?;
+                if let Some(citation) = Citation::of(value) {
+                    to.take(Delta::Citation { choice: 0, citation });
+                } else {
+                    let (name, json) = (Text::plain("citations"), Json::of(value));
+                    let part = Foreign { dialect: Dialect::Anthropic, name, json };
+                    to.take(Delta::Foreign { choice: 0, part });
+                }
             }
             _ => {
                 let part = Foreign {
@@ -241,11 +247,13 @@ impl Decoder {
     }
 
     fn finish(&mut self, event: Value<'_, '_>, to: &mut impl Take) {
+        name_others(event, to);
         if let Some(value) = event.get("usage") {
             usage::amend(&mut self.usage, value);
             to.take(Delta::Usage(self.usage));
         }
         let Some(delta) = event.get("delta") else { return };
+        name_others(delta, to);
         let sequence = delta.get("stop_sequence");
         if let Some(stop) = delta.get("stop_reason").and_then(|it| reply::stop(it, sequence)) {
             to.take(Delta::Finish { choice: 0, stop });
@@ -262,6 +270,26 @@ impl Decoder {
 
     fn block(&self, index: usize) -> Block {
         self.blocks.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// Name what is told of the answer as a whole and is of this dialect alone: `container`,
+/// `context_management`, `stop_details`.
+fn name_others(value: Value<'_, '_>, to: &mut impl Take) {
+    const KNOWN: [&str; 9] = [
+        "id",
+        "type",
+        "role",
+        "model",
+        "content",
+        "stop_reason",
+        "stop_sequence",
+        "usage",
+        "delta",
+    ];
+    let others = value.members().filter(|(_, value)| !value.is_null());
+    for (name, _) in others.filter(|(name, _)| !KNOWN.contains(&&**name)) {
+        to.take(Delta::Unsaid { name: &name });
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
         bedrock::format::{self, DOCUMENTS, IMAGES, SOUNDS, VIDEOS},
         field::Field,
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{
                 Content, Dialect, Document, DocumentBody, Foreign, Part, Source, ToolCall,
@@ -68,12 +69,7 @@ pub fn decode<'b>(
             return Ok(());
         }
         "citationsContent" => {
-            for text in inner.value.get("content").into_iter().flat_map(Value::items) {
-                parts.extend(text.get("text").and_then(Text::of).map(Part::text));
-            }
-            let has = |list: &Value<'_, '_>| list.items().next().is_some();
-            let Some(citations) = inner.value.get("citations").filter(has) else { return Ok(()) };
-            Content::Foreign(citation(citations))
+            return Ok(cited(parts, inner.value));
         }
         _ if is_servers(inner.value) => match foreign(&key, block.value) {
             Content::Foreign(foreign) => Content::Server(foreign),
@@ -95,6 +91,37 @@ fn foreign<'b>(name: &str, value: Value<'_, 'b>) -> Content<'b> {
 
 fn is_in_s3(block: Value<'_, '_>) -> bool {
     block.get("source").is_some_and(|source| source.get("s3Location").is_some())
+}
+
+/// Append words and where they are from, as far as that has an address.
+fn cited<'b>(parts: &mut Vec<Part<'b>>, block: Value<'_, 'b>) {
+    let texts = block.get("content").into_iter().flat_map(Value::items);
+    parts.extend(texts.filter_map(|text| text.get("text").and_then(Text::of)).map(Part::text));
+    let Some(list) = block.get("citations").filter(|list| list.items().next().is_some()) else {
+        return;
+    };
+    let sources: Vec<_> = list.items().filter_map(source_of).collect();
+    if let (Some(Part { content, .. }), false) = (parts.last_mut(), sources.is_empty())
+        && let Content::Text(text) = content
+    {
+        let (text, citations) = (std::mem::take(text), Citation::list(sources.iter()));
+        *content = Content::Cited { text, citations };
+    }
+    if sources.len() < list.items().count() {
+        parts.push(Content::Foreign(citation(list)).into());
+    }
+}
+
+/// `{"title":"…","sourceContent":[{"text":"…"}],"location":{"web":{"url":"…"}}}`: a source that has
+/// an address.
+pub fn source_of<'b>(value: Value<'_, 'b>) -> Option<Citation<'b>> {
+    let web = value.get("location").and_then(|location| location.get("web"))?;
+    let words = value.get("sourceContent").and_then(|list| list.items().next());
+    Some(Citation {
+        url: web.get("url").and_then(Text::of)?,
+        title: value.get("title").and_then(Text::of).unwrap_or_default(),
+        cited_text: words.and_then(|it| it.get("text")).and_then(Text::of).unwrap_or_default(),
+    })
 }
 
 /// Citations that only this dialect can say.

@@ -5,6 +5,7 @@ use crate::{
         anthropic::encode::block::{push_id, push_input},
         bedrock::format::{self, DOCUMENTS, IMAGES, SOUNDS, VIDEOS},
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Dialect, Document, DocumentBody, Foreign, Part, Source, ToolResult},
             text::{Json, Text},
@@ -19,6 +20,24 @@ use crate::{
 /// A text without a word, which this API refuses and nobody misses.
 pub fn is_empty(part: &Part<'_>) -> bool {
     matches!(&part.content, Content::Text(text) if text.read().trim().is_empty())
+}
+
+/// `{"title":"…","sourceContent":[{"text":"…"}],"location":{"web":{"url":"…"}}}`
+///
+/// **Source**: the `Citation` of AWS's own description of its API, 2023-09-30.
+pub fn push_citation(mut object: Object<'_>, citation: &Citation<'_>) {
+    citation.title.push(object.key("title"));
+    let mut content = object.array("sourceContent");
+    let mut text = content.object();
+    citation.cited_text.push(text.key("text"));
+    text.close();
+    content.close();
+    let mut location = object.object("location");
+    let mut web = location.object("web");
+    citation.url.push(web.key("url"));
+    web.close();
+    location.close();
+    object.close();
 }
 
 /// Writes blocks; what stands at `path` and cannot be said is named.

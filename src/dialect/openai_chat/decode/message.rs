@@ -4,7 +4,9 @@ use crate::{
     dialect::{
         field::Field,
         openai_chat::decode::content,
+        openai_responses::decode::reply::annotation,
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Part, ToolCall, ToolResult},
             request::{Role, Turn},
@@ -29,8 +31,44 @@ struct Members<'b> {
     cache: Option<Json<'b>>,
 }
 
-/// Read one message.
+/// Read one message of a request.
 pub fn decode<'b>(message: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Turn<'b>, Refused> {
+    // No vendor takes the sources of an earlier answer back without its own proof of them.
+    read(message, dropped, |annotations, dropped| {
+        if annotations.value.items().next().is_some() {
+            annotations.drop_into(dropped);
+        }
+    })
+}
+
+/// Read the message that an answer is, with the sources of its words.
+pub fn decode_answer<'b>(
+    message: &Field<'_, 'b, '_>,
+    dropped: &mut Dropped,
+) -> Result<Turn<'b>, Refused> {
+    let mut found = Vec::new();
+    let plain = message.word("content");
+    let mut turn = read(message, dropped, |annotations, dropped| {
+        for one in annotations.value.items() {
+            let told = one.get("url_citation").unwrap_or(one);
+            found.extend(annotation(told, &plain, dropped));
+        }
+    })?;
+    let is_text = |part: &&mut Part<'_>| matches!(part.content, Content::Text(_));
+    if let (Some(part), false) = (turn.parts.iter_mut().find(is_text), found.is_empty())
+        && let Content::Text(text) = &mut part.content
+    {
+        let (text, citations) = (std::mem::take(text), Citation::list(found.iter()));
+        part.content = Content::Cited { text, citations };
+    }
+    Ok(turn)
+}
+
+fn read<'d, 'b>(
+    message: &Field<'d, 'b, '_>,
+    dropped: &mut Dropped,
+    mut annotate: impl FnMut(&Field<'d, 'b, '_>, &mut Dropped),
+) -> Result<Turn<'b>, Refused> {
     let mut members = Members::default();
     message.known_members(dropped, |name, field, dropped| {
         match name {
@@ -56,6 +94,7 @@ pub fn decode<'b>(message: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<
                 members.thinking_blocks = Some(blocks);
             }
             "cache_control" => members.cache = Some(field.json_object()?),
+            "annotations" => annotate(field, dropped),
             _ => return Ok(false),
         }
         Ok(true)

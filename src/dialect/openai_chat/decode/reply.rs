@@ -50,7 +50,7 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
 fn choice<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Choice<'b>, Refused> {
     let value = field.value;
     let index = value.get("index").and_then(Value::as_u64).unwrap_or(0);
-    let mut parts = message::decode(&field.need("message", "an object")?, dropped)?.parts;
+    let mut parts = message::decode_answer(&field.need("message", "an object")?, dropped)?.parts;
     parts
         .retain(|part: &Part<'_>| !matches!(&part.content, Content::Text(text) if text.is_empty()));
     Ok(Choice {

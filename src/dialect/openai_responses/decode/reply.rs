@@ -5,6 +5,7 @@ use crate::{
         field::Field,
         openai_responses::{decode::input::thoughts, seal, usage},
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Dialect, Foreign, Part, ToolCall},
             reply::{Choice, Reply, Stop},
@@ -12,9 +13,8 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::{document::Value, write::Array},
+    wire::json::document::Value,
 };
-use std::borrow::Cow;
 
 /// Read an answer.
 ///
@@ -123,46 +123,33 @@ fn message_part<'b>(part: Value<'_, 'b>, dropped: &mut Dropped) -> Option<Part<'
     })
 }
 
-/// Where words are from, as Anthropic writes it; `None` where there is nothing that it can say.
+/// Where words are from; `None` where nothing has an URL.
 fn citations<'b>(
     annotations: Value<'_, 'b>,
     text: &Text<'b>,
     dropped: &mut Dropped,
-) -> Option<Json<'b>> {
-    let mut out = Vec::new();
-    let mut array = Array::open(&mut out);
-    let mut is_any = false;
+) -> Option<Json<'static>> {
     let plain = text.read();
-    for annotation in annotations.items() {
-        is_any |= push_citation(&mut array, annotation, &plain, dropped);
-    }
-    array.close();
-    is_any.then(|| Json(Cow::Owned(String::from_utf8_lossy(&out).into_owned())))
+    let read = |one| annotation(one, &plain, dropped);
+    let found: Vec<_> = annotations.items().filter_map(read).collect();
+    (!found.is_empty()).then(|| Citation::list(found.iter()))
 }
 
-/// Append one, if it has an URL; else it is named.
-pub fn push_citation(
-    array: &mut Array<'_>,
-    annotation: Value<'_, '_>,
+/// The source of an annotation of this text; one without an URL is named.
+pub fn annotation<'b>(
+    annotation: Value<'_, 'b>,
     text: &str,
     dropped: &mut Dropped,
-) -> bool {
-    let Some(url) = annotation.get("url").and_then(Text::of) else {
+) -> Option<Citation<'b>> {
+    let Some(citation) = Citation::of(annotation) else {
         let kind = annotation.get("type").and_then(Value::plain).unwrap_or_default();
         dropped.name(format!("annotations.{kind}"));
-        return false;
+        return None;
     };
     let index = |name: &str| annotation.get(name).and_then(Value::as_u64);
     let (start, end) = (index("start_index").unwrap_or(0), index("end_index").unwrap_or(0));
     let cited = text.chars().skip(usize::try_from(start).unwrap_or(usize::MAX));
     let cited = cited.take(usize::try_from(end.saturating_sub(start)).unwrap_or_default());
-    let mut citation = array.object();
-    citation.text("type", "web_search_result_location");
-    citation.text("cited_text", &cited.collect::<String>());
-    url.push(citation.key("url"));
-    annotation.get("title").and_then(Text::of).unwrap_or_default().push(citation.key("title"));
-    // What the vendor's own search would say; there was none.
-    citation.text("encrypted_index", "");
-    citation.close();
-    true
+    let cited_text = Text::Plain(cited.collect::<String>().into());
+    Some(Citation { cited_text, ..citation })
 }
