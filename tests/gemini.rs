@@ -5,7 +5,7 @@ mod harness;
 
 use harness::{
     House, answer,
-    client::{Ask, KEY, Reply},
+    client::{Ask, KEY},
     cloud::Cloud,
     gateway::Gateway,
     manifest, stream,

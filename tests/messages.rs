@@ -5,7 +5,7 @@ mod harness;
 
 use harness::{
     House, answer,
-    client::{Ask, Reply},
+    client::Ask,
     gateway::Gateway,
     manifest, stream,
     talk::{self, chat, events, messages},

@@ -119,7 +119,10 @@ fn answers(root: Value<'_, '_>, operation: Operation) -> Result<u64, Refused> {
             Ok(count("n")?.max(count("best_of")?).saturating_mul(prompts))
         }
         Operation::Messages => Ok(1),
-        Operation::Embeddings | Operation::CountTokens | Operation::CountContent => Ok(0),
+        Operation::Embeddings
+        | Operation::CountTokens
+        | Operation::CountContent
+        | Operation::CountConverse => Ok(0),
         // Its bound has another name and place, which nobody here writes.
         Operation::GenerateContent => Err(unbounded("contents")),
         Operation::Converse

@@ -1,15 +1,21 @@
 //! What the APIs are told by the same words, written once for all of them.
 
 use crate::{
-    dialect::pivot::{
-        dropped::Dropped,
-        part::{Content, Part},
-        request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
-        target::{Abilities, Thinking},
-        text::Text,
-        tool::ToolChoice,
+    dialect::{
+        gemini::id::Seed,
+        pivot::{
+            dropped::Dropped,
+            part::{Content, Part},
+            request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
+            target::{Abilities, Thinking},
+            text::Text,
+            tool::ToolChoice,
+        },
     },
-    wire::json::write::{Array, Object},
+    wire::json::{
+        value::push_json_string,
+        write::{Array, Object},
+    },
 };
 
 /// Append the numbers that are there.
@@ -187,17 +193,66 @@ pub fn results_first<'t, 'b: 't>(
     parts().filter(is_result).chain(parts().filter(move |part| !is_result(part)))
 }
 
+/// The longest id of a call that OpenAI takes, in a chat and in the Responses API.
+/// **Source**: its answers to longer ones ("Expected a string with maximum length 40", and 64),
+/// as users report them; read 2026-11-21.
+pub const CHAT_ID_BYTES_MAX: usize = 40;
+pub const RESPONSES_ID_BYTES_MAX: usize = 64;
+
+/// Append an id of a call or of its result in so many bytes at most, quotes not counted.
+///
+/// An id of another vendor's may be long, for it may carry a proof. What is cut off is told by a
+/// hash, so that a call and its result still meet and two calls stay two.
+pub fn push_id(out: &mut Vec<u8>, id: &Text<'_>, bytes_max: usize) {
+    let plain = id.read();
+    if plain.len() <= bytes_max {
+        return id.push(out);
+    }
+    let mut hash = Seed::default();
+    hash.feed(plain.as_bytes());
+    let cut = plain.floor_char_boundary(bytes_max - HASH_BYTES);
+    push_json_string(out, &format!("{}_{:016x}", &plain[..cut], hash.value()));
+}
+
+/// An underscore and sixteen digits.
+const HASH_BYTES: usize = 17;
+
 /// Append a call of a tool as OpenAI and Cohere write it.
 pub fn push_function(
     array: &mut Array<'_>,
-    id: &Text<'_>,
+    (id, id_bytes_max): (&Text<'_>, usize),
     push_members: impl FnOnce(&mut Object<'_>),
 ) {
     let mut object = array.object();
-    id.push(object.key("id"));
+    push_id(object.key("id"), id, id_bytes_max);
     object.text("type", "function");
     let mut function = object.object("function");
     push_members(&mut function);
     function.close();
     object.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHAT_ID_BYTES_MAX, push_id};
+    use crate::dialect::pivot::text::Text;
+
+    fn pushed(id: &str) -> String {
+        let mut out = Vec::new();
+        push_id(&mut out, &Text::plain(id), CHAT_ID_BYTES_MAX);
+        serde_json::from_slice(&out).expect("a text")
+    }
+
+    #[test]
+    fn a_long_id_is_cut_and_stays_the_only_one_of_its_kind() {
+        let fit = "x".repeat(CHAT_ID_BYTES_MAX);
+        assert_eq!(pushed(&fit), fit);
+        let long = |end: &str| format!("call_0123456789abcdef-thought-{}{end}", "é".repeat(2_000));
+
+        let (first, second) = (pushed(&long("a")), pushed(&long("b")));
+
+        assert!(first.len() <= CHAT_ID_BYTES_MAX && first.starts_with("call_0123456789abcdef"));
+        assert_eq!(first, pushed(&long("a")));
+        assert_ne!(first, second);
+    }
 }

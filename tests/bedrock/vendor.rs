@@ -37,7 +37,10 @@ fn t047_an_openai_client_streams_bedrock_by_a_signature_and_the_receipt_has_its_
     let more = json!({"stream": true, "stream_options": {"include_usage": true},
         "reasoning_effort": "low"});
 
-    let reply = house.ask(&chat("signed/sonnet", &more).header("anthropic-beta", "a-1, b-2"));
+    let reply = house.ask(
+        &chat("signed/sonnet", &more)
+            .header("anthropic-beta", "context-1m-2025-08-07, claude-code-20250219"),
+    );
 
     assert_eq!(reply.status, 200, "{}", reply.text());
     let events = events(&reply);
@@ -56,7 +59,9 @@ fn t047_an_openai_client_streams_bedrock_by_a_signature_and_the_receipt_has_its_
     assert!(proof.contains("/eu-west-1/bedrock/aws4_request"), "{proof}");
     let fields = house.sent()["additionalModelRequestFields"].clone();
     assert_eq!(fields["thinking"]["type"], "enabled");
-    assert_eq!(fields["anthropic_beta"], json!(["a-1", "b-2"]));
+    assert_eq!(fields["anthropic_beta"], json!(["context-1m-2025-08-07"]));
+    let unsaid = Some("anthropic-beta.claude-code-20250219");
+    assert_eq!(reply.header("x-weir-dropped"), unsaid);
 }
 
 #[test]

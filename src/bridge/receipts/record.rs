@@ -325,6 +325,7 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::ConverseStream => 21,
         Operation::InvokeModel => 22,
         Operation::InvokeModelStream => 23,
+        Operation::CountConverse => 24,
         Operation::Responses => 12,
         Operation::CompactResponse => 13,
         Operation::StoredResponse => 14,

@@ -11,9 +11,9 @@ use crate::{
         },
         upstream::call::Answer,
     },
-    dialect::{pivot::dropped::Dropped, translation},
-    lexicon::fault::Fault,
-    wire::json::document::Document,
+    dialect::{bedrock, pivot::dropped::Dropped, translation},
+    lexicon::{fault::Fault, usage::Usage},
+    wire::json::{document::Document, value::read_u64},
 };
 
 /// Relay the answer. It is read whole, for no part of it can be told before all is known.
@@ -35,7 +35,7 @@ pub(super) async fn relay(
         }
         let mut document = Document::default();
         let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
-        reply.trail.report(usage);
+        reply.trail.report(usage.or_else(|| counted(answer)));
         reply.trail.content(reply.core.clock.recent());
         return tell(reply, answer, status, &body).await;
     }
@@ -58,4 +58,13 @@ pub(super) async fn relay(
     }
     reply.core.buffers.give(out);
     Ok(())
+}
+
+/// What the vendor's head says was used, where the body is in words that nobody here reads.
+fn counted(answer: &Answer) -> Option<Usage> {
+    let count = |name: &str| {
+        let header = bedrock::usage::header_of(name)?;
+        read_u64(answer.header(header)?)
+    };
+    bedrock::usage::invoked(count).seen()
 }

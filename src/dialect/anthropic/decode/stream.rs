@@ -10,10 +10,12 @@
 use crate::{
     dialect::{
         anthropic::{decode::reply, error, usage},
+        bedrock::usage::invoked,
         pivot::{
             citation::Citation,
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
+            reply::Stop,
             text::{Arguments, Json, Text},
             usage::Usage,
         },
@@ -63,8 +65,10 @@ impl Decoder {
         // Taken out, so that what is read of it does not hold the rest of this.
         let mut document = std::mem::take(&mut self.document);
         let done = document.parse(data).map_err(Malformed::from).and_then(|event| {
-            let kind = event.get("type").and_then(Value::plain).ok_or(Malformed)?;
-            self.event(&kind, event, to)
+            match event.get("type").and_then(Value::plain) {
+                Some(kind) => self.event(&kind, event, to),
+                None => self.invoked(event, to),
+            }
         });
         self.document = document;
         done
@@ -108,6 +112,17 @@ impl Decoder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A chunk in the words of a model of another maker, as AWS passes them: of those only the last
+    /// can be read, for AWS itself says there what was used.
+    fn invoked(&mut self, chunk: Value<'_, '_>, to: &mut impl Take) -> Result<(), Malformed> {
+        let metrics = chunk.get("amazon-bedrock-invocationMetrics").ok_or(Malformed)?;
+        self.has_ended = true;
+        to.take(Delta::Usage(invoked(|name| metrics.get(name).and_then(Value::as_u64))));
+        to.take(Delta::Finish { choice: 0, stop: Stop::End });
+        to.take(Delta::End);
+        Ok(())
     }
 
     /// Some vendors say it twice; but one that begins anew in the midst of an answer has spliced

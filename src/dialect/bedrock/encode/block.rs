@@ -10,6 +10,7 @@ use crate::{
             part::{Content, Dialect, Document, DocumentBody, Foreign, Part, Source, ToolResult},
             text::{Json, Text},
         },
+        told,
     },
     wire::json::{
         value::push_json_string,
@@ -38,6 +39,17 @@ pub fn push_citation(mut object: Object<'_>, citation: &Citation<'_>) {
     web.close();
     location.close();
     object.close();
+}
+
+/// **Source**: the `ToolUseId` of AWS's own description of its API, 2023-09-30.
+const ID_BYTES_MAX: usize = 64;
+
+/// Append an id in the letters that the API takes, and no more of them.
+fn push_fit_id(out: &mut Vec<u8>, id: &Text<'_>) {
+    let mut fit = Vec::new();
+    push_id(&mut fit, id);
+    let fit = std::str::from_utf8(&fit[1..fit.len() - 1]).unwrap_or_default();
+    told::push_id(out, &Text::Escaped(fit), ID_BYTES_MAX);
 }
 
 /// Writes blocks; what stands at `path` and cannot be said is named.
@@ -73,7 +85,7 @@ impl Pen<'_> {
             Content::ToolCall(call) => {
                 let mut object = array.object();
                 let mut inner = object.object("toolUse");
-                push_id(inner.key("toolUseId"), &call.id);
+                push_fit_id(inner.key("toolUseId"), &call.id);
                 call.name.push(inner.key("name"));
                 push_input(inner.key("input"), &call.arguments);
                 inner.close();
@@ -180,7 +192,7 @@ impl Pen<'_> {
     fn result(&mut self, array: &mut Array<'_>, result: &ToolResult<'_>) {
         let mut object = array.object();
         let mut inner = object.object("toolResult");
-        push_id(inner.key("toolUseId"), &result.id);
+        push_fit_id(inner.key("toolUseId"), &result.id);
         let mut content = inner.array("content");
         for part in result.content.iter().filter(|part| !is_empty(part)) {
             self.push(&mut content, part);

@@ -229,7 +229,7 @@ fn push_assistant(
 }
 
 fn push_call(calls: &mut Array<'_>, call: &ToolCall<'_>) {
-    told::push_function(calls, &call.id, |function| {
+    told::push_function(calls, (&call.id, usize::MAX), |function| {
         call.name.push(function.key("name"));
         if call.arguments.read().trim_ascii().is_empty() {
             function.text("arguments", "{}");
