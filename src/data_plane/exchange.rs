@@ -28,7 +28,6 @@ use crate::{
     },
     dialect::{openai_chat::request::Ask, pivot::part::Dialect},
     lexicon::{
-        fault::Fault,
         ids::SubjectId,
         receipt::Ending,
         refusal::{Refusal, Refused},
@@ -152,7 +151,6 @@ async fn converse<'s>(
         let mut said = Said::as_asked(ask.operation);
         // Lent from here on, for an answer is large, and each hand it goes through copies it.
         let mut sent = match translate::call(&core.buffers, to, &ask, request, told) {
-            _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
             Ok(call) => {
                 directives.check(&downlink.dropped)?;
                 said = call.said;

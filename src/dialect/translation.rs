@@ -1,5 +1,6 @@
 //! From one dialect into another, by way of the pivot: the one place that knows them all.
 
+mod encoder;
 mod facts;
 mod failure;
 
@@ -35,6 +36,7 @@ use crate::{
         },
     },
 };
+use encoder::Encoder;
 
 /// Write a client's request in the target's dialect.
 ///
@@ -216,57 +218,6 @@ enum Heard<'h> {
     Event(&'h [u8]),
     /// A frame of AWS's, and its payload.
     Frame(&'h Message<'h>, &'h [u8]),
-}
-
-/// Writes events of one dialect.
-enum Encoder {
-    /// The events pass as they came: nothing is written.
-    Nobody,
-    OpenAiChat(openai_chat::encode::stream::Encoder),
-    Anthropic(anthropic::encode::stream::Encoder),
-    Bedrock(bedrock::encode::stream::Encoder),
-    OpenAiResponses(openai_responses::encode::stream::Encoder),
-    Gemini(gemini::encode::stream::Encoder),
-}
-
-impl Encoder {
-    fn of(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::OpenAiChat => {
-                Self::OpenAiChat(openai_chat::encode::stream::Encoder::default())
-            }
-            Dialect::Anthropic => Self::Anthropic(anthropic::encode::stream::Encoder::default()),
-            Dialect::Bedrock => Self::Bedrock(bedrock::encode::stream::Encoder::default()),
-            Dialect::Gemini => Self::Gemini(gemini::encode::stream::Encoder::default()),
-            Dialect::OpenAiResponses => {
-                Self::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
-            }
-            // No client speaks it.
-            Dialect::Cohere => Self::Nobody,
-        }
-    }
-
-    fn push(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
-        match self {
-            Self::Nobody => {}
-            Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
-            Self::Anthropic(encoder) => encoder.push(out, delta, manner),
-            Self::Bedrock(encoder) => encoder.push(out, delta),
-            Self::Gemini(encoder) => encoder.push(out, delta, manner),
-            Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
-        }
-    }
-
-    /// More must be remembered than there is room for.
-    const fn is_overfull(&self) -> bool {
-        match self {
-            Self::Nobody | Self::OpenAiChat(_) => false,
-            Self::Anthropic(encoder) => encoder.is_overfull,
-            Self::Bedrock(encoder) => encoder.is_overfull,
-            Self::OpenAiResponses(encoder) => encoder.is_overfull,
-            Self::Gemini(encoder) => encoder.is_overfull,
-        }
-    }
 }
 
 /// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
@@ -451,14 +402,7 @@ impl Stream {
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
-        match &self.encoder {
-            Encoder::Nobody => None,
-            Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
-            Encoder::Anthropic(encoder) => Some(&encoder.dropped),
-            Encoder::Bedrock(encoder) => Some(&encoder.dropped),
-            Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
-            Encoder::Gemini(encoder) => Some(&encoder.dropped),
-        }
+        self.encoder.dropped()
     }
 }
 
@@ -492,6 +436,7 @@ impl Take for Pen<'_> {
             Delta::End => facts.is_done = true,
             Delta::Failed(_) => facts.has_failed = true,
             Delta::Ping if !self.forwards_pings => return,
+            Delta::Unsaid { name } => return self.encoder.name(name),
             Delta::Text { choice, .. }
             | Delta::Thinking { choice, .. }
             | Delta::Refusal { choice, .. }
