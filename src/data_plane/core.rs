@@ -19,8 +19,11 @@ use crate::{
         departures::Departures,
         descriptor,
         handover::{self, Mark, Parcel, Sharing},
+        hedges::Hedges,
         http2::vendor::Uplinks,
+        newest::Newest,
         peer::Peer,
+        queues::Queues,
         quota::Quota,
         request_id::RequestId,
         targets::Targets,
@@ -90,6 +93,8 @@ pub struct Core {
     pub body_memory: BodyMemory,
     pub sharing: Sharing,
     pub targets: Targets,
+    pub queues: Queues,
+    pub hedges: Hedges,
     pub doors: Arc<Vec<Vec<Door>>>,
     /// Connections that are being told that they are too many.
     pub refused: Cell<usize>,
@@ -104,14 +109,6 @@ pub struct Core {
     request_ids: Cell<[u64; 2]>,
     is_draining: Cell<bool>,
     last_one_out: RefCell<Option<Waker>>,
-}
-
-/// The newest value of a lane, as this core adopted it. It is counted by the core alone: an
-/// exchange that holds it touches no cache line of another core.
-#[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
-struct Newest<T> {
-    receiver: lane::Receiver<T>,
-    value: Rc<Arc<T>>,
 }
 
 /// The certificates that this core showed last.
@@ -257,6 +254,7 @@ async fn tick(core: Rc<Core>) {
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
         core.sharing.turn();
+        core.queues.turn(&core);
         handover::relieve(&core);
     }
 }
@@ -272,9 +270,12 @@ impl Core {
         let uplinks = Rc::<Uplinks>::default();
         let pulse = Arc::clone(&setup.pulses[setup.desk.index()]);
         let certificates = |receiver| RefCell::new(Certificates { receiver, config: None });
+        let queues = Queues::new(setup.quota.0, Arc::clone(&setup.board));
         let targets = Targets::new(setup.quota.0, setup.board, low.rotate_left(32) ^ high);
         let core = Self {
             targets,
+            queues,
+            hedges: Hedges::default(),
             departures: Rc::new(Departures::new()?),
             pulse,
             ledger: Ledger {
@@ -348,6 +349,11 @@ impl Core {
 
     pub fn draining(&self) -> &Cell<bool> {
         &self.is_draining
+    }
+
+    /// An alarm of one's own, for what no client waits for by itself.
+    pub fn alarm(&self) -> Alarm {
+        Alarm::new(Rc::clone(&self.wheel))
     }
 
     /// An exchange begins: timeouts must be seen to.
@@ -479,21 +485,5 @@ impl Core {
             Poll::Pending
         })
         .await;
-    }
-}
-
-impl<T: Default> Newest<T> {
-    fn new(receiver: lane::Receiver<T>) -> Self {
-        Self { receiver, value: Rc::new(Arc::new(T::default())) }
-    }
-}
-
-impl<T> Newest<T> {
-    #[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
-    fn look(&mut self) -> Rc<Arc<T>> {
-        if let Some(newest) = self.receiver.changed() {
-            self.value = Rc::new(newest);
-        }
-        Rc::clone(&self.value)
     }
 }

@@ -16,17 +16,14 @@ use crate::{
         stage::{
             admit, ask,
             attempt::{self, Judged, Tries},
-            decode, directives, parse,
-            relay::{self, Talk},
-            respond, route,
-            translate::{self, Said, Unsaid},
+            classifier, decode, directives, parse, relay, respond, route,
+            send::{self, Matter, Terms},
         },
         trail::Trail,
         upstream::call,
     },
     dialect::pivot::part::Dialect,
     lexicon::{
-        fault::Fault,
         ids::SubjectId,
         receipt::Ending,
         refusal::{Refusal, Refused},
@@ -139,36 +136,39 @@ async fn converse<'s>(
     let directives = directives::read(request)?;
     let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
     trail.admit(&metadata)?;
-    let routed = route::Routed { subject, ask: &ask, from: request, metadata: &metadata };
-    let plan = route::plan(core, snapshot, &routed)?;
-    admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
+    let (ask, metadata, directives) = (&ask, &*metadata, &directives);
+    let routed = route::Routed { subject, ask, from: request, metadata, tier: None };
+    let mut plan = route::plan(core, snapshot, &routed)?;
+    admit::admit(snapshot, &admit::Request::of(subject, ask, request, metadata), trail)?;
     core.rehearse(&ask.model);
 
-    let mut tries = Tries::new(snapshot, plan, &directives);
+    let matter = Matter { core, snapshot, subject, ask, request, metadata, directives };
+    if let Some(it) = plan.classifier() {
+        plan = Box::pin(classifier::plan(&matter, it, downlink, trail)).await?;
+    }
+
+    let mut tries = Tries::new(snapshot, plan, directives);
     loop {
         let attempt = tries.next(core, trail);
-        let (target, to) = (&attempt.model.target, attempt.addressee());
-        let endpoint = &snapshot.endpoints[target.endpoint as usize];
-        let limits = call::Limits::of(core, &directives, &ask, trail);
-        let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
-        let mut said = Said::as_asked(ask.operation);
+        let mut terms = Terms::new(&matter, trail);
         // Lent from here on, for an answer is large, and each hand it goes through copies it.
-        let mut sent = match translate::call(core.buffers.take(), to, &ask, request, told) {
-            _ if target.is_secret_missing => Err(Fault::SecretUnavailable.into()),
-            Ok(call) => {
-                directives.check(&downlink.dropped)?;
-                said = call.said;
-                call::send(core, endpoint, call.bytes, limits, downlink, trail).await
+        let mut sent = if attempt.is_plain() {
+            match send::write(&matter, &attempt, &mut downlink.dropped, trail)? {
+                Ok(call) => {
+                    terms.said = call.said;
+                    let to = matter.endpoint(&attempt);
+                    call::send(core, to, call.bytes, &terms.limits, downlink, trail).await
+                }
+                Err(failure) => Err(failure),
             }
-            Err(Unsaid::Fault(fault)) => Err(fault.into()),
-            Err(Unsaid::Refused(refused)) => return Err(refused.into()),
+        } else {
+            Box::pin(matter.send(attempt, &mut tries, &mut terms, downlink, trail)).await?
         };
         let ended = match &mut sent {
             Ok(answer) => {
-                let applied = directives::applied(snapshot.caller(subject));
-                let applied = tries.applied(core, applied, trail);
-                let talk = Talk { ask: &ask, call: said, manner: directives.manner };
-                let again = tries.again();
+                let applied = tries.applied(core, snapshot.caller(subject), trail);
+                let talk = matter.talk(terms.said);
+                let (limits, again) = (&terms.limits, tries.again());
                 let reply =
                     relay::Reply { core, limits, applied: &applied, again, downlink, trail };
                 let ended = reply.relay(answer, talk).await;
@@ -180,6 +180,7 @@ async fn converse<'s>(
         if let Ok(answer) = sent {
             answer.release(core);
         }
+        drop(terms.seat);
         match tries.judge(core, ended, downlink, trail) {
             Judged::Over(ended) => return ended,
             Judged::Again(None) => {}
