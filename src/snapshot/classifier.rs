@@ -48,13 +48,12 @@ pub(super) fn of(
         findings.error(document, &path, found, format!("1 to {TIMEOUT_MS_MAX}"), "");
     }
     let at = path.key("fallback_strategy");
-    let fallback = match &written.fallback_strategy {
-        Some(fallback) => fallback_of(document, &at, *fallback, findings),
-        None => {
-            findings.error(document, &at, "nothing", "this key", "e.g. {type: heuristic}");
-            None
-        }
-    };
+    let mut fallback = None;
+    if let Some(written) = written.fallback_strategy {
+        fallback = fallback_of(document, &at, written, findings);
+    } else {
+        findings.error(document, &at, "nothing", "this key", "e.g. {type: heuristic}");
+    }
     let at = path.key("model");
     let Some(name) = &written.model else {
         findings.error(document, &at, "nothing", "this key", "the model that is asked");
