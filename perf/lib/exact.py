@@ -9,6 +9,7 @@ import tempfile
 
 import house
 import load
+import translated
 
 CLIENTS = 32
 # Turns of all clients: after the first few, buffers and pools are as large as they get.
@@ -23,7 +24,9 @@ def counted(work, vendor, scenario, keep=None, turns=TURNS, binary=None):
     under = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
     under += ["--instr-atstart=no"]
     has_policy = scenario == load.WITH_POLICY
-    child, base = house.start_weir(work, vendor, "epoll", load.MODELS, under, binary=binary, has_policy=has_policy)
+    accounts = translated.ACCOUNTS if scenario in load.TRANSLATED else None
+    more = {"binary": binary, "has_policy": has_policy, "accounts": accounts}
+    child, base = house.start_weir(work, vendor, "epoll", load.MODELS, under, **more)
     clients = connect(base)
     take_turns(clients, scenario, TURNS_BEFORE)
     subprocess.run(["callgrind_control", "-i", "on", str(child.pid)], check=True, capture_output=True)
@@ -62,11 +65,12 @@ def take_turns(clients, scenario, turns):
 
 
 def calls_in_step(work, vendor, turns=50):
-    """System calls a chat-1k request on epoll: of so many turns more, so that the start is not counted."""
+    """System calls a chat-1k request of the core's thread on epoll: of so many turns more, so that neither
+    the start is counted nor what other threads do by the clock."""
     child, base = house.start_weir(work, vendor, "epoll", load.MODELS)
     clients = connect(base)
     take_turns(clients, "chat-1k", TURNS_BEFORE)
-    total = load.traced(child, lambda: take_turns(clients, "chat-1k", turns))
+    total = load.traced(child, lambda: take_turns(clients, "chat-1k", turns), "core-0")
     for client in clients:
         client.close()
     house.stop(child)

@@ -124,11 +124,13 @@ def start_nginx(work, vendor, conf="nginx.conf", core=UNDER_TEST):
     return child, f"{'https' if 'ssl;' in text else 'http'}://127.0.0.1:{port}"
 
 
-def start_weir(work, vendor, driver, models, under=(), more=(), binary=None, has_policy=False):
-    """A gateway of one core with its own manifests; its process and its base URL."""
+def start_weir(work, vendor, driver, models, under=(), more=(), binary=None, has_policy=False, accounts=None):
+    """A gateway of one core with its own manifests, and `accounts` as tests/clients/manifests is told of
+    more; its process and its base URL."""
     home = pathlib.Path(tempfile.mkdtemp(prefix=driver, dir=work))
     (home / "manifests").mkdir()
-    subprocess.run([ROOT / "tests/clients/manifests", home / "manifests", vendor + "/v1", *models], check=True)
+    subprocess.run([ROOT / "tests/clients/manifests", home / "manifests", vendor + "/v1", *models],
+                   check=True, env=os.environ | (accounts or {}))  # fmt: skip
     if vendor.startswith("https"):
         trust(home / "manifests/account.yaml", work / "cert.pem")
     if has_policy:
@@ -168,10 +170,24 @@ def family(pid):
     return pids
 
 
+def thread_of(pid, name):
+    """The id of a process's only thread of this name."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    [found] = [task.name for task in tasks if (task / "comm").read_text().strip() == name]
+    return int(found)
+
+
 def cpu_ns(pid):
     """Nanoseconds on a core, of this process and its children."""
     tasks = (task for one in family(pid) for task in pathlib.Path(f"/proc/{one}/task").iterdir())
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+
+
+def user_ns(pid):
+    """What of it is not the kernel's; counted in ticks, so that only a long round tells."""
+    tasks = (task for one in family(pid) for task in pathlib.Path(f"/proc/{one}/task").iterdir())
+    ticks = sum(int((task / "stat").read_text().rpartition(")")[2].split()[11]) for task in tasks)
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def own_memory_kib(pid):

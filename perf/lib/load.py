@@ -21,23 +21,32 @@ SCENARIOS = {
 }
 # The same as chat-1k, asked of a gateway with 50 routing rules, 50 limits and 20 budgets (policy.py).
 WITH_POLICY = "policy-1k"
-# What is counted exactly, and not compared with nginx, which has no policy.
-EXACT = SCENARIOS | {WITH_POLICY: SCENARIOS["chat-1k"]}
+# The same asked of vendors of other languages, each an account of its own (translated.py).
+TRANSLATED = {
+    "anthropic-1k": SCENARIOS["chat-1k"],
+    "anthropic-sse": SCENARIOS["sse-one-write"],
+    "gemini-1k": SCENARIOS["chat-1k"],
+    "gemini-sse": SCENARIOS["sse-one-write"],
+}
+ACCOUNTS = {"anthropic": "claude/", "gemini": "goog/"}
+# What is counted exactly; beside nginx, which has no policy and translates nothing, it stands in steps of its own.
+EXACT = SCENARIOS | {WITH_POLICY: SCENARIOS["chat-1k"]} | TRANSLATED
 # Those of loadtest/scenarios, too.
 MODELS = sorted({model for model, *_ in SCENARIOS.values()} | {"paced250x50", "paced32x1"})
 # How a client of either proxy names a model.
 PREFIX = {"nginx": "", "direct": ""}
 
 
-def prefix(name):
-    return PREFIX.get(name, "test/")
+def prefix(name, scenario=""):
+    return PREFIX[name] if name in PREFIX else ACCOUNTS.get(scenario.partition("-")[0], "test/")
 
 
 def wrk(base, name, scenario, seconds):
     """Requests done in a closed loop; every one must have been answered with 2xx."""
-    model, size, streams, connections, _ = SCENARIOS[scenario]
+    model, size, streams, connections, _ = EXACT[scenario]
     environment = os.environ | {
-        "PERF_MODEL": prefix(name) + model, "PERF_BYTES": str(size), "PERF_STREAM": "1" if streams else "0",
+        "PERF_MODEL": prefix(name, scenario) + model, "PERF_BYTES": str(size), "PERF_STREAM": "1" if streams else "0",
+        "PERF_METADATA": json.dumps(policy.METADATA) if scenario == WITH_POLICY else "",
     }  # fmt: skip
     command = ["taskset", "-c", str(house.AROUND), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     command += ["-s", str(house.ROOT / "perf/chat.lua"), base + "/v1/chat/completions"]
@@ -61,11 +70,12 @@ def loadtest(base, name, scenario, *flags, vendor=None):
     return json.loads(done.stdout)
 
 
-def request_of(scenario, prefix="test/"):
-    """The bytes that wrk sends by chat.lua."""
+def request_of(scenario, before=None):
+    """The bytes that wrk sends by chat.lua; `before` stands before the model's name."""
     model, size, streams, *_ = EXACT[scenario]
+    before = prefix("", scenario) if before is None else before
     stream = ',"stream":true,"stream_options":{"include_usage":true}' if streams else ""
-    head = f'{{"model":"{prefix}{model}"{stream},"messages":[{{"role":"user","content":"'
+    head = f'{{"model":"{before}{model}"{stream},"messages":[{{"role":"user","content":"'
     text = "The river runs and the weir holds. " * (size // 35 + 1)
     body = (head + text[: size - len(head) - 4] + '"}]}').encode()
     lines = ["POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1:8080", "Content-Type: application/json"]
@@ -94,11 +104,11 @@ def answer(client, is_stream):
         sys.exit(read.decode(errors="replace"))
 
 
-def traced(child, work):
-    """System calls of a process while `work` is done."""
+def traced(child, work, thread=None):
+    """System calls of a process, or of its thread of this name, while `work` is done."""
     with tempfile.NamedTemporaryFile("r") as counted:
-        command = ["strace", "-c", "-f", "-o", counted.name]
-        for pid in house.family(child.pid):
+        command = ["strace", "-c", *([] if thread else ["-f"]), "-o", counted.name]
+        for pid in [house.thread_of(child.pid, thread)] if thread else house.family(child.pid):
             command += ["-p", str(pid)]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         house.started.append(tracer)

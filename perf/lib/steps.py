@@ -6,11 +6,13 @@ import loaded
 import memory
 import ratio
 import routing
+import translated
 
 PROXIES = ratio.PROXIES
 ALL = {
     "cpu": ratio.cpu,
     "tls": ratio.tls,
+    "policy": ratio.ruled,
     "syscalls": ratio.syscalls,
     "instructions": exact.instructions,
     "latency": loaded.latency,
@@ -18,6 +20,7 @@ ALL = {
     "h2": h2.requests,
     "memory": memory.rest,
     "routing": routing.prompt,
+    "translated": translated.requests,
     "streams": loaded.streams,
     "overload": loaded.overload,
 }

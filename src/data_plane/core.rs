@@ -29,6 +29,7 @@ use crate::{
         targets::Targets,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
+        verdicts::Verdicts,
     },
     lexicon::{
         settings::{Driver, Settings},
@@ -95,6 +96,7 @@ pub struct Core {
     pub targets: Targets,
     pub queues: Queues,
     pub hedges: Hedges,
+    pub verdicts: RefCell<Verdicts>,
     pub doors: Arc<Vec<Vec<Door>>>,
     /// Connections that are being told that they are too many.
     pub refused: Cell<usize>,
@@ -276,6 +278,7 @@ impl Core {
             targets,
             queues,
             hedges: Hedges::default(),
+            verdicts: RefCell::default(),
             departures: Rc::new(Departures::new()?),
             pulse,
             ledger: Ledger {

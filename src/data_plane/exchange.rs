@@ -16,19 +16,21 @@ use crate::{
         stage::{
             admit, ask,
             attempt::{self, Judged, Tries},
-            classifier, decode, directives, parse, relay, respond, route,
+            classifier, decode,
+            directives::{self, Directives},
+            parse, relay, respond, route,
             send::{self, Matter, Terms},
         },
         trail::Trail,
         upstream::call,
     },
-    dialect::pivot::part::Dialect,
+    dialect::{openai_chat::request::Ask, pivot::part::Dialect},
     lexicon::{
         ids::SubjectId,
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
-    policy::metadata,
+    policy::metadata::Pairs,
     snapshot::Snapshot,
     wire::headers,
 };
@@ -134,15 +136,11 @@ async fn converse<'s>(
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
-    let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
-    trail.admit(&metadata)?;
-    let (ask, metadata, directives) = (&ask, &*metadata, &directives);
-    let routed = route::Routed { subject, ask, from: request, metadata, tier: None };
-    let mut plan = route::plan(core, snapshot, &routed)?;
-    admit::admit(snapshot, &admit::Request::of(subject, ask, request, metadata), trail)?;
+    let (ask, directives) = (&ask, &directives);
+    let mut plan = decide(core, (snapshot, subject), (ask, request), directives, trail)?;
     core.rehearse(&ask.model);
 
-    let matter = Matter { core, snapshot, subject, ask, request, metadata, directives };
+    let matter = Matter { core, snapshot, subject, ask, request, directives };
     if let Some(it) = plan.classifier() {
         plan = Box::pin(classifier::plan(&matter, it, downlink, trail)).await?;
     }
@@ -187,6 +185,29 @@ async fn converse<'s>(
             Judged::Again(Some(moment)) => Box::pin(attempt::pause(moment, downlink)).await?,
         }
     }
+}
+
+/// What policy decides: which targets answer, once there is room for the request.
+fn decide<'s>(
+    core: &Core,
+    (snapshot, subject): (&'s Snapshot, SubjectId),
+    (ask, from): (&Ask<'_>, &Request<'_>),
+    directives: &Directives<'_>,
+    trail: &mut Trail<'s>,
+) -> Result<route::Plan<'s>, Refused> {
+    let mut verdicts = core.verdicts.borrow_mut();
+    let known = verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
+    let known = known.as_ref();
+    let metadata = known.map_or_else(Pairs::new, |known| known.metadata());
+    trail.admit(&metadata)?;
+    let (metadata, rules) = (&metadata[..], known.map(|known| &**known));
+    let routed = route::Routed { subject, ask, from, metadata, known: rules, tier: None };
+    let plan = route::plan(core, snapshot, &routed)?;
+    if let Some(known) = known {
+        let asked = admit::Asked { ask, body: from.body, plan: &plan, known };
+        admit::admit(snapshot, &asked, trail)?;
+    }
+    Ok(plan)
 }
 
 /// Say no where nothing was said, and decide what becomes of the connection.

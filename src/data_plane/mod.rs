@@ -1,9 +1,10 @@
 //! One thread a core: from a client's bytes to a model's and back.
 //!
 //! Start at `exchange.rs`, the page that the rest serves. `stage/` holds its steps, `upstream/`
-//! the way to a target; `connection.rs` is what stands around an exchange, `core.rs` what stands
-//! around all. `listener.rs` and `accept.rs` are the doors, `handover.rs` moves connections between
-//! cores by the rule in `balance.rs`.
+//! the way to a target; `verdicts.rs` remembers what policy says of requests that are alike.
+//! `connection.rs` is what stands around an exchange, `core.rs` what stands around all.
+//! `listener.rs` and `accept.rs` are the doors, `handover.rs` moves connections between cores by
+//! the rule in `balance.rs`.
 //!
 //! **Invariants**: nothing here is `Send` after a core has begun, nothing is locked in steady
 //! state, nothing blocks, nothing calls a database or resolves a name. No floor above knows an I/O
@@ -14,7 +15,6 @@ pub mod body_memory;
 pub mod core;
 pub mod handover;
 pub mod listener;
-mod newest;
 pub mod tls;
 
 mod alarm;
@@ -32,6 +32,7 @@ mod inbound;
 mod keys;
 mod link;
 mod local;
+mod newest;
 mod peer;
 mod queues;
 mod quota;
@@ -40,6 +41,7 @@ mod stage;
 mod targets;
 mod trail;
 mod upstream;
+mod verdicts;
 
 #[cfg(test)]
 mod sizes;

@@ -1,10 +1,9 @@
-//! What a core adopted last of a lane.
+//! The newest value of a lane, as one core adopted it.
 
 use crate::bridge::lane;
 use std::{rc::Rc, sync::Arc};
 
-/// The newest value of a lane, as this core adopted it. It is counted by the core alone: an
-/// exchange that holds it touches no cache line of another core.
+/// It is counted by the core alone: an exchange that holds it touches no cache line of another.
 #[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
 pub struct Newest<T> {
     receiver: lane::Receiver<T>,
@@ -18,7 +17,6 @@ impl<T: Default> Newest<T> {
 }
 
 impl<T> Newest<T> {
-    #[inline]
     #[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
     pub fn look(&mut self) -> Rc<Arc<T>> {
         if let Some(newest) = self.receiver.changed() {

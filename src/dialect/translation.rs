@@ -135,7 +135,21 @@ pub fn reply(
 ) -> Result<Usage, Malformed> {
     let mut document = Document::default();
     let root = document.parse(body)?;
-    let mut reply = decode_reply(root, from, dropped)?;
+    let reply = decode_reply(root, from, dropped)?;
+    tell_reply(out, reply, (to, written), manner, dropped)
+}
+
+/// Write what was read of a vendor's whole answer in the client's dialect; what it used.
+///
+/// # Errors
+/// `Malformed` of a dialect that no client speaks.
+pub fn tell_reply(
+    out: &mut Vec<u8>,
+    mut reply: Reply<'_>,
+    (to, written): (Dialect, Written),
+    manner: &Manner<'_>,
+    dropped: &mut Dropped,
+) -> Result<Usage, Malformed> {
     if written.has_forced_tool {
         unfold::reply(&mut reply);
     }

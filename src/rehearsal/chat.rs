@@ -35,20 +35,6 @@ pub(super) fn request_id(ask: &Ask) -> String {
     format!("req_rehearsal_{:08x}", ask.seed & 0xffff_ffff)
 }
 
-/// A completion of about `bytes`, without looking at what was asked.
-pub(super) fn canned(bytes: usize) -> Vec<u8> {
-    let text = "x".repeat(bytes.saturating_sub(330));
-    let body = json!({
-        "id": "chatcmpl-canned", "object": "chat.completion", "created": CREATED,
-        "model": "canned",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text,
-            "refusal": null}, "logprobs": null, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30},
-    });
-    let headers = [("content-type", "application/json"), ("x-request-id", "req_canned")];
-    frame::whole(200, &headers, body.to_string().as_bytes())
-}
-
 fn speak(ask: &Ask) -> Speech {
     let messages = ask.body["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let topic = messages.iter().rev().find(|message| message["role"] == "user");

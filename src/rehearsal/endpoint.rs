@@ -1,10 +1,12 @@
 //! Which answer a request gets: the paths, and the order in which scripts are asked.
 
 use super::{
-    Shared, bedrock, chat, cohere, completion, embedding,
+    Shared, bedrock,
+    canned::Language,
+    chat, cohere, completion, embedding,
     frame::{error, json},
     gemini,
-    incoming::{Request, STREAM_ASKED},
+    incoming::Request,
     messages, odd, responses,
     script::{Pace, Step},
     trick::Tricks,
@@ -55,8 +57,8 @@ pub(super) fn answer(
     }
     let path = request.path.split('?').next().unwrap_or_default();
     if let Some(canned) = shared.canned.as_ref().filter(|_| request.method == "POST") {
-        if memchr::memmem::find(&request.body, STREAM_ASKED).is_none() {
-            return vec![Step::Send(canned.clone())];
+        if let Some(language) = Language::of(&request.path, &request.body) {
+            return vec![Step::Send(canned.answer(language).clone())];
         }
         return composed(path, request, connection_uses, shared, counts);
     }

@@ -1,5 +1,6 @@
 //! Requests out of bytes: head by `httparse`, body by length or by chunks. Sans-IO.
 
+use super::canned::Language;
 use std::time::Instant;
 
 /// More headers than any client of ours sends.
@@ -9,8 +10,6 @@ const BODY_BYTES_MAX: usize = 160 << 20;
 
 /// Headers that make a request no plain one, whatever they say.
 const SPECIAL: [&str; 4] = ["transfer-encoding", "x-rehearsal-raw", "connection", "expect"];
-/// How clients that are measured with ask for a stream.
-pub(super) const STREAM_ASKED: &[u8] = b"\"stream\":true";
 
 /// A whole request.
 #[derive(Debug)]
@@ -69,31 +68,28 @@ impl Incoming {
     }
 
     /// Takes away the request that stands first if it is whole, a POST with a length, and for no
-    /// stream; of its head only what says so is looked at. **Cost**: no allocation.
-    pub fn skip_plain(&mut self) -> bool {
+    /// stream: the language it is in. Of its head only what says so is looked at. **Cost**: no
+    /// allocation.
+    pub fn skip_plain(&mut self) -> Option<Language> {
         if self.begun.is_some() || !self.bytes.starts_with(b"POST ") {
-            return false;
+            return None;
         }
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut slots);
-        let Ok(httparse::Status::Complete(head)) = parsed.parse(&self.bytes) else { return false };
+        let Ok(httparse::Status::Complete(head)) = parsed.parse(&self.bytes) else { return None };
         let mut length = None;
         for header in parsed.headers.iter() {
             if header.name.eq_ignore_ascii_case("content-length") {
                 length = std::str::from_utf8(header.value).ok().and_then(|it| it.parse().ok());
             } else if SPECIAL.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
-                return false;
+                return None;
             }
         }
-        let Some(length): Option<usize> = length.filter(|it| *it <= BODY_BYTES_MAX) else {
-            return false;
-        };
-        let body = self.bytes.get(head..head + length);
-        let is_plain = body.is_some_and(|body| memchr::memmem::find(body, STREAM_ASKED).is_none());
-        if is_plain {
-            self.bytes.drain(..head + length);
-        }
-        is_plain
+        let length: usize = length.filter(|it| *it <= BODY_BYTES_MAX)?;
+        let body = self.bytes.get(head..head + length)?;
+        let language = Language::of(parsed.path?, body)?;
+        self.bytes.drain(..head + length);
+        Some(language)
     }
 
     /// Looks at what has been fed.
@@ -240,7 +236,7 @@ mod tests {
             incoming.feed(wire.as_bytes());
             incoming.feed(b"GET /next");
 
-            assert_eq!(incoming.skip_plain(), skips, "{wire}");
+            assert_eq!(incoming.skip_plain().is_some(), skips, "{wire}");
             assert_eq!(incoming.bytes == b"GET /next", skips, "{wire}");
         }
     }

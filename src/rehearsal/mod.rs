@@ -12,6 +12,7 @@
 //! connections. Nothing here is fit to face the open network.
 
 mod bedrock;
+mod canned;
 mod chat;
 mod cohere;
 mod completion;
@@ -57,8 +58,8 @@ struct Shared {
     script: Script,
     raws: Mutex<HashMap<String, Arc<[Step]>>>,
     log: Log,
-    /// The one answer of a vendor under load, made once.
-    canned: Option<Vec<u8>>,
+    /// The answers of a vendor under load.
+    canned: Option<canned::Canned>,
 }
 
 impl Vendor {
@@ -69,7 +70,7 @@ impl Vendor {
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
         let raws = Mutex::new(script.raws.clone());
-        let canned = script.canned_bytes.map(chat::canned);
+        let canned = script.canned_bytes.map(canned::Canned::of);
         let shared = Arc::new(Shared { script, raws, log: Log::default(), canned });
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new()

@@ -102,9 +102,9 @@ async fn converse(mut line: Line, connection: u64, house: &House) -> Result<(), 
     let mut answers = 0;
     loop {
         if let Some(canned) = &house.shared.canned
-            && incoming.skip_plain()
+            && let Some(language) = incoming.skip_plain()
         {
-            line.send(canned.clone()).await?;
+            line.send(canned.answer(language).clone()).await?;
             answers += 1;
             continue;
         }

@@ -33,9 +33,10 @@ pub(super) fn calls(ask: &Ask, messages: &[Value], topic: &str) -> Vec<Call> {
     let chosen = choice["function"]["name"].as_str();
     let topic = topic.to_lowercase();
     let is_named = |tool: &Value| {
-        let name = tool["function"]["name"].as_str().unwrap_or_default().to_lowercase();
+        let name = tool["function"]["name"].as_str().unwrap_or_default();
+        let is_spoken_of = |word: &str| word.len() > 3 && topic.contains(word);
         chosen.map_or_else(
-            || name.split('_').any(|word| word.len() > 3 && topic.contains(word)),
+            || name.to_lowercase().split('_').any(is_spoken_of),
             |chosen| chosen == name,
         )
     };

@@ -112,20 +112,27 @@ impl Scanner {
         self.unfinished(bytes)
     }
 
-    /// The next event if it is all there, and one line of data that ends in LF, as nearly all are:
-    /// found by one search instead of two, and no state to keep.
+    /// The next event if it is all there, and one line of data that ends in LF, maybe behind its
+    /// name, as nearly all are: found without state to keep.
     fn plain(&mut self, bytes: &[u8]) -> Option<Event> {
         if self.is_begun || self.may_be_lf {
             return None;
         }
-        let value = bytes.get(self.start..)?.strip_prefix(b"data:")?;
+        let rest = bytes.get(self.start..)?;
+        let line = if rest.starts_with(b"event:") {
+            let end = memchr::memchr2(b'\n', b'\r', rest)?;
+            self.start + if rest[end] == b'\n' { end + 1 } else { return None }
+        } else {
+            self.start
+        };
+        let value = bytes.get(line..)?.strip_prefix(b"data:")?;
         let length = memchr::memchr2(b'\n', b'\r', value)?;
-        if !value[length..].starts_with(b"\n\n") || length > EVENT_BYTES_MAX / 2 {
-            return None;
-        }
-        let from = self.start + b"data:".len();
+        let from = line + b"data:".len();
         let (begin, end) = (from + usize::from(value[0] == b' '), from + length);
         let whole = self.start..end + 2;
+        if !value[length..].starts_with(b"\n\n") || whole.len() > EVENT_BYTES_MAX / 2 {
+            return None;
+        }
         (self.start, self.line, self.next) = (whole.end, whole.end, whole.end);
         Some(Event { whole, data: Data::One(begin..end) })
     }
@@ -268,6 +275,15 @@ mod tests {
                 ("\u{feff}data: a\n\n", "", Some("a")),
                 (": ping\n\n", "", None),
                 ("id: 7\nretry: 3\n\n", "", None),
+            ],
+        );
+        check(
+            b"event: a\ndata: b\n\nevent:\ndata:c\n\nevent: d\r\ndata: e\n\nevent: f\nid: 1\n\n",
+            &[
+                ("event: a\ndata: b\n\n", "a", Some("b")),
+                ("event:\ndata:c\n\n", "", Some("c")),
+                ("event: d\r\ndata: e\n\n", "d", Some("e")),
+                ("event: f\nid: 1\n\n", "f", None),
             ],
         );
         check(

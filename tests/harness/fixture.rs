@@ -99,6 +99,11 @@ pub fn converses() -> Option<Vec<Recording>> {
     })
 }
 
+/// The recording of this name in this vendor's folder; `None` where it is not there.
+pub fn one(vendor: &str, name: &str) -> Option<Recording> {
+    read(&root()?.join(vendor).join(name), |_, _, _| true)
+}
+
 /// Does a recording of this URL and status, whose body is this text, count?
 type Is = fn(url: &str, status: u16, text: &str) -> bool;
 

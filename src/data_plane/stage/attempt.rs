@@ -158,9 +158,11 @@ impl<'s, 'd> Tries<'s, 'd> {
             return Attempt { model, changes: None, hedge: None };
         }
         let now_ms = core.node_ms();
-        if self.is_fresh {
-            core.targets.earn(model, now_ms);
-        }
+        let has_savings = if self.is_fresh {
+            core.targets.earn(model, now_ms)
+        } else {
+            core.targets.may_retry(model, now_ms)
+        };
         let candidate = match &self.plan {
             Plan::Lone(_) => None,
             Plan::Ruled(plan) => {
@@ -174,9 +176,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         }
         // A retry that could not be made in time must not cost the client the vendor's own words.
         let retried_at = core.clock.recent().plus_millis(u64::from(self.retry().delay_ms));
-        let may_retry = self.retries_left > 0
-            && is_in_time(core, trail, retried_at)
-            && core.targets.may_retry(model, now_ms);
+        let may_retry = has_savings && self.retries_left > 0 && is_in_time(core, trail, retried_at);
         if !may_retry {
             self.retries_left = 0;
         }
@@ -188,6 +188,10 @@ impl<'s, 'd> Tries<'s, 'd> {
             changes: candidate.map(|it| &it.changes),
             hedge: candidate.and_then(|it| it.hedge.as_ref()),
         }
+    }
+
+    pub const fn plan(&self) -> &Plan<'s> {
+        &self.plan
     }
 
     /// The place of the present target in the plan.
@@ -415,10 +419,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();
-        out.extend_from_slice(plan.rule.told.as_bytes());
-        out.extend_from_slice(b",\"target\":");
         out.extend_from_slice(candidate.told.as_bytes());
-        out.extend_from_slice(b",\"reason\":\"");
         let reason = match self.at {
             _ if self.is_hedged => "hedge",
             0 => plan.reason.label(),

@@ -23,6 +23,7 @@ use crate::{
         },
         trail::Trail,
         upstream::call::{self, Answer, Failure, Limits},
+        verdicts::Known,
     },
     dialect::{
         openai_chat::{reply, request},
@@ -30,9 +31,12 @@ use crate::{
         translation,
     },
     lexicon::{fault::Fault, operation::Operation, receipt::Ending, refusal::Refusal},
-    policy::route::{
-        Classifier,
-        complexity::{Prompt, Tier},
+    policy::{
+        metadata::Pairs,
+        route::{
+            Classifier,
+            complexity::{Prompt, Tier},
+        },
     },
     wire::{
         http1::request::RequestHead,
@@ -65,8 +69,12 @@ pub async fn plan<'s>(
 ) -> Result<Plan<'s>, Stop> {
     let tier = ask(matter, classifier, downlink, trail).await?.or(classifier.fallback);
     // Where nobody says it, the heuristic does.
-    let Matter { core, snapshot, subject, ask, request, metadata, .. } = *matter;
-    Ok(route::plan(core, snapshot, &Routed { subject, ask, from: request, metadata, tier })?)
+    let Matter { core, snapshot, subject, ask, request, .. } = *matter;
+    let known = matter.known(&ask.model);
+    let known = known.as_deref();
+    let metadata = &*known.map_or_else(Pairs::new, Known::metadata);
+    let routed = Routed { subject, ask, from: request, metadata, known, tier };
+    Ok(route::plan(core, snapshot, &routed)?)
 }
 
 /// What the model says; none where it says nothing of use.
@@ -76,7 +84,7 @@ async fn ask<'s>(
     downlink: &mut Downlink<'_>,
     trail: &Trail<'s>,
 ) -> Result<Option<Tier>, Stop> {
-    let Matter { core, snapshot, subject, metadata, .. } = *matter;
+    let Matter { core, snapshot, .. } = *matter;
     let model = snapshot.model(classifier.model);
     let question = classify::with_prompt(matter.ask.operation, matter.request.body, |prompt| {
         question(&model.name, prompt)
@@ -89,9 +97,13 @@ async fn ask<'s>(
     let beside = trail.beside().asking(&model.name, Operation::ChatCompletions, body.len());
     let mut line = beside.begin();
     line.model = Some(model);
-    let needs = admit::Request { subject, ask: &own, body: body.as_bytes(), metadata };
-    if admit::admit(snapshot, &needs, &mut line).is_err() {
-        return Ok(None);
+    let known = matter.known(&model.name);
+    if let Some(known) = &known {
+        let plan = &Plan::Lone(model);
+        let asked = admit::Asked { ask: &own, body: body.as_bytes(), plan, known };
+        if admit::admit(snapshot, &asked, &mut line).is_err() {
+            return Ok(None);
+        }
     }
     let head = RequestHead::default();
     let request = Request { head: &head, bytes: b"", body: body.as_bytes() };
@@ -100,9 +112,11 @@ async fn ask<'s>(
     let attempt = Attempt { model, changes: None, hedge: None };
     let mut dropped = Dropped::default();
     let Ok(Ok(call)) = write(&asking, &attempt, &mut dropped, &line) else { return Ok(None) };
-    if line.admit_beside(metadata).is_err() {
+    let metadata = known.as_ref().map_or_else(Pairs::new, |known| known.metadata());
+    if line.admit_beside(&metadata).is_err() {
         return Ok(None);
     }
+    drop(metadata);
     let limits = Limits::within(core, u64::from(classifier.timeout_ms), trail);
     let endpoint = asking.endpoint(&attempt);
     let heard = match call::send(core, endpoint, call.bytes, &limits, downlink, &mut line).await {

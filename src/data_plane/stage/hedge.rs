@@ -25,7 +25,10 @@ use crate::{
     },
     dialect::{openai_chat::reply, pivot::dropped::Dropped},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    policy::route::{hedge::Hedge, retry::Codes},
+    policy::{
+        metadata::Pairs,
+        route::{hedge::Hedge, retry::Codes},
+    },
     provider::target::Endpoint,
 };
 use std::{
@@ -188,7 +191,7 @@ async fn begin(
 impl<'m, 's> Second<'m, 's> {
     /// The second call, where there is room for one everywhere.
     fn of(matter: &Matter<'m, 's>, tries: &Tries<'s, '_>, beside: Beside<'s>) -> Option<Self> {
-        let Matter { core, snapshot, subject, ask, request, metadata, directives } = *matter;
+        let Matter { core, snapshot, ask, request, directives, .. } = *matter;
         if !core.hedges.may_call(tries.key()) {
             return None;
         }
@@ -198,11 +201,15 @@ impl<'m, 's> Second<'m, 's> {
         // No receipt, as long as it is not made.
         trail.forgo();
         trail.model = Some(attempt.model);
-        admit::admit(snapshot, &admit::Request::of(subject, ask, request, metadata), &mut trail)
-            .ok()?;
+        let known = matter.known(&ask.model);
+        if let Some(known) = &known {
+            let asked = admit::Asked { ask, body: request.body, plan: tries.plan(), known };
+            admit::admit(snapshot, &asked, &mut trail).ok()?;
+        }
         let mut dropped = Dropped::default();
         let written = write(matter, &attempt, &mut dropped, &trail).ok()?.ok()?;
-        trail.admit_beside(metadata).ok()?;
+        let metadata = known.as_ref().map_or_else(Pairs::new, |known| known.metadata());
+        trail.admit_beside(&metadata).ok()?;
         core.hedges.spend(tries.key());
         let limits = Limits::of(core, directives, ask, &trail);
         let (bytes, said) = (written.bytes, written.said);

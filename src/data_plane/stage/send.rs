@@ -19,12 +19,14 @@ use crate::{
         },
         trail::Trail,
         upstream::call::{self, Answer, Failure, Limits},
+        verdicts::Known,
     },
     dialect::{openai_chat::request::Ask, pivot::dropped::Dropped},
     lexicon::{fault::Fault, ids::SubjectId},
     provider::target::Endpoint,
     snapshot::Snapshot,
 };
+use std::rc::Rc;
 
 /// What a call is made for.
 #[derive(Clone, Copy)]
@@ -34,7 +36,6 @@ pub struct Matter<'m, 's> {
     pub subject: SubjectId,
     pub ask: &'m Ask<'m>,
     pub request: &'m Request<'m>,
-    pub metadata: &'m [(&'m str, &'m str)],
     pub directives: &'m Directives<'m>,
 }
 
@@ -67,7 +68,7 @@ pub fn write(
 ) -> Result<Result<Call, Failure>, Stop> {
     let Matter { core, ask, request, directives, .. } = *matter;
     let told = (trail.started_wall(), trail.answer_max(), &mut *dropped);
-    match translate::call(core.buffers.take(), attempt.addressee(), ask, request, told) {
+    match translate::call(&core.buffers, attempt.addressee(), ask, request, told) {
         _ if attempt.model.target.is_secret_missing => Ok(Err(Fault::SecretUnavailable.into())),
         Ok(call) => {
             directives.check(dropped)?;
@@ -114,6 +115,15 @@ impl<'m, 's> Matter<'m, 's> {
         };
         let first = hedge::First { attempt, hedge, bytes: call.bytes };
         Ok(hedge::race(self, first, tries, terms, (downlink, trail)).await)
+    }
+
+    /// What is known of requests as this one for a model of this name; none where there is no
+    /// metadata and no rule.
+    pub fn known(&self, model: &str) -> Option<Rc<Known>> {
+        let mut verdicts = self.core.verdicts.borrow_mut();
+        let known = verdicts.look(self.snapshot, self.subject, model, self.directives.metadata);
+        // The request's own metadata was read before: there is nothing to refuse.
+        known.ok().flatten()
     }
 
     /// How the answer to what was said so is to be told.

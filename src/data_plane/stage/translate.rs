@@ -4,6 +4,7 @@ use crate::{
     data_plane::{
         inbound::Request,
         stage::{alter, finish},
+        upstream::buffers::Buffers,
     },
     dialect::{
         bedrock::{chunk, encode::request::BETAS},
@@ -29,7 +30,6 @@ use crate::{
     wire::{
         headers,
         http1::{self, request::Method},
-        json::document::Document,
     },
 };
 use std::borrow::Cow;
@@ -141,7 +141,7 @@ impl From<Fault> for Unsaid {
     }
 }
 
-/// Write the call into `out`, which is empty; `dropped` then names what the target does not see.
+/// Write the call, into one of `buffers`; `dropped` then names what the target does not see.
 ///
 /// Where both sides speak the same language, the body is the client's own bytes, spliced; else it
 /// is parsed in full, and written anew. Where the answer may have at most so many tokens, the body
@@ -152,7 +152,7 @@ impl From<Fault> for Unsaid {
 /// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
 /// cannot be signed.
 pub fn call(
-    out: Vec<u8>,
+    buffers: &Buffers,
     to: (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
@@ -160,12 +160,12 @@ pub fn call(
 ) -> Result<Call, Unsaid> {
     if ask.operation == Operation::StoredResponse {
         *told.2 = Dropped::default();
-        return stored(out, to.0, from, told.0);
+        return stored(buffers.take(), to.0, from, told.0);
     }
     match to.1.filter(|changes| !changes.params.is_empty()) {
-        None => write(out, to, ask, from, told),
+        None => write(buffers, to, ask, from, told),
         // What is only counted has no parameters.
-        Some(_) if ask.operation == Operation::CountContent => write(out, to, ask, from, told),
+        Some(_) if ask.operation == Operation::CountContent => write(buffers, to, ask, from, told),
         Some(changes) => {
             let mut body = Vec::with_capacity(from.body.len() + 256);
             if ask.operation == Operation::GenerateContent {
@@ -175,22 +175,22 @@ pub fn call(
             }
             let from = Request { body: &body, ..*from };
             if ask.is_of_path() {
-                return write(out, to, ask, &from, told);
+                return write(buffers, to, ask, &from, told);
             }
             let ask = request::read(ask.operation, &body)?;
-            write(out, to, &ask, &from, told)
+            write(buffers, to, &ask, &from, told)
         }
     }
 }
 
 fn write(
-    mut out: Vec<u8>,
+    buffers: &Buffers,
     (target, changes): (&Target, Option<&Changes>),
     ask: &Ask<'_>,
     from: &Request<'_>,
     (now, most, dropped): (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
-    debug_assert!(out.is_empty());
+    let mut out = buffers.take();
     *dropped = Dropped::default();
     if target.claude_version.is_some() && ask.operation == Operation::CountTokens {
         let detail = "That model's vendor is asked for chats only.";
@@ -213,10 +213,12 @@ fn write(
     out.extend_from_slice(b"\r\n\r\n");
 
     let body_at = out.len();
-    let read = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
+    // Where the path names the model, nothing is known by its place in the body.
+    let reread = held.as_deref().filter(|_| !ask.is_of_path());
+    let read = reread.map(|body| request::read(ask.operation, body)).transpose()?;
     let betas = from.header("anthropic-beta");
     let said = (read.as_ref().unwrap_or(ask), body, betas);
-    let written = push_body(&mut out, speech.mend, target, said, dropped)?;
+    let written = push_body(&mut out, speech.mend, target, said, (dropped, buffers))?;
     finish::fit(&mut out, body_at, &target.fit, dropped);
     if let Some(version) = target.claude_version {
         finish::say_version(&mut out, body_at, version);
@@ -247,7 +249,7 @@ fn push_body(
     mend: Mend,
     target: &Target,
     (ask, body, betas): (&Ask<'_>, &[u8], Option<&[u8]>),
-    dropped: &mut Dropped,
+    (dropped, buffers): (&mut Dropped, &Buffers),
 ) -> Result<Written, Refused> {
     let at = out.len();
     match mend {
@@ -266,13 +268,15 @@ fn push_body(
         Mend::Translate => {
             let to = Addressee { model_json: &target.model_json, abilities: &target.abilities };
             let to_dialect = target.dialect_for(Dialect::of(ask.operation));
-            let (mut notes, client) = (Document::default(), Dialect::of(ask.operation));
+            let (mut notes, client) = (buffers.take_document(), Dialect::of(ask.operation));
             let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
             if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
                 request.others.push(betas_field(betas));
             }
-            return Ok(translation::encode_request(out, &request, to_dialect, &to, dropped));
+            let written = translation::encode_request(out, &request, to_dialect, &to, dropped);
+            buffers.give_document(notes);
+            return Ok(written);
         }
     }
     Ok(Written::default())

@@ -1,8 +1,8 @@
-//! Large buffers, and heads of answers with the room they have grown to, shared by the connections
-//! of a core so that idle ones hold none. The last one given is the first one taken: its cache
-//! lines are warm.
+//! Large buffers, and heads of answers and documents with the room they have grown to, shared by
+//! the connections of a core so that idle ones hold none. The last one given is the first one
+//! taken: its cache lines are warm.
 
-use crate::wire::http1::reply::ReplyHead;
+use crate::wire::{http1::reply::ReplyHead, json::document::Document};
 use std::cell::RefCell;
 
 /// The size of a fresh buffer: one TLS record, most answers whole.
@@ -17,6 +17,7 @@ const KEPT_MAX: usize = 128;
 pub struct Buffers {
     kept: RefCell<Vec<Vec<u8>>>,
     heads: RefCell<Vec<ReplyHead>>,
+    documents: RefCell<Vec<Document>>,
 }
 
 impl Buffers {
@@ -32,6 +33,19 @@ impl Buffers {
         if is_fit && kept.len() < KEPT_MAX {
             buffer.clear();
             kept.push(buffer);
+        }
+    }
+
+    /// A document that is to be parsed.
+    pub fn take_document(&self) -> Document {
+        self.documents.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Give a document back, whatever was parsed.
+    pub fn give_document(&self, document: Document) {
+        let mut documents = self.documents.borrow_mut();
+        if document.kept_bytes() <= KEPT_BYTES_MAX && documents.len() < KEPT_MAX {
+            documents.push(document);
         }
     }
 

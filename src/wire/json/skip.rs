@@ -12,16 +12,26 @@ const SHORT_WORDS: usize = 4;
 ///
 /// **Errors**: `Malformed` for control characters, escapes that JSON does not have, and no end.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
-    let inside = bytes.get(start + 1..).unwrap_or_default();
-    let (words, _) = inside.as_chunks();
+    match short_string_end(bytes, start) {
+        Some(end) => Ok(end),
+        None => long_string_end(bytes, start),
+    }
+}
+
+/// The same of a string that ends soon and has no escapes, which need not be looked for then.
+#[inline]
+pub(super) fn short_string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let (words, _) = bytes.get(start + 1..)?.as_chunks();
     for (index, word) in words.iter().take(SHORT_WORDS).enumerate() {
         if let Some(at) = first_special(u64::from_le_bytes(*word)) {
-            match word[at] {
-                b'"' => return Ok(start + 1 + index * 8 + at + 1),
-                _ => break,
-            }
+            return (word[at] == b'"').then(|| start + 1 + index * 8 + at + 1);
         }
     }
+    None
+}
+
+/// The same of any string.
+pub(super) fn long_string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
     #[cfg(target_arch = "x86_64")]
     if let Some(blocks) = super::blocks::Blocks::detect() {
         return blocks.string_end(bytes, start);

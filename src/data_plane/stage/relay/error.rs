@@ -151,13 +151,13 @@ const fn odd(message: Text<'_>, status: u16) -> Failure<'_> {
     Failure { kind: FailureKind::of_status(status), message, code: None, param: None }
 }
 
-/// The whole body, unless it is larger than `bytes_max`.
+/// The whole body, unless it is larger than `bytes_max`; in a buffer that is to be given back.
 pub(super) async fn collect(
     reply: &mut Reply<'_, '_, '_>,
     answer: &mut Answer,
     bytes_max: usize,
 ) -> Result<Vec<u8>, call::Failure> {
-    let mut body = Vec::new();
+    let mut body = reply.core.buffers.take();
     loop {
         answer.take(|bytes| body.extend_from_slice(bytes)).map_err(call::Failure::Fault)?;
         if answer.body.is_done() {

@@ -11,9 +11,11 @@ use crate::{
         },
         upstream::call::Answer,
     },
-    dialect::{pivot::dropped::Dropped, translation},
+    dialect::{
+        pivot::{delta::Malformed, dropped::Dropped},
+        translation,
+    },
     lexicon::fault::Fault,
-    wire::json::document::Document,
 };
 
 /// Relay the answer. It is read whole, for no part of it can be told before all is known.
@@ -33,17 +35,26 @@ pub(super) async fn relay(
         {
             reply.give_up_on_error(status)?;
         }
-        let mut document = Document::default();
+        let mut document = reply.core.buffers.take_document();
         let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
+        reply.core.buffers.give_document(document);
         reply.trail.report(usage);
         reply.trail.content(reply.core.clock.recent());
-        return tell(reply, answer, status, &body).await;
+        tell(reply, answer, status, &body).await?;
+        reply.core.buffers.give(body);
+        return Ok(());
     }
     let (manner, written) = (talk.manner_of(reply.trail), talk.call.written);
     // What the client is not told of the answer: its head has no place for it.
     let mut dropped = Dropped::default();
     let mut out = reply.core.buffers.take();
-    let read = translation::reply(&mut out, &body, pair, written, &manner, &mut dropped);
+    let mut document = reply.core.buffers.take_document();
+    let read = document.parse(&body).map_err(Malformed::from);
+    let read = read.and_then(|root| translation::decode_reply(root, pair.0, &mut dropped));
+    let read = read.and_then(|read| {
+        translation::tell_reply(&mut out, read, (pair.1, written), &manner, &mut dropped)
+    });
+    reply.core.buffers.give_document(document);
     if let Ok(usage) = read {
         reply.trail.report(usage.seen());
         reply.trail.content(reply.core.clock.recent());
@@ -56,5 +67,6 @@ pub(super) async fn relay(
         tell(reply, answer, status, &told).await?;
     }
     reply.core.buffers.give(out);
+    reply.core.buffers.give(body);
     Ok(())
 }

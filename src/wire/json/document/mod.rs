@@ -66,6 +66,12 @@ impl Document {
         Parser::new(bytes, &mut self.notes).document()?;
         Ok(Value { notes: &self.notes, text, at: 0 })
     }
+
+    /// How large the memory is that is kept for the next one.
+    #[must_use]
+    pub const fn kept_bytes(&self) -> usize {
+        self.notes.capacity() * size_of::<Note>()
+    }
 }
 
 /// One value of a document.
@@ -160,8 +166,31 @@ impl<'d, 'b> Value<'d, 'b> {
     /// The last member of this name that is not null.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Self> {
-        let named = self.members().filter(|(key, value)| key == name && !value.is_null());
-        named.last().map(|(_, value)| value)
+        let Members { notes, text, mut at, end } = self.members();
+        let mut found = None;
+        while at < end {
+            let key = Value { notes, text, at };
+            let value = Value { notes, text, at: at + 1 };
+            let note = value.note();
+            at = note.next;
+            if key.reads(name) && note.kind != Kind::Null {
+                found = Some(value);
+            }
+        }
+        found
+    }
+
+    /// Is it the string that reads so?
+    #[inline]
+    fn reads(self, wanted: &str) -> bool {
+        let note = self.note();
+        if note.has_escapes {
+            return self.plain().is_some_and(|text| text == wanted);
+        }
+        // Most names are told apart by their lengths.
+        (note.end - note.start) as usize == wanted.len()
+            && self.text.as_bytes().get(note.start as usize..note.end as usize)
+                == Some(wanted.as_bytes())
     }
 
     #[inline]

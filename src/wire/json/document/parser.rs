@@ -3,6 +3,9 @@
 use super::{Kind, Note, VALUES_MAX};
 use crate::wire::json::{DEPTH_MAX, JsonError, object::is_space, skip, value::is_scalar};
 
+/// Of a number that is taken for a count at once; any double holds it.
+const DIGITS_MAX: usize = 20;
+
 /// Notes the values of one document.
 pub(super) struct Parser<'d, 'b> {
     bytes: &'b [u8],
@@ -105,8 +108,18 @@ impl<'d, 'b> Parser<'d, 'b> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self) -> Result<(), JsonError> {
-        let end = skip::string_end(self.bytes, self.at)?;
+        if let Some(end) = skip::short_string_end(self.bytes, self.at) {
+            self.note(Kind::String, self.at + 1, end - 1, false)?;
+            self.at = end;
+            return Ok(());
+        }
+        self.long_string()
+    }
+
+    fn long_string(&mut self) -> Result<(), JsonError> {
+        let end = skip::long_string_end(self.bytes, self.at)?;
         let inside = &self.bytes[self.at + 1..end - 1];
         let has_escapes = memchr::memchr(b'\\', inside).is_some();
         if has_escapes && !has_paired_surrogates(inside) {
@@ -119,6 +132,15 @@ impl<'d, 'b> Parser<'d, 'b> {
 
     fn scalar(&mut self) -> Result<(), JsonError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
+        // A count, as most are; its end is judged by whoever goes on from there.
+        let digits = rest.iter().take(DIGITS_MAX).take_while(|byte| byte.is_ascii_digit()).count();
+        if matches!(rest.get(digits), Some(b',' | b'}'))
+            && (digits == 1 || (digits > 1 && rest[0] != b'0'))
+        {
+            self.note(Kind::Number, self.at, self.at + digits, false)?;
+            self.at += digits;
+            return Ok(());
+        }
         let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
         let raw = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
         let kind = match raw.first() {
