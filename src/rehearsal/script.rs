@@ -38,8 +38,9 @@ pub struct Script {
     /// Requests are not kept: for load, where the log would grow without end.
     pub forgets: bool,
     /// With a length: every request that does not ask for a stream gets the same 200 with an answer
-    /// of about so many bytes in its language, and its body is not parsed; one that asks for a stream
-    /// gets what the same body got before. **Cost**: one read, one write; of a stream, its writes.
+    /// of about so many bytes in its language, and its body is not parsed; one that asks for a
+    /// stream gets what the same body got before. **Cost**: one read, one write; of a stream, its
+    /// writes.
     pub canned_bytes: Option<usize>,
     pub(super) raws: HashMap<String, Arc<[Step]>>,
 }

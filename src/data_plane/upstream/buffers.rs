@@ -1,6 +1,6 @@
-//! Large buffers, and heads of answers and documents with the room they have grown to, shared by the
-//! connections of a core so that idle ones hold none. The last one given is the first one taken: its cache
-//! lines are warm.
+//! Large buffers, and heads of answers and documents with the room they have grown to, shared by
+//! the connections of a core so that idle ones hold none. The last one given is the first one
+//! taken: its cache lines are warm.
 
 use crate::wire::{http1::reply::ReplyHead, json::document::Document};
 use std::cell::RefCell;
