@@ -28,6 +28,7 @@ use weir::{
     snapshot::{
         Snapshot,
         compile::{CompileOptions, compile},
+        verdict::Verdict,
     },
 };
 
@@ -117,6 +118,11 @@ fn conditions(criterion: &mut Criterion) {
     });
     measure(criterion, "condition: those of 20 budgets", 0, || {
         assert_eq!(snapshot.budgets(&matter).count(), 1);
+    });
+    let mut verdict = Verdict::default();
+    measure(criterion, "condition: the verdict of all of them", 0, || {
+        verdict.set(&snapshot, &snapshot.matter(subject, MODEL, &METADATA));
+        assert_eq!((verdict.caps.len(), verdict.is_free()), (1, false));
     });
 }
 

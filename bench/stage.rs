@@ -21,12 +21,12 @@ fn parse(criterion: &mut Criterion) {
 
 fn directives(criterion: &mut Criterion) {
     let header = br#"{"team":"search","cost_center":"42","env":"prod"}"#;
-    measure(criterion, "directives: metadata of three keys", 1, || {
+    measure(criterion, "directives: metadata of three keys", 0, || {
         flat_strings(header).expect("it is flat").len()
     });
     let rules = [("team".into(), "ads".into()), ("region".into(), "eu".into())];
     let asked = [("team", "search"), ("env", "prod")];
-    measure(criterion, "directives: metadata under two rules", 1, || {
+    measure(criterion, "directives: metadata under two rules", 0, || {
         metadata::merge(asked.iter().copied(), &rules).len()
     });
 }

@@ -8,3 +8,7 @@ wrk.method = "POST"
 wrk.body = head .. string.sub(text, 1, math.max(1, bytes - #head - #tail)) .. tail
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer key-of-the-owner"
+local metadata = os.getenv("PERF_METADATA") or ""
+if metadata ~= "" then
+  wrk.headers["x-tfy-metadata"] = metadata
+end

@@ -27,8 +27,9 @@
 //! Answer: what comes back. Reply: what the client gets. Delta: one step of a stream. Usage: tokens
 //! seen. Trail: the facts on the way. Receipt: the bill. Transcript: the words, if kept. Pulse: a
 //! core's second. Meter: a counted limit. Manifest: what operators write. Problem: why it cannot be
-//! obeyed. Snapshot: what cores obey. Refusal: what a client is told. Fault: what went wrong
-//! upstream. Dialect: an API's language. Vendor: a row in the table.
+//! obeyed. Snapshot: what cores obey. Verdict: what its rules say of a kind of request. Refusal:
+//! what a client is told. Fault: what went wrong upstream. Dialect: an API's language. Vendor: a
+//! row in the table.
 //!
 //! # Invariants
 //!

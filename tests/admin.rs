@@ -15,6 +15,8 @@ use weir::{
     bridge::{lane, pulse::Pulse, receipts::record},
     control_plane::{
         admin::{self, AdminState, Callers},
+        alerts::counts::Counts,
+        edit,
         journal::Health,
         telemetry::{self, ConfigNumbers, Sources, Telemetry},
         usage::Book,
@@ -41,6 +43,8 @@ fn sources() -> Sources {
         access_log_dropped: Some(Arc::new(AtomicU64::new(2))),
         config: Arc::new(|| ConfigNumbers { version: 4, failures_total: 1 }),
         quota: None,
+        alerts: Counts::new(),
+        book: Book::new(Path::new(""), lane::lane(Arc::default()).1),
     }
 }
 
@@ -181,6 +185,7 @@ fn port() -> Port {
         book: Book::new(Path::new(""), snapshots.subscribe()),
         telemetry: Telemetry::new(Vec::new()),
         sources: sources(),
+        edits: edit::lane().0,
     };
     let (told, address) = std::sync::mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel();

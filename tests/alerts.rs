@@ -244,6 +244,85 @@ fn what_a_service_refuses_is_sent_again_until_it_is_taken() {
     assert!(house.gateway.wait_for_line("people were told").is_some());
 }
 
+/// A port on which nobody listens.
+fn closed_port() -> u16 {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    closed.local_addr().expect("it is bound").port()
+}
+
+/// Checklist 141 and 142: each kind of channel is tried again until it takes what it is told, once
+/// for each threshold, also across a restart; and the metrics say so.
+#[test]
+fn every_kind_of_channel_is_tried_again_and_told_once_and_the_metrics_say_so() {
+    let pair = tls::Pair::of(&["127.0.0.1"]);
+    let keys = manifest::folder();
+    let (trusted, _) = pair.write(keys.path(), "trusted");
+    let server = MailServer::start(&pair, true);
+    let hook = Hook::start();
+    for _ in 0..4 {
+        hook.answer(503, "later");
+    }
+    let posted = ["slack-webhook", "slack-bot", "pagerduty", "ms-teams-webhook"];
+    let mail = |port: u16| {
+        json!({"type": "notification-channel", "name": "email", "kind": "email",
+        "smtp": {"host": "127.0.0.1", "port": port, "security": "tls"},
+        "from": "weir@example.com", "to_emails": ["money@example.com"]})
+    };
+    let channel = |kind: &&str| {
+        let mut channel = json!({"type": "notification-channel", "name": kind, "kind": kind,
+            "url": hook.url(&format!("/{kind}"))});
+        if matches!(*kind, "slack-bot" | "pagerduty") {
+            channel["key"] = "tfy-secret://us:alerts:KEY".into();
+        }
+        channel
+    };
+    let target = |kind: &&str| {
+        let mut target = json!({"type": kind, "notification_channel": kind});
+        if *kind == "slack-bot" {
+            target["channels"] = json!(["C0123"]);
+        }
+        target
+    };
+    let targets = posted.iter().chain(&["email"]).map(target).collect();
+    // Nobody listens there at first.
+    let mut documents = vec![mail(closed_port()), budget("all", 2.0, json!([50]), targets)];
+    documents.extend(posted.iter().map(channel));
+    let environment =
+        [("SSL_CERT_FILE", trusted.to_str().expect("UTF-8")), ("KEY", "key-of-alerts")];
+    let mut house = house(&documents, &environment);
+
+    spend(&house, 1);
+    for kind in posted {
+        let sent = format!("weir_alerts_sent_total{{channel=\"{kind}\",kind=\"{kind}\"}} 1");
+        let metrics = house.gateway.get_metrics_until(&sent);
+        for name in ["failed", "retried"] {
+            let row = format!("weir_alerts_{name}_total{{channel=\"{kind}\",kind=\"{kind}\"}} 1");
+            assert!(metrics.contains(&row), "{row}");
+        }
+    }
+    let mut posts: Vec<String> = (0..8).map(|_| hook.next().path).collect();
+    posts.sort();
+    assert_eq!(posts.iter().filter(|path| *path == "/pagerduty").count(), 2);
+    let waiting = "weir_alerts_waiting{channel=\"email\",kind=\"email\"} 1";
+    let metrics = house.gateway.get_metrics_until(waiting);
+    assert!(metrics.contains("weir_alerts_sent_total{channel=\"email\",kind=\"email\"} 0"));
+
+    // The mail is owed across a restart, and told when there is a server; nothing is told twice.
+    house.gateway.terminate();
+    house.gateway.exit();
+    write(&house.gateway.manifests, &[mail(server.address.port())]);
+    let data = house.gateway.take_data();
+    let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
+    let mut command = gateway::binary();
+    command.envs(environment);
+    house.gateway = Gateway::start_by(command, folder, data, &[]);
+    let mail = server.next();
+    assert!(mail.text.contains("spent $0.002 of $0.004"), "{mail:?}");
+    let sent = "weir_alerts_sent_total{channel=\"email\",kind=\"email\"} 1";
+    house.gateway.get_metrics_until(sent);
+    assert!(hook.rest().is_empty());
+}
+
 /// What is owed survives a kill, and what was told is not told again.
 #[test]
 fn after_a_restart_what_is_owed_is_sent_and_what_was_sent_is_not() {

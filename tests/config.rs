@@ -5,6 +5,7 @@ mod config {
     mod desk;
     mod files;
     mod good;
+    mod money;
     mod reload;
     mod routes;
     mod secrecy;

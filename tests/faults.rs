@@ -300,3 +300,25 @@ fn an_empty_object_is_an_answer() {
 
     assert_eq!(house.ask(&Ask::chat("raw-x")).text(), "{}");
 }
+
+/// Row 49: there is no WebSocket here, and whoever asks for one is told so, not switched and not
+/// forwarded; the connection is of use for what there is.
+#[test]
+fn fault_49_a_websocket_is_refused_and_its_connection_goes_on() {
+    let house = House::open(&["plain"]);
+    let mut client = house.client();
+    let upgrade = Ask::get("/v1/realtime?model=test/plain")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+
+    client.send(&upgrade.bytes());
+    let refused = client.reply();
+    client.send(&Ask::chat("plain").bytes());
+    let served = client.reply();
+
+    assert_eq!((refused.status, refused.refusal().as_str()), (404, "route_not_found"));
+    assert_eq!(served.status, 200);
+    assert_eq!(house.vendor.log().len(), 1, "only the chat was forwarded");
+}

@@ -194,6 +194,40 @@ fn t074_a_token_limit_reserves_what_may_be_used_and_settles_with_what_was() {
     assert_eq!(never.header("x-should-retry"), Some("false"));
 }
 
+/// Checklist 127 to 131: the metrics say how often each rule held, and how often it refused.
+#[test]
+fn the_metrics_say_how_often_each_rule_held_and_refused() {
+    let house = house(
+        json!([{"id": "two", "when": {"models": ["test/open"]}, "limit_to": 2,
+            "unit": "requests_per_hour"}]),
+        &[],
+    );
+    let budget = json!({"type": "gateway-budget-config", "rules": [
+        {"id": "tokens", "limit_to": 100, "unit": "tokens_per_day",
+            "when": {"models": ["test/raw-counted"]}}]});
+    manifest::write(house.gateway.manifests.path(), "budget", &budget);
+    house.gateway.get_metrics_until("weir_config_version 2");
+    house.teach("counted", counted(60, 40));
+    let counted = bounded("raw-counted", 1);
+
+    let statuses = [Ask::chat("open"), Ask::chat("open"), Ask::chat("open"), Ask::chat("plain")]
+        .map(|ask| house.ask(&ask).status);
+    assert_eq!(statuses, [200, 200, 429, 200]);
+    assert_eq!((house.ask(&counted).status, house.ask(&counted).status), (200, 429));
+    house.receipts(6);
+
+    let last = "ai_gateway_budget_usage{ruleId=\"tokens\",period=\"tokens_per_day\"} 100";
+    let metrics = house.gateway.get_metrics_until(last);
+    for row in [
+        "ai_gateway_rate_limit_nominated_total{ruleId=\"two\"} 3",
+        "ai_gateway_rate_limit_applied_total{ruleId=\"two\"} 1",
+        "ai_gateway_budget_nominated_total{ruleId=\"tokens\"} 2",
+        "ai_gateway_budget_applied_total{ruleId=\"tokens\"} 1",
+    ] {
+        assert!(metrics.contains(row), "{row}: {metrics}");
+    }
+}
+
 /// T060: a vendor that reports nothing is no way around a limit.
 #[test]
 fn t060_where_no_usage_is_reported_an_estimate_counts() {

@@ -10,6 +10,7 @@ use harness::{
     manifest, stream, vendor,
 };
 use serde_json::{Value, json};
+use std::net::TcpListener;
 
 /// A house with the usual account and one of Anthropic's type, `claude`, at the same vendor.
 fn house() -> House {
@@ -408,4 +409,27 @@ fn the_loose_manner_puts_thinking_in_front_of_the_text() {
     assert_eq!(content[0]["type"], "thinking");
     assert!(content[0]["signature"].is_string());
     assert_eq!(content[1]["type"], "text");
+}
+
+/// Row 47: an address that a client writes is words to us, wherever it points; whoever is told of
+/// it fetches it or not.
+#[test]
+fn fault_47_the_address_of_an_image_is_handed_on_and_never_visited() {
+    let house = house();
+    let private = TcpListener::bind("127.0.0.1:0").expect("a port");
+    private.set_nonblocking(true).expect("a listener");
+    let address = private.local_addr().expect("an address");
+    for url in [format!("http://{address}/x.png"), "http://169.254.169.254/latest".to_owned()] {
+        let image = json!({"type": "image_url", "image_url": {"url": url}});
+        let content = json!([{"type": "text", "text": "What is this?"}, image]);
+        let said = json!({"messages": [{"role": "user", "content": content}]});
+
+        for model in ["claude/claude-sonnet-4-5", "test/plain"] {
+            assert_eq!(house.ask(&chat(model, said.clone())).status, 200, "{model}");
+            let seen = house.vendor.log().pop().expect("it was asked");
+            assert!(String::from_utf8_lossy(&seen.body).contains(&url), "{model}");
+        }
+    }
+    let visited = private.accept().map(|_| ());
+    assert_eq!(visited.map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock));
 }

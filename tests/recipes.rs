@@ -152,6 +152,7 @@ fn explain_says_what_a_recipe_does_with_a_request() {
 limits:
   reviews  5 requests per minute  holds
   all      9 tokens per day       comes too late
+budgets: none
 "
     );
     let canary = explain(&["prod/chat"]);

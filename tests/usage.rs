@@ -176,3 +176,122 @@ fn my_usage_is_ones_own() {
     assert_eq!(robot["matched"], json!([]));
     assert_eq!(house.ask(&Ask::get(&path).key("no-such-key")).status, 401);
 }
+
+fn put(house: &House, key: &str, body: &Value) -> Reply {
+    let mut request = Ask::post(PATH, body.to_string()).key(key);
+    request.method = "PUT".into();
+    ask(house, request)
+}
+
+fn delete(house: &House, key: &str, name: &str) -> Reply {
+    let mut request = Ask::get(&format!("{PATH}/{name}")).key(key);
+    request.method = "DELETE".into();
+    ask(house, request)
+}
+
+fn said(reply: &Reply) -> String {
+    reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Checklist 147: a budget that is put is in force when the answer comes, is a file beside the
+/// others, survives a restart, and goes when it is deleted.
+#[test]
+fn a_budget_that_is_put_is_obeyed_at_once_and_kept_until_it_is_deleted() {
+    let mut house = house();
+    let budget = |dollars: f64| {
+        json!({"type": "tenant-budget-config", "name": "put here",
+        "limits": {"cost_per_day": dollars}, "applies_to": {"type": "aggregate"},
+        "mode": "enforce"})
+    };
+    let body = harness::client::chat_body("raw-priced", r#","max_tokens":1"#);
+    let call = Ask::post("/v1/chat/completions", body);
+
+    // Only thought of, it changes nothing.
+    let dry = put(&house, KEY, &json!({"manifest": budget(0.0), "dryRun": true}));
+    assert_eq!((dry.status, &dry.json()["dryRun"]), (200, &json!(true)));
+    assert_eq!(ask(&house, Ask::get(&format!("{PATH}/put%20here")).key(KEY)).status, 404);
+    assert_eq!(house.ask(&call).status, 200);
+
+    let made = put(&house, KEY, &json!({"manifest": budget(0.0)}));
+    assert_eq!((made.status, &made.json()["data"]["name"]), (200, &json!("put here")));
+    let refused = house.ask_until(&call, |reply| reply.status == 429);
+    assert!(refused.text().contains("put here"), "{}", refused.text());
+    let one = ask(&house, Ask::get(&format!("{PATH}/put%20here")).key(KEY)).json();
+    assert_eq!(one["manifest"], budget(0.0));
+    assert_eq!(one["managed_here"], true);
+    let config = house.gateway.manifests.path().to_str().expect("UTF-8").to_owned();
+    let (code, output, _) = harness::gateway::run(&["check", "--config", &config]);
+    assert_eq!(code, Some(0), "{output}");
+
+    let more = put(&house, KEY, &json!({"manifest": budget(9.0)}));
+    assert_eq!(more.status, 200);
+    house.ask_until(&call, |reply| reply.status == 200);
+    house.gateway.terminate();
+    house.gateway.exit();
+    let data = house.gateway.take_data();
+    let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
+    house.gateway = Gateway::start_on(folder, data, &[]);
+    let one = ask(&house, Ask::get(&format!("{PATH}/put%20here")).key(KEY)).json();
+    assert_eq!(one["manifest"]["limits"]["cost_per_day"], 9.0);
+
+    assert_eq!(delete(&house, KEY, "put%20here").status, 204);
+    assert_eq!(ask(&house, Ask::get(&format!("{PATH}/put%20here")).key(KEY)).status, 404);
+    assert_eq!(delete(&house, KEY, "put%20here").status, 404);
+}
+
+#[test]
+fn a_budget_that_cannot_be_obeyed_or_stands_elsewhere_is_refused_with_words() {
+    let house = house();
+    let each = json!({"type": "tenant-budget-config", "name": "each", "mode": "audit",
+        "limits": {"cost_per_day": 1}, "applies_to": {"type": "aggregate"}});
+    let mut bad = each.clone();
+    (bad["name"], bad["mode"]) = (json!("bad"), json!("shout"));
+    for (body, status, words) in [
+        (json!({"manifest": each}), 409, "stands in budget-1.yaml"),
+        (json!({"manifest": bad}), 400, "soft_enforce"),
+        (json!({"manifest": {"type": "gateway-budget-config", "name": "x"}}), 400, "\"type\""),
+        (json!({"manifest": {"type": "team-budget-config"}}), 400, "\"name\""),
+        (json!({"budget": {}}), 400, "manifest"),
+    ] {
+        let refused = put(&house, KEY, &body);
+        assert_eq!(refused.status, status, "{body}: {}", refused.text());
+        assert!(said(&refused).contains(words), "{words}: {}", said(&refused));
+    }
+    assert_eq!(delete(&house, KEY, "each").status, 409);
+    assert_eq!(delete(&house, KEY, "rule").status, 404, "a rule is no document");
+    let one = ask(&house, Ask::get(&format!("{PATH}/each")).key(KEY)).json();
+    assert_eq!((&one["mode"], &one["managed_here"]), (&json!("enforce"), &json!(false)));
+}
+
+/// Checklist 146: whoever manages a team writes its budgets, and no others.
+#[test]
+fn a_manager_writes_the_budgets_of_his_team_and_no_others() {
+    let house = house();
+    let team = json!({"type": "team", "name": "field", "members": [],
+        "managers": ["outsider@example.com"]});
+    manifest::write(house.gateway.manifests.path(), "field", &team);
+    house.gateway.get_metrics_until("weir_config_version 2");
+    let budget = |kind: &str, name: &str, team: &str| {
+        let mut budget = json!({"type": kind, "name": name, "mode": "audit",
+            "limits": {"cost_per_day": 1}, "applies_to": {"type": "aggregate"}});
+        if !team.is_empty() {
+            budget["team_name"] = team.into();
+        }
+        json!({"manifest": budget})
+    };
+
+    let own = budget("team-budget-config", "field-day", "field");
+    assert_eq!(put(&house, KEY_OUTSIDER, &own).status, 200);
+    for other in [
+        budget("tenant-budget-config", "all", ""),
+        budget("team-budget-config", "core-day", "core"),
+        // Another's by its name.
+        budget("team-budget-config", "each", "field"),
+    ] {
+        assert_eq!(put(&house, KEY_OUTSIDER, &other).status, 403, "{other}");
+    }
+    assert_eq!(put(&house, KEY_BILLING, &own).status, 403);
+    assert_eq!(put(&house, "nobodys-key", &own).status, 401);
+    assert_eq!(delete(&house, KEY_OUTSIDER, "each").status, 403);
+    assert_eq!(delete(&house, KEY_OUTSIDER, "field-day").status, 204);
+}

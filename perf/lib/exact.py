@@ -65,11 +65,12 @@ def take_turns(clients, scenario, turns):
 
 
 def calls_in_step(work, vendor, turns=50):
-    """System calls a chat-1k request on epoll: of so many turns more, so that the start is not counted."""
+    """System calls a chat-1k request of the core's thread on epoll: of so many turns more, so that neither
+    the start is counted nor what other threads do by the clock."""
     child, base = house.start_weir(work, vendor, "epoll", load.MODELS)
     clients = connect(base)
     take_turns(clients, "chat-1k", TURNS_BEFORE)
-    total = load.traced(child, lambda: take_turns(clients, "chat-1k", turns))
+    total = load.traced(child, lambda: take_turns(clients, "chat-1k", turns), "core-0")
     for client in clients:
         client.close()
     house.stop(child)

@@ -170,6 +170,13 @@ def family(pid):
     return pids
 
 
+def thread_of(pid, name):
+    """The id of a process's only thread of this name."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    [found] = [task.name for task in tasks if (task / "comm").read_text().strip() == name]
+    return int(found)
+
+
 def cpu_ns(pid):
     """Nanoseconds on a core, of this process and its children."""
     tasks = (task for one in family(pid) for task in pathlib.Path(f"/proc/{one}/task").iterdir())

@@ -29,7 +29,7 @@ TRANSLATED = {
     "gemini-sse": SCENARIOS["sse-one-write"],
 }
 ACCOUNTS = {"anthropic": "claude/", "gemini": "goog/"}
-# What is counted exactly, and not compared with nginx, which has no policy and translates nothing.
+# What is counted exactly; beside nginx, which has no policy and translates nothing, it stands in steps of its own.
 EXACT = SCENARIOS | {WITH_POLICY: SCENARIOS["chat-1k"]} | TRANSLATED
 # Those of loadtest/scenarios, too.
 MODELS = sorted({model for model, *_ in SCENARIOS.values()} | {"paced250x50", "paced32x1"})
@@ -46,6 +46,7 @@ def wrk(base, name, scenario, seconds):
     model, size, streams, connections, _ = EXACT[scenario]
     environment = os.environ | {
         "PERF_MODEL": prefix(name, scenario) + model, "PERF_BYTES": str(size), "PERF_STREAM": "1" if streams else "0",
+        "PERF_METADATA": json.dumps(policy.METADATA) if scenario == WITH_POLICY else "",
     }  # fmt: skip
     command = ["taskset", "-c", str(house.AROUND), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     command += ["-s", str(house.ROOT / "perf/chat.lua"), base + "/v1/chat/completions"]
@@ -103,11 +104,11 @@ def answer(client, is_stream):
         sys.exit(read.decode(errors="replace"))
 
 
-def traced(child, work):
-    """System calls of a process while `work` is done."""
+def traced(child, work, thread=None):
+    """System calls of a process, or of its thread of this name, while `work` is done."""
     with tempfile.NamedTemporaryFile("r") as counted:
-        command = ["strace", "-c", "-f", "-o", counted.name]
-        for pid in house.family(child.pid):
+        command = ["strace", "-c", *([] if thread else ["-f"]), "-o", counted.name]
+        for pid in [house.thread_of(child.pid, thread)] if thread else house.family(child.pid):
             command += ["-p", str(pid)]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         house.started.append(tracer)

@@ -15,14 +15,15 @@ def quartiles(values):
     return middle, low, high
 
 
-def proxies(work, vendor, options, conf="nginx.conf", more=()):
+def proxies(work, vendor, options, conf="nginx.conf", more=(), has_policy=False):
     """The proxies that are asked for, each with its process and its base URL."""
     wanted, found = options.only.split(","), {}
     if "nginx" in wanted:
         found["nginx"] = house.start_nginx(work, vendor, conf)
     for driver in ["epoll", "io-uring"]:
         if f"weir-{driver}" in wanted:
-            found[f"weir-{driver}"] = house.start_weir(work, vendor, driver, load.MODELS, more=more)
+            started = house.start_weir(work, vendor, driver, load.MODELS, more=more, has_policy=has_policy)
+            found[f"weir-{driver}"] = started
     return found
 
 
@@ -65,6 +66,13 @@ def cpu(work, options):
     found = proxies(work, vendor, options)
     for scenario in options.scenario.split(","):
         report(scenario, closed_loop(options, found, scenario), parts=load.SCENARIOS[scenario][4])
+
+
+def ruled(work, options):
+    """The gateway obeys 50 routing rules, 50 limits and 20 budgets; nginx has none."""
+    _, vendor = house.start_vendor(work)
+    found = proxies(work, vendor, options, has_policy=True)
+    report(load.WITH_POLICY, closed_loop(options, found, load.WITH_POLICY))
 
 
 def tls(work, options):

@@ -12,6 +12,7 @@ PROXIES = ratio.PROXIES
 ALL = {
     "cpu": ratio.cpu,
     "tls": ratio.tls,
+    "policy": ratio.ruled,
     "syscalls": ratio.syscalls,
     "instructions": exact.instructions,
     "latency": loaded.latency,

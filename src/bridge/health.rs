@@ -115,6 +115,15 @@ impl Board {
     pub fn place(&self, key: u64) -> Option<Place> {
         let key = key.max(1);
         let home = usize::try_from(key % TARGETS_MAX as u64).unwrap_or_default();
+        if self.keys[home].load(Ordering::Relaxed) == key {
+            return Some(Place(u16::try_from(home).unwrap_or_default()));
+        }
+        self.search(key, home)
+    }
+
+    /// The place of a key that may not be at its home.
+    #[cold]
+    fn search(&self, key: u64, home: usize) -> Option<Place> {
         (home..TARGETS_MAX).chain(0..home).find_map(|at| {
             let is_own = match self.keys[at].load(Ordering::Relaxed) {
                 0 => {

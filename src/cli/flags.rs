@@ -77,6 +77,15 @@ pub struct Explain {
     /// A header of the request, for sessions; may be given again
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub header: Vec<(String, String)>,
+    /// Say what is left of limits and budgets, by the receipts that a gateway keeps here
+    #[arg(long, value_name = "DIR", conflicts_with = "admin")]
+    pub data_dir: Option<PathBuf>,
+    /// Say what is left of them at a running gateway, by its admin port, e.g. http://127.0.0.1:9090
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    /// An admin's token for it
+    #[arg(long, env = "WEIR_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
     /// As JSON
     #[arg(long)]
     pub json: bool,

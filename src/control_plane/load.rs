@@ -2,6 +2,7 @@
 
 use crate::{
     control_plane::{
+        edit::{self, Change},
         secrets::SecretSource,
         source::folder::{self, FileText},
     },
@@ -110,6 +111,27 @@ pub fn load_next(
     previous: &Previous,
 ) -> Result<Loaded, Rejected> {
     let texts = folder::read(path).map_err(|problems| Rejected { problems, digest: None })?;
+    load_texts((path, texts), secrets, now, previous)
+}
+
+/// The same as it would be with a file changed.
+pub(super) fn rehearse(
+    path: &Path,
+    change: &Change,
+    secrets: &SecretSource,
+    now: UnixMillis,
+    previous: &Previous,
+) -> Result<Loaded, Rejected> {
+    let texts = folder::read(path).map_err(|problems| Rejected { problems, digest: None })?;
+    load_texts((path, edit::alter(texts, change)), secrets, now, previous)
+}
+
+fn load_texts(
+    (path, texts): (&Path, Vec<FileText>),
+    secrets: &SecretSource,
+    now: UnixMillis,
+    previous: &Previous,
+) -> Result<Loaded, Rejected> {
     let (documents, mut problems) = understand(&texts);
     let names = secret_ref::named(documents.iter().map(|document| &document.tree));
     let resolved = secrets.resolve(&names);

@@ -9,7 +9,8 @@ use crate::{
         weather::Weather,
     },
     control_plane::{
-        load::{Loaded, Machine, Previous, Rejected, load_again, load_next, now},
+        edit::{self, Edit, EditFault, Edits, Written},
+        load::{Loaded, Machine, Previous, Rejected, load_again, load_next, now, rehearse},
         resolver::{self, Answer, Place},
         secrets::SecretSource,
         status::ConfigStatus,
@@ -34,7 +35,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, mpsc},
     task::{JoinSet, spawn_blocking},
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -61,6 +62,7 @@ pub struct Publisher {
     digest_refused: Option<[u8; 32]>,
     stamp: [u8; 32],
     refreshes: JoinSet<Vec<Answer>>,
+    edits: (Edits, mpsc::Receiver<Edit>),
 }
 
 /// What was read, to be compiled again.
@@ -119,6 +121,7 @@ impl Publisher {
             // Unlike any: what changed since `load` is found by the first look.
             stamp: [0; 32],
             refreshes: JoinSet::new(),
+            edits: edit::lane(),
         }
     }
 
@@ -136,6 +139,12 @@ impl Publisher {
     #[must_use]
     pub fn trigger(&self) -> Trigger {
         self.trigger.clone()
+    }
+
+    /// Where budgets are written while it runs.
+    #[must_use]
+    pub fn edits(&self) -> Edits {
+        self.edits.0.clone()
     }
 
     /// Runs until `shutdown` is ready.
@@ -163,6 +172,7 @@ impl Publisher {
                 _ = refresh.tick() => self.refresh(),
                 () = self.tokens.changed() => self.renew().await,
                 Some(Ok(answers)) = self.refreshes.join_next() => self.adopt(answers),
+                Some(edit) = self.edits.1.recv() => self.edit(edit).await,
             }
         }
     }
@@ -199,10 +209,7 @@ impl Publisher {
         // Looked at before it is read: a change in between is found by the next look.
         let stamp = self.look().await;
         let (path, secrets) = (self.path.clone(), self.secrets.clone());
-        let version = self.snapshot.version + 1;
-        self.machine.tokens = self.tokens.credentials(now());
-        let known_secrets = self.secrets_named.clone();
-        let previous = Previous { version, known_secrets, machine: self.machine.clone() };
+        let previous = self.previous();
         let load = move || load_next(&path, &secrets, now(), &previous);
         let outcome = spawn_blocking(load).await.unwrap_or_else(|_| Err(panicked()));
         match outcome {
@@ -210,6 +217,48 @@ impl Publisher {
             Err(rejected) => self.refuse(rejected),
         }
         self.stamp = stamp;
+    }
+
+    /// What the next snapshot must know of this one.
+    fn previous(&mut self) -> Previous {
+        self.machine.tokens = self.tokens.credentials(now());
+        Previous {
+            version: self.snapshot.version + 1,
+            known_secrets: self.secrets_named.clone(),
+            machine: self.machine.clone(),
+        }
+    }
+
+    async fn edit(&mut self, edit: Edit) {
+        let Edit { wish, subject, told } = edit;
+        let outcome =
+            match edit::plan(&wish, subject.as_deref(), &self.source.documents, &self.path) {
+                Ok(Some(change)) => self.change(change).await,
+                Ok(None) => Ok(()),
+                Err(fault) => Err(fault),
+            };
+        let written: Result<Vec<Written>, EditFault> =
+            outcome.map(|()| edit::list(&self.source.documents));
+        // Who asked may have left.
+        let _ = told.send(written);
+    }
+
+    /// Changes a file if all can be obeyed with it, and obeys it.
+    async fn change(&mut self, change: edit::Change) -> Result<(), EditFault> {
+        let (path, secrets) = (self.path.clone(), self.secrets.clone());
+        let (previous, is_dry) = (self.previous(), change.is_dry);
+        let make = move || {
+            let rehearsed = rehearse(&path, &change, &secrets, now(), &previous);
+            let refused = |rejected: Rejected| EditFault::Refused(rejected.problems);
+            rehearsed.map_err(refused)?;
+            if is_dry { Ok(()) } else { change.make(&path).map_err(EditFault::Disk) }
+        };
+        let made = spawn_blocking(make).await;
+        made.unwrap_or_else(|_| Err(EditFault::Refused(panicked().problems)))?;
+        if !is_dry {
+            self.reload().await;
+        }
+        Ok(())
     }
 
     async fn publish(&mut self, loaded: Loaded) {
@@ -240,10 +289,8 @@ impl Publisher {
 
     /// A snapshot for the tokens that there are now; nothing else is different in it.
     async fn renew(&mut self) {
-        self.machine.tokens = self.tokens.credentials(now());
-        let version = self.snapshot.version + 1;
-        let known_secrets = self.secrets_named.clone();
-        let previous = Previous { version, known_secrets, machine: self.machine.clone() };
+        let previous = self.previous();
+        let version = previous.version;
         let Some(compiled) = compile_again(&self.source, previous).await else {
             tracing::error!("what was obeyed cannot be compiled again");
             return;

@@ -20,12 +20,14 @@ use crate::{
         descriptor,
         handover::{self, Mark, Parcel, Sharing},
         http2::vendor::Uplinks,
+        newest::Newest,
         peer::Peer,
         quota::Quota,
         request_id::RequestId,
         targets::Targets,
         trail::Ledger,
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
+        verdicts::Verdicts,
     },
     lexicon::{
         settings::{Driver, Settings},
@@ -90,6 +92,7 @@ pub struct Core {
     pub body_memory: BodyMemory,
     pub sharing: Sharing,
     pub targets: Targets,
+    pub verdicts: RefCell<Verdicts>,
     pub doors: Arc<Vec<Vec<Door>>>,
     /// Connections that are being told that they are too many.
     pub refused: Cell<usize>,
@@ -104,14 +107,6 @@ pub struct Core {
     request_ids: Cell<[u64; 2]>,
     is_draining: Cell<bool>,
     last_one_out: RefCell<Option<Waker>>,
-}
-
-/// The newest value of a lane, as this core adopted it. It is counted by the core alone: an
-/// exchange that holds it touches no cache line of another core.
-#[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
-struct Newest<T> {
-    receiver: lane::Receiver<T>,
-    value: Rc<Arc<T>>,
 }
 
 /// The certificates that this core showed last.
@@ -275,6 +270,7 @@ impl Core {
         let targets = Targets::new(setup.quota.0, setup.board, low.rotate_left(32) ^ high);
         let core = Self {
             targets,
+            verdicts: RefCell::default(),
             departures: Rc::new(Departures::new()?),
             pulse,
             ledger: Ledger {
@@ -479,21 +475,5 @@ impl Core {
             Poll::Pending
         })
         .await;
-    }
-}
-
-impl<T: Default> Newest<T> {
-    fn new(receiver: lane::Receiver<T>) -> Self {
-        Self { receiver, value: Rc::new(Arc::new(T::default())) }
-    }
-}
-
-impl<T> Newest<T> {
-    #[expect(clippy::redundant_allocation, reason = "the Rc spares an atomic count a request")]
-    fn look(&mut self) -> Rc<Arc<T>> {
-        if let Some(newest) = self.receiver.changed() {
-            self.value = Rc::new(newest);
-        }
-        Rc::clone(&self.value)
     }
 }

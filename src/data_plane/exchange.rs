@@ -16,7 +16,9 @@ use crate::{
         stage::{
             admit, ask,
             attempt::{self, Judged, Tries},
-            decode, directives, parse,
+            decode,
+            directives::{self, Directives},
+            parse,
             relay::{self, Talk},
             respond, route,
             translate::{self, Said, Unsaid},
@@ -24,14 +26,14 @@ use crate::{
         trail::Trail,
         upstream::call,
     },
-    dialect::pivot::part::Dialect,
+    dialect::{openai_chat::request::Ask, pivot::part::Dialect},
     lexicon::{
         fault::Fault,
         ids::SubjectId,
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
-    policy::metadata,
+    policy::metadata::Pairs,
     snapshot::Snapshot,
     wire::headers,
 };
@@ -137,11 +139,7 @@ async fn converse<'s>(
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
-    let metadata = metadata::merge(directives.metadata(), &snapshot.caller(subject).metadata);
-    trail.admit(&metadata)?;
-    let routed = route::Routed { subject, ask: &ask, from: request, metadata: &metadata };
-    let plan = route::plan(core, snapshot, &routed)?;
-    admit::admit(snapshot, &admit::Request::of(subject, &ask, request, &metadata), trail)?;
+    let plan = decide(core, (snapshot, subject), (&ask, request), &directives, trail)?;
     core.rehearse(&ask.model);
 
     let mut tries = Tries::new(snapshot, plan, &directives);
@@ -186,6 +184,29 @@ async fn converse<'s>(
             Judged::Again(Some(moment)) => Box::pin(attempt::pause(moment, downlink)).await?,
         }
     }
+}
+
+/// What policy decides: which targets answer, once there is room for the request.
+fn decide<'s>(
+    core: &Core,
+    (snapshot, subject): (&'s Snapshot, SubjectId),
+    (ask, from): (&Ask<'_>, &Request<'_>),
+    directives: &Directives<'_>,
+    trail: &mut Trail<'s>,
+) -> Result<route::Plan<'s>, Refused> {
+    let mut verdicts = core.verdicts.borrow_mut();
+    let known = verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
+    let known = known.as_ref();
+    let metadata = known.map_or_else(Pairs::new, |known| known.metadata());
+    trail.admit(&metadata)?;
+    let (metadata, rules) = (&metadata[..], known.map(|known| &**known));
+    let routed = route::Routed { subject, ask, from, metadata, known: rules };
+    let plan = route::plan(core, snapshot, &routed)?;
+    if let Some(known) = known {
+        let asked = admit::Asked { ask, body: from.body, plan: &plan, known };
+        admit::admit(snapshot, &asked, trail)?;
+    }
+    Ok(plan)
 }
 
 /// Say no where nothing was said, and decide what becomes of the connection.

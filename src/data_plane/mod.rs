@@ -1,9 +1,10 @@
 //! One thread a core: from a client's bytes to a model's and back.
 //!
 //! Start at `exchange.rs`, the page that the rest serves. `stage/` holds its steps, `upstream/`
-//! the way to a target; `connection.rs` is what stands around an exchange, `core.rs` what stands
-//! around all. `listener.rs` and `accept.rs` are the doors, `handover.rs` moves connections between
-//! cores by the rule in `balance.rs`.
+//! the way to a target; `verdicts.rs` remembers what policy says of requests that are alike.
+//! `connection.rs` is what stands around an exchange, `core.rs` what stands around all.
+//! `listener.rs` and `accept.rs` are the doors, `handover.rs` moves connections between cores by
+//! the rule in `balance.rs`.
 //!
 //! **Invariants**: nothing here is `Send` after a core has begun, nothing is locked in steady
 //! state, nothing blocks, nothing calls a database or resolves a name. No floor above knows an I/O
@@ -30,6 +31,7 @@ mod inbound;
 mod keys;
 mod link;
 mod local;
+mod newest;
 mod peer;
 mod quota;
 mod request_id;
@@ -37,6 +39,7 @@ mod stage;
 mod targets;
 mod trail;
 mod upstream;
+mod verdicts;
 
 #[cfg(test)]
 mod sizes;

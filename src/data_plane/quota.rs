@@ -8,15 +8,18 @@ use crate::{
         node::Node,
         share::{Handle, Share},
     },
-    data_plane::clock::Clock,
+    data_plane::{clock::Clock, verdicts::Known},
     lexicon::{
-        meter::{MeterKey, NodeMillis, Now, Window},
+        meter::{ByKey, MeterKey, NodeMillis, Now, Window},
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::{calendar::Calendar, limit::Counts},
+    policy::{
+        calendar::Calendar,
+        limit::{Counts, Lines},
+    },
 };
-use std::{collections::HashMap, num::NonZero, sync::Arc};
+use std::{num::NonZero, rc::Rc, sync::Arc};
 
 /// Bytes of a body that make a token, about, until a model's own reports say better.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -25,7 +28,7 @@ const OUTPUT_TOKENS: u64 = 256;
 /// A model's newest report weighs one part in so many.
 const REPORTS: u64 = 8;
 /// Models whose reports are remembered; a catalogue has some hundred in use.
-const MODELS_MAX: usize = 10_000;
+const MODELS_MAX: u32 = 10_000;
 /// Ratios are kept in parts of this.
 const UNIT: u64 = 1 << 16;
 
@@ -37,7 +40,9 @@ pub struct Quota {
     ahead_ns: i64,
     passes: Vec<Pass>,
     free: Vec<usize>,
-    estimates: HashMap<MeterKey, Estimate>,
+    /// By model, indexes into `estimates`.
+    models: ByKey<u32>,
+    estimates: Vec<Estimate>,
     calendar: Calendar,
 }
 
@@ -58,18 +63,17 @@ impl PassId {
 }
 
 /// What was taken for one exchange.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Pass {
     charges: Vec<Charge>,
     /// Which of them is the rate limit's.
     limit_at: Option<usize>,
-    model: MeterKey,
+    /// What it was taken by.
+    known: Option<Rc<Known>>,
+    /// What its model has taught.
+    estimate_at: Option<u32>,
     /// Headers that a refused client is told.
     told: Vec<u8>,
-    /// What clients are told of the rate limit.
-    limit: Vec<u8>,
-    /// The budgets that count it, as JSON strings with commas between.
-    budgets: Vec<u8>,
     bound: Option<Bound>,
 }
 
@@ -105,11 +109,9 @@ pub struct Spent {
     pub bytes_in: u64,
 }
 
-/// The limit that an exchange is held to, as its client is told of it.
+/// How a client stands with its rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    pub counts: Counts,
-    pub limit: u64,
     pub left: u64,
     /// Until all of it is free again, if nobody asks.
     pub reset_ms: u64,
@@ -138,7 +140,8 @@ impl Quota {
             ahead_ns: 0,
             passes: Vec::new(),
             free: Vec::new(),
-            estimates: HashMap::new(),
+            models: ByKey::default(),
+            estimates: Vec::new(),
             calendar: Calendar::at(clock.wall()),
         };
         quota.keep_time(clock);
@@ -168,8 +171,9 @@ impl Quota {
 
     /// Tokens that a request will take: of its body by what this model's reports say of bytes, of
     /// its answer by what it asks for at most, else by the model's recent answers.
-    pub fn estimate(&self, model: MeterKey, body_bytes: u64, output_max: Option<u64>) -> Tokens {
-        let learned = self.estimates.get(&model);
+    pub fn estimate(&self, pass: &PassId, body_bytes: u64, output_max: Option<u64>) -> Tokens {
+        let at = self.passes[pass.place()].estimate_at;
+        let learned = at.and_then(|at| self.estimates.get(at as usize));
         let input = learned.map_or(body_bytes.div_ceil(BYTES_PER_TOKEN), |learned| {
             body_bytes.saturating_mul(learned.tokens_per_byte).div_ceil(UNIT)
         });
@@ -183,19 +187,18 @@ impl Quota {
         &self.calendar
     }
 
-    /// An empty Pass for a request to this model.
-    pub fn open(&mut self, model: MeterKey) -> PassId {
+    /// An empty Pass for a request of which this is known.
+    pub fn open(&mut self, known: &Rc<Known>) -> PassId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.passes.push(Pass::default());
             self.passes.len() - 1
         });
         let pass = &mut self.passes[id];
         debug_assert!(pass.charges.is_empty());
-        pass.model = model;
         (pass.limit_at, pass.bound) = (None, None);
         pass.told.clear();
-        pass.limit.clear();
-        pass.budgets.clear();
+        pass.estimate_at = self.models.get(&known.verdict.model_key).copied();
+        pass.known = Some(Rc::clone(known));
         PassId::of(id)
     }
 
@@ -209,33 +212,16 @@ impl Quota {
         self.passes[pass.place()].charges.push(charge);
     }
 
-    /// The same of the rate limit's, with what clients are told of it: a member of an object.
-    pub fn note_limit(&mut self, pass: &PassId, charge: Charge, applied: &str) {
+    /// The same of the rate limit's.
+    pub fn note_limit(&mut self, pass: &PassId, charge: Charge) {
         let pass = &mut self.passes[pass.place()];
-        pass.limit.clear();
-        pass.limit.extend_from_slice(applied.as_bytes());
         pass.limit_at = Some(pass.charges.len());
         pass.charges.push(charge);
     }
 
-    /// Remember that a budget counts it, once.
-    pub fn name_budget(&mut self, pass: &PassId, id_json: &str) {
-        let names = &mut self.passes[pass.place()].budgets;
-        let is_known = names.ends_with(id_json.as_bytes());
-        if is_known || names.len() + id_json.len() > BUDGETS_BYTES_MAX {
-            return;
-        }
-        if !names.is_empty() {
-            names.push(b',');
-        }
-        names.extend_from_slice(id_json.as_bytes());
-    }
-
-    /// What clients are told of its rate limit, a member of an object; and the budgets that count
-    /// it, as JSON strings with commas between.
-    pub fn applied(&self, pass: &PassId) -> (&[u8], &[u8]) {
-        let pass = &self.passes[pass.place()];
-        (&pass.limit, &pass.budgets)
+    /// What clients are told of its limit and budgets: members of an object.
+    pub fn applied(&self, pass: &PassId) -> &[u8] {
+        self.passes[pass.place()].known.as_ref().map_or(&[], |known| &known.verdict.applied)
     }
 
     /// How long its answers may be; none where nothing holds them.
@@ -256,7 +242,6 @@ impl Quota {
         let pass = &mut self.passes[pass.place()];
         pass.charges = charges;
         pass.limit_at = None;
-        pass.budgets.clear();
     }
 
     fn refund(&mut self, charge: &Charge, now: NodeMillis) {
@@ -266,23 +251,22 @@ impl Quota {
         }
     }
 
-    /// How the client stands with the rate limit of its Pass.
-    pub fn standing(&self, pass: &PassId) -> Option<Standing> {
+    /// How the client stands with the rate limit of its Pass, and how it is told of it.
+    pub fn standing(&self, pass: &PassId) -> Option<(&Lines, Standing)> {
         let pass = &self.passes[pass.place()];
         let charge = &pass.charges[pass.limit_at?];
         let meter = self.share.meter(charge.meter);
-        Some(Standing {
-            counts: charge.counts,
-            limit: meter.limit(),
+        let standing = Standing {
             left: self.share.left(charge.meter).min(meter.limit()),
             reset_ms: reset_ms(meter.window(), charge.at),
-        })
+        };
+        Some((&pass.known.as_ref()?.verdict.lines, standing))
     }
 
     /// The exchange is over: what it used is spent, the rest comes back.
     pub fn settle(&mut self, pass: PassId, spent: &Spent, now: NodeMillis) {
         let own = &mut self.passes[pass.place()];
-        let model = own.model;
+        let (known, estimate_at) = (own.known.take(), own.estimate_at);
         let mut charges = std::mem::take(&mut own.charges);
         let tokens = spent.usage.input_tokens.saturating_add(spent.usage.output_tokens);
         for charge in charges.drain(..) {
@@ -304,24 +288,35 @@ impl Quota {
         }
         self.passes[pass.place()].charges = charges;
         self.free.push(pass.place());
-        if spent.usage_is_reported {
-            self.learn(model, spent);
+        if let Some(known) = known.filter(|_| spent.usage_is_reported) {
+            self.learn(known.verdict.model_key, estimate_at, spent);
         }
     }
 
-    fn learn(&mut self, model: MeterKey, spent: &Spent) {
-        if self.estimates.len() >= MODELS_MAX && !self.estimates.contains_key(&model) {
-            return;
-        }
+    fn learn(&mut self, model: MeterKey, estimate_at: Option<u32>, spent: &Spent) {
         let seen = Estimate {
             tokens_per_byte: spent.usage.input_tokens.saturating_mul(UNIT) / spent.bytes_in.max(1),
             output_tokens: spent.usage.output_tokens,
         };
-        let known = self.estimates.entry(model).or_insert(seen);
+        let at = estimate_at.or_else(|| self.models.get(&model).copied());
+        let known = at.and_then(|at| self.estimates.get_mut(at as usize));
+        let Some(known) = known else { return self.meet(model, seen) };
         let blend =
             |old: u64, new: u64| (old.saturating_mul(REPORTS - 1).saturating_add(new)) / REPORTS;
         known.tokens_per_byte = blend(known.tokens_per_byte, seen.tokens_per_byte).max(1);
         known.output_tokens = blend(known.output_tokens, seen.output_tokens).max(1);
+    }
+
+    /// A model has answered for the first time.
+    #[cold]
+    fn meet(&mut self, model: MeterKey, seen: Estimate) {
+        if let Some(at) = u32::try_from(self.estimates.len()).ok().filter(|at| *at < MODELS_MAX) {
+            self.models.insert(model, at);
+            self.estimates.push(Estimate {
+                tokens_per_byte: seen.tokens_per_byte.max(1),
+                output_tokens: seen.output_tokens.max(1),
+            });
+        }
     }
 }
 
@@ -332,8 +327,6 @@ const TOKENS_MAX: u64 = 1 << 32;
 /// The most nano-dollars that one exchange can have cost: far more than any does, and few enough
 /// that a board's word holds many.
 const COST_MAX: u64 = 1 << 55;
-/// Names of budgets that a client is told: of a head, a small part.
-const BUDGETS_BYTES_MAX: usize = 2 << 10;
 
 /// Until what is spent at `at` no longer counts.
 fn reset_ms(window: Window, at: NodeMillis) -> u64 {

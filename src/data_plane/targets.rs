@@ -70,6 +70,18 @@ impl Targets {
     ///
     /// **Cost**: nothing, but ten times a second some forty loads a target and core.
     pub fn look(&self, snapshot: &Snapshot, now_ms: u64) -> Ref<'_, [Health]> {
+        let view = self.view.borrow();
+        let is_fresh = view.read_ms > 0 && now_ms < view.read_ms + VIEW_MS;
+        if view.version == snapshot.version && is_fresh {
+            return Ref::map(view, |view| &view.health[..]);
+        }
+        drop(view);
+        self.refresh(snapshot, now_ms);
+        Ref::map(self.view.borrow(), |view| &view.health[..])
+    }
+
+    #[cold]
+    fn refresh(&self, snapshot: &Snapshot, now_ms: u64) {
         let mut view = self.view.borrow_mut();
         if view.version != snapshot.version {
             view.version = snapshot.version;
@@ -87,8 +99,6 @@ impl Targets {
             };
             health.extend(places.iter().map(standing));
         }
-        drop(view);
-        Ref::map(self.view.borrow(), |view| &view.health[..])
     }
 
     /// Note what came of asking a model.
@@ -101,9 +111,12 @@ impl Targets {
         }
     }
 
-    /// A first attempt is made: it earns a part of a retry.
-    pub fn earn(&self, model: &Model, now_ms: u64) {
-        self.save(model, now_ms, |tenths| *tenths += EARNED);
+    /// A first attempt is made: it earns a part of a retry. May the model be asked again?
+    pub fn earn(&self, model: &Model, now_ms: u64) -> bool {
+        self.save(model, now_ms, |tenths| {
+            *tenths += EARNED;
+            *tenths >= RETRY
+        })
     }
 
     /// May the model be asked again?

@@ -171,37 +171,25 @@ impl<'a> Trail<'a> {
     /// Append what the client is told of the limit it is held to; false where there is none.
     pub fn push_limits(&self, out: &mut Vec<u8>) -> bool {
         let Some(pass) = &self.pass else { return false };
-        let standing = self.ledger.quota.borrow().standing(pass);
-        if let Some(standing) = &standing {
-            admit::push_standing(out, standing);
-        }
-        standing.is_some()
+        let quota = self.ledger.quota.borrow();
+        let Some((lines, standing)) = quota.standing(pass) else { return false };
+        admit::push_standing(out, lines, standing);
+        true
     }
 
     /// Append the value of `x-tfy-applied-configurations`, an object, with the limits and budgets
     /// that hold for the request.
     pub fn push_applied(&self, out: &mut Vec<u8>, value: &[u8]) {
         let quota = self.ledger.quota.borrow();
-        let applied = self.pass.as_ref().map(|pass| quota.applied(pass));
-        let Some((limit, budgets)) = applied.filter(|both| *both != (&[][..], &[][..])) else {
+        let applied = self.pass.as_ref().map_or(&[][..], |pass| quota.applied(pass));
+        if applied.is_empty() {
             return out.extend_from_slice(value);
-        };
+        }
         out.extend_from_slice(value.strip_suffix(b"}").unwrap_or(b"{"));
-        let comma = |out: &mut Vec<u8>| {
-            if !out.ends_with(b"{") {
-                out.push(b',');
-            }
-        };
-        if !limit.is_empty() {
-            comma(out);
-            out.extend_from_slice(limit);
+        if !out.ends_with(b"{") {
+            out.push(b',');
         }
-        if !budgets.is_empty() {
-            comma(out);
-            out.extend_from_slice(b"\"budget\":{\"ruleIds\":[");
-            out.extend_from_slice(budgets);
-            out.extend_from_slice(b"]}");
-        }
+        out.extend_from_slice(applied);
         out.push(b'}');
     }
 

@@ -12,7 +12,7 @@ use crate::{
     },
     wire::json::{
         document::{Document, Kind, Value},
-        object::scan_object,
+        object::{scan_nested, scan_object},
         splice::{Edit, splice},
         value::read_u64,
     },
@@ -29,12 +29,68 @@ const IMAGE_TOKENS_MAX: u64 = 2_833 + 8 * 5_667;
 /// 2026-11-21.
 const OWN_TOKENS_MAX: u64 = 1_024;
 
-/// Members that let a request use what nobody can bound.
-const UNBOUNDED_MEMBERS: [&str; 5] =
-    ["prediction", "web_search_options", "mcp_servers", "container", "context_management"];
-/// Parts of messages that do.
-const UNBOUNDED_PARTS: [&str; 6] =
-    ["file", "input_file", "document", "video", "video_url", "container_upload"];
+/// Members that let a request use what nobody can bound: what a vendor looks up, runs or keeps, and
+/// other names of what is bounded.
+const UNBOUNDED_MEMBERS: [&str; 16] = [
+    "prediction",
+    "web_search_options",
+    "mcp_servers",
+    "container",
+    "context_management",
+    // Responses: what the vendor keeps may stand for any number of tokens.
+    "previous_response_id",
+    "conversation",
+    "background",
+    // Google.
+    "cachedContent",
+    "cached_content",
+    "generation_config",
+    // Bedrock: what passes to a model unread.
+    "additionalModelRequestFields",
+    "promptVariables",
+    "performanceConfig",
+    "serviceTier",
+    "guardrailConfig",
+];
+/// Parts of messages and items that do.
+const UNBOUNDED_PARTS: [&str; 10] = [
+    "file",
+    "input_file",
+    "document",
+    "video",
+    "video_url",
+    "container_upload",
+    "item_reference",
+    "compaction",
+    "computer_screenshot",
+    "image_generation_call",
+];
+/// Of Google and Bedrock, whose parts are told by the names of their members.
+const UNBOUNDED_NAMES: [&str; 8] = [
+    "fileData",
+    "file_data",
+    "video",
+    "document",
+    "searchResult",
+    "systemTool",
+    "responseModalities",
+    "max_output_tokens",
+];
+/// Behind these, names are what a tool's author and a model call things.
+const TOLD_NAMES: [&str; 8] = [
+    "inputSchema",
+    "parameters",
+    "parametersJsonSchema",
+    "responseSchema",
+    "responseJsonSchema",
+    "input",
+    "args",
+    "json",
+];
+/// OpenAI refuses a Responses request for fewer tokens.
+/// **Source**: its answer `integer_below_min_value` to 10, "Expected a value >= 16", as told in
+/// github.com/vectorize-io/hindsight/issues/58, read 2026-11-21.
+const RESPONSES_TOKENS_MIN: u64 = 16;
 
 /// What one request can use at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +98,8 @@ pub struct Prompt {
     pub input_tokens: u64,
     /// Answers it asks for, each of which is bounded by itself; 0 where an answer has no tokens.
     pub answers: u64,
+    /// Fewer tokens than these nobody is asked for in an answer.
+    pub answer_tokens_min: u64,
 }
 
 /// Bound the request in `body`.
@@ -52,9 +110,14 @@ pub fn read(body: &[u8], operation: Operation) -> Result<Prompt, Refused> {
     let mut document = Document::default();
     let root = document.parse(body).map_err(|_| Refusal::InvalidJson)?;
     for name in UNBOUNDED_MEMBERS {
-        if root.get(name).is_some_and(|value| !value.is_null()) {
+        let is_said = |value: Value<'_, '_>| !value.is_null() && value.as_bool() != Some(false);
+        if root.get(name).is_some_and(is_said) {
             return Err(unbounded(name));
         }
+    }
+    // A text is a prompt of its own; an object names one that the vendor keeps.
+    if root.get("prompt").is_some_and(|prompt| prompt.kind() == Kind::Object) {
+        return Err(unbounded("prompt"));
     }
     let is_plain = |tier: &str| matches!(tier, "auto" | "default" | "flex" | "standard_only");
     let tier = root.get("service_tier").filter(|tier| !tier.is_null());
@@ -66,23 +129,37 @@ pub fn read(body: &[u8], operation: Operation) -> Result<Prompt, Refused> {
         if kind.is_some_and(|kind| !matches!(&*kind, "function" | "custom")) {
             return Err(unbounded("tools"));
         }
+        let is_ours = |name: &str| matches!(name, "functionDeclarations" | "function_declarations");
+        let mut names = tool.members().map(|(name, _)| name);
+        if operation == Operation::GenerateContent && names.any(|name| !is_ours(&name)) {
+            return Err(unbounded("tools"));
+        }
     }
+    let has_names = matches!(
+        operation,
+        Operation::GenerateContent | Operation::Converse | Operation::ConverseStream
+    );
     let mut images = 0;
-    let mut left = vec![root];
-    while let Some(value) = left.pop() {
+    let mut left = vec![(root, has_names)];
+    while let Some((value, has_names)) = left.pop() {
         match value.kind() {
-            Kind::Array => left.extend(value.items()),
+            Kind::Array => left.extend(value.items().map(|item| (item, has_names))),
             Kind::Object => {
                 for (key, member) in value.members() {
                     images += u64::from(look(&key, member)?);
-                    left.push(member);
+                    if has_names {
+                        images += u64::from(look_by_name(&key, member)?);
+                    }
+                    left.push((member, has_names && !TOLD_NAMES.contains(&&*key)));
                 }
             }
             _ => {}
         }
     }
     let input_tokens = body.len() as u64 + OWN_TOKENS_MAX + images * IMAGE_TOKENS_MAX;
-    Ok(Prompt { input_tokens, answers: answers(root, operation)? })
+    let is_responses = operation == Operation::Responses;
+    let answer_tokens_min = if is_responses { RESPONSES_TOKENS_MIN } else { 1 };
+    Ok(Prompt { input_tokens, answers: answers(root, operation)?, answer_tokens_min })
 }
 
 /// Is this member an image's? Refuses what has no bound.
@@ -95,6 +172,23 @@ fn look(key: &str, member: Value<'_, '_>) -> Result<bool, Refused> {
     match UNBOUNDED_PARTS.iter().find(|part| **part == &*kind) {
         Some(part) => Err(unbounded(part)),
         None => Ok(matches!(&*kind, "image_url" | "image" | "input_image")),
+    }
+}
+
+/// The same where parts are told by the names of their members.
+fn look_by_name(key: &str, member: Value<'_, '_>) -> Result<bool, Refused> {
+    if UNBOUNDED_NAMES.contains(&key) {
+        return Err(unbounded(key));
+    }
+    if !matches!(key, "inlineData" | "inline_data") {
+        return Ok(key == "image");
+    }
+    let kind = member.get("mimeType").or_else(|| member.get("mime_type")).and_then(Value::plain);
+    match kind.as_deref() {
+        Some(kind) if kind.starts_with("image/") => Ok(true),
+        // Sound takes fewer tokens a second than any coding of it takes bytes.
+        Some(kind) if kind.starts_with("audio/") || kind.starts_with("text/") => Ok(false),
+        _ => Err(unbounded(key)),
     }
 }
 
@@ -118,18 +212,22 @@ fn answers(root: Value<'_, '_>, operation: Operation) -> Result<u64, Refused> {
             });
             Ok(count("n")?.max(count("best_of")?).saturating_mul(prompts))
         }
-        Operation::Messages => Ok(1),
+        Operation::Messages
+        | Operation::Responses
+        | Operation::Converse
+        | Operation::ConverseStream => Ok(1),
         Operation::Embeddings | Operation::CountTokens | Operation::CountContent => Ok(0),
-        // Its bound has another name and place, which nobody here writes.
-        Operation::GenerateContent => Err(unbounded("contents")),
-        Operation::Converse
-        | Operation::ConverseStream
-        | Operation::InvokeModel
-        | Operation::InvokeModelStream => Err(unbounded("messages")),
-        // The same, and what the vendor keeps may stand for any number of tokens.
-        Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
-            Err(unbounded("input"))
+        Operation::GenerateContent => {
+            let config = root.get("generationConfig");
+            let count =
+                |name| config.and_then(|config| config.get(name)).filter(|it| !it.is_null());
+            let said = count("candidateCount").or_else(|| count("candidate_count"));
+            said.map_or(Some(1), Value::as_u64).ok_or_else(|| unbounded("candidateCount"))
         }
+        // Each model of theirs calls its bound otherwise.
+        Operation::InvokeModel | Operation::InvokeModelStream => Err(unbounded("messages")),
+        // It is about what the vendor keeps.
+        Operation::CompactResponse | Operation::StoredResponse => Err(unbounded("input")),
     }
 }
 
@@ -142,10 +240,25 @@ fn unbounded(name: &str) -> Refused {
 /// no other word for it.
 #[must_use]
 pub fn hold(body: &[u8], operation: Operation, tokens: u32, says_max_tokens: bool) -> Vec<u8> {
+    match operation {
+        Operation::GenerateContent => {
+            return hold_inside(body, "generationConfig", "maxOutputTokens", tokens);
+        }
+        Operation::Converse | Operation::ConverseStream => {
+            return hold_inside(body, "inferenceConfig", "maxTokens", tokens);
+        }
+        Operation::Responses => return hold_by(body, &["max_output_tokens"], 0, tokens),
+        _ => {}
+    }
+    let is_newer = operation == Operation::ChatCompletions && !says_max_tokens;
+    hold_by(body, &["max_tokens", "max_completion_tokens"], usize::from(is_newer), tokens)
+}
+
+/// The same by members of these names, of which one is added where there is none.
+fn hold_by<const N: usize>(body: &[u8], names: &[&str; N], added: usize, tokens: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() + 40);
-    let names = ["max_tokens", "max_completion_tokens"];
     // What is no object was refused when it was read.
-    let Ok(object) = scan_object(body, &names) else { return body.to_vec() };
+    let Ok(object) = scan_nested(body, names) else { return body.to_vec() };
     let value = tokens.to_string();
     let edit = |range| Edit { range, with: value.as_bytes() };
     let said: Vec<_> = object.values.iter().flatten().collect();
@@ -159,13 +272,32 @@ pub fn hold(body: &[u8], operation: Operation, tokens: u32, says_max_tokens: boo
         edits.push(edit(null.range()));
     }
     edits.sort_by_key(|edit| edit.range.start);
-    let is_newer = operation == Operation::ChatCompletions && !says_max_tokens;
-    let member = format!(",\"{}\":{tokens}", names[usize::from(is_newer)]);
+    let comma = if object.is_empty { "" } else { "," };
+    let member = format!("{comma}\"{}\":{tokens}", names[added]);
     if said.is_empty() {
         let end = object.end;
         edits.push(Edit { range: end..end, with: member.as_bytes() });
     }
     splice(&mut out, body, &edits);
+    out
+}
+
+/// The same by a member of an object in the body.
+fn hold_inside(body: &[u8], outer: &str, inner: &str, tokens: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 60);
+    let Ok(object) = scan_object(body, &[outer]) else { return body.to_vec() };
+    let found = object.values[0].filter(|span| span.of(body) != b"null");
+    let config = found.map_or_else(
+        || format!("{{\"{inner}\":{tokens}}}").into_bytes(),
+        |span| hold_by(span.of(body), &[inner], 0, tokens),
+    );
+    let comma = if object.is_empty { "" } else { "," };
+    let member = [format!("{comma}\"{outer}\":").as_bytes(), &config].concat();
+    let edit = match object.values[0] {
+        Some(span) => Edit { range: span.range(), with: &config },
+        None => Edit { range: object.end..object.end, with: &member },
+    };
+    splice(&mut out, body, &[edit]);
     out
 }
 

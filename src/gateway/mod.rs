@@ -23,6 +23,7 @@ use crate::{
         admin,
         alerts::Alerts,
         certificates::{self, Certificates},
+        clocks::{self, Marks, Reading},
         journal::{self, Journal, access_log::AccessLog, store::Limits},
         load::{load, now},
         publisher::Publisher,
@@ -126,11 +127,12 @@ async fn live(
     let dir = DataDir::lock(&options.data_dir)
         .with_context(|| format!("the data directory {}", options.data_dir.display()))?;
     let books = open_books(options, &dir, &publisher)?;
+    let epoch = books.writers.first().map_or(0, Writer::epoch);
 
     let pulses: Vec<_> = (0..options.cores).map(|_| Arc::new(Pulse::default())).collect();
     let (phases, receivers) = phase::lane(options.cores)?;
     let phases = Arc::new(phases);
-    let (quota, board) = open_shared(options, &dir, &publisher, &books.book)?;
+    let (quota, board, clocks) = open_shared(options, &dir, &publisher, (&books.book, epoch))?;
     let supply = cores::Supply {
         publisher: &publisher,
         certificates: certificates.as_ref(),
@@ -143,14 +145,10 @@ async fn live(
     let mut running = cores::start(options, doors, supply)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let alerts = Alerts::open(dir.path(), Arc::clone(&books.book), publisher.subscribe().0);
-    let sources = telemetry::Sources {
-        pulses,
-        journal: books.journal.health(),
-        access_log_dropped: books.access_log_dropped,
-        config: numbers(&publisher),
-        quota: Some(Arc::clone(&quota)),
-        targets: targets(Arc::clone(&board), Arc::clone(&quota), &publisher),
-    };
+    let shared = (Arc::clone(&board), Arc::clone(&quota));
+    let sources = sources((&books.journal, &books.book), &alerts, shared, &publisher);
+    let access_log_dropped = books.access_log_dropped;
+    let sources = telemetry::Sources { pulses, access_log_dropped, ..sources };
     let state = admin::AdminState {
         readiness: readiness(&phases),
         config_report: report(&publisher),
@@ -158,8 +156,9 @@ async fn live(
         telemetry: books.telemetry,
         sources,
         book: books.book,
+        edits: publisher.edits(),
     };
-    let watching = tokio::spawn(watch(publisher, certificates, alerts, stopped.clone()));
+    let watching = tokio::spawn(watch(publisher, certificates, (alerts, clocks), stopped.clone()));
     let serving = tokio::spawn(admin::serve(admin_listener, state, told(stopped)));
     // Whoever hears that it is ready may stop it at once.
     let signals = shutdown::Signals::new()?;
@@ -183,6 +182,25 @@ async fn live(
     watched?;
     served??;
     ended
+}
+
+/// Where the metrics come from, but for the cores' pulses and the access log.
+fn sources(
+    (journal, book): (&Journal, &Arc<Book>),
+    alerts: &Alerts,
+    (board, quota): (Arc<Board>, Arc<Node>),
+    publisher: &Publisher,
+) -> telemetry::Sources {
+    telemetry::Sources {
+        pulses: Vec::new(),
+        journal: journal.health(),
+        access_log_dropped: None,
+        book: Arc::clone(book),
+        config: numbers(publisher),
+        quota: Some(Arc::clone(&quota)),
+        alerts: alerts.counts(),
+        targets: targets(board, quota, publisher),
+    }
 }
 
 async fn open_admin_door(
@@ -219,14 +237,17 @@ fn open_shared(
     options: &Options,
     dir: &DataDir,
     publisher: &Publisher,
-    book: &Book,
-) -> anyhow::Result<(Arc<Node>, Arc<Board>)> {
+    (book, epoch): (&Book, u64),
+) -> anyhow::Result<(Arc<Node>, Arc<Board>, clocks::Keeper)> {
     let snapshot = publisher.subscribe().0.changed().context("there is a snapshot")?;
     let place = || format!("the receipts in {}", dir.path().display());
-    let mut pasts = quota::recall(dir.path(), &snapshot, now()).with_context(place)?;
-    pasts.extend(book.open(now()).with_context(place)?);
+    let mut pasts = book.open(epoch, now()).with_context(place)?;
+    let (marks, births, now) = (Marks::read(dir.path()), book.births(), Reading::now());
+    let recall = quota::Recall { snapshot: &snapshot, marks: &marks, births: &births, now: &now };
+    pasts.extend(recall.read(dir.path()).with_context(place)?);
     let quota = Node::new(options.cores, options.meters_max, pasts);
-    Ok((quota, Arc::new(Board::new(options.cores))))
+    let clocks = clocks::Keeper::begin(dir.path(), marks, epoch).with_context(place)?;
+    Ok((quota, Arc::new(Board::new(options.cores)), clocks))
 }
 
 fn readiness(phases: &Arc<phase::Sender>) -> Arc<dyn Fn() -> Option<String> + Send + Sync> {
@@ -259,7 +280,7 @@ fn targets(
 async fn watch(
     publisher: Publisher,
     certificates: Option<Certificates>,
-    alerts: Alerts,
+    (alerts, clocks): (Alerts, clocks::Keeper),
     stopped: tokio::sync::watch::Receiver<bool>,
 ) {
     let mut triggers = vec![publisher.trigger()];
@@ -273,9 +294,10 @@ async fn watch(
         }
     };
     let published = publisher.run(told(stopped.clone()));
-    let alerted = alerts.run(told(stopped));
+    let alerted = alerts.run(told(stopped.clone()));
+    let kept = clocks.run(told(stopped));
     tokio::select! {
-        ((), (), ()) = async { tokio::join!(published, certified, alerted) } => {}
+        ((), (), (), ()) = async { tokio::join!(published, certified, alerted, kept) } => {}
         () = shutdown::reload_on_hangup(triggers) => {}
     }
 }

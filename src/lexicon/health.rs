@@ -44,6 +44,12 @@ impl Readings {
 }
 
 impl Health {
+    /// That of a target of which nothing is known.
+    pub const WELL: Self = {
+        let none = Readings { sum_us: 0, count: 0 };
+        Self { failing_until_ms: 0, token_recent: none, first_recent: none, token_long: none }
+    };
+
     /// Has it failed too often to be asked before others?
     #[must_use]
     pub const fn is_failing(&self, now_ms: u64) -> bool {

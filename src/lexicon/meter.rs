@@ -2,6 +2,10 @@
 
 use crate::lexicon::time::UnixMillis;
 use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 /// Buckets before the current one that a sliding window still counts; each is 1/12 of the period,
 /// so a unit counts for at least a whole period and at most a twelfth longer.
@@ -17,6 +21,13 @@ pub const SLIDING_UNITS_MAX: u64 = (1 << 40) - 1;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MeterKey(pub u128);
 
+/// Things by the keys of meters.
+pub type ByKey<T> = HashMap<MeterKey, T, BuildHasherDefault<KeyHasher>>;
+
+/// Keys are uniform hashes already: nobody can choose texts whose keys collide.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyHasher(u64);
+
 /// Milliseconds of the machine's monotonic clock, the same for all cores of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeMillis(pub u64);
@@ -27,6 +38,13 @@ pub struct Now {
     pub node: NodeMillis,
     /// As far as it has ever come: calendars do not run backwards.
     pub wall: UnixMillis,
+}
+
+/// What a rule that counts is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RuleKind {
+    RateLimit,
+    Budget,
 }
 
 /// How long a spent unit counts.
@@ -77,6 +95,23 @@ impl MeterKey {
         let one = (low ^ other_high) as u128 * (other_low | 1) as u128;
         let two = (high ^ other_low) as u128 * (other_high | 1) as u128;
         Self(one ^ two.rotate_left(64) ^ other.0.rotate_left(31))
+    }
+}
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "either half is uniform")]
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64 ^ (key >> 64) as u64;
     }
 }
 

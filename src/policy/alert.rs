@@ -53,6 +53,21 @@ pub struct Smtp {
     pub login: Option<(Secret, Secret)>,
 }
 
+impl Channel {
+    /// The kind, as its document says it.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Email(_) => "email",
+            Self::SlackWebhook { .. } => "slack-webhook",
+            Self::SlackBot { .. } => "slack-bot",
+            Self::PagerDuty { .. } => "pagerduty",
+            Self::TeamsWebhook { .. } => "ms-teams-webhook",
+            Self::Lost => "secret-lost",
+        }
+    }
+}
+
 impl Alert {
     /// The thresholds that are reached where so much of the limit is spent.
     ///

@@ -86,18 +86,29 @@ pub struct Cap {
 }
 
 impl Cap {
-    /// The key of the meter of this cap, for what it is told apart by, in this period.
+    /// The key of this cap, for what it is told apart by: of no period yet.
+    #[must_use]
+    pub fn of(&self, entity: Option<MeterKey>) -> MeterKey {
+        entity.map_or(self.key, |entity| self.key.with(entity))
+    }
+
+    /// The key of its meter, for what it is told apart by, in this period.
     #[must_use]
     pub fn meter(&self, entity: Option<MeterKey>, span: &Span) -> MeterKey {
-        let key = entity.map_or(self.key, |entity| self.key.with(entity));
-        if self.period == Period::Lifetime { key } else { key.with(span.key) }
+        self.spec(entity, span, 0).key
     }
 
     /// All that its meter is made from.
     #[must_use]
     pub fn spec(&self, entity: Option<MeterKey>, span: &Span, version: u64) -> MeterSpec {
-        let (key, window, limit) = (self.meter(entity, span), Window::Whole, self.limit);
-        MeterSpec { key, window, limit, until: span.end, version }
+        self.spec_of(self.of(entity), span, version)
+    }
+
+    /// The same, where `own` is the key of this cap for what it is told apart by.
+    #[must_use]
+    pub fn spec_of(&self, own: MeterKey, span: &Span, version: u64) -> MeterSpec {
+        let key = if self.period == Period::Lifetime { own } else { own.with(span.key) };
+        MeterSpec { key, window: Window::Whole, limit: self.limit, until: span.end, version }
     }
 }
 

@@ -99,6 +99,16 @@ impl Calendar {
         }
     }
 
+    /// The calendar of `at`, whether that is later or earlier.
+    ///
+    /// **Cost**: two comparisons where it is of the same day.
+    pub fn move_to(&mut self, at: UnixMillis) {
+        let day = self.span(Period::Day);
+        if at < day.start || day.end.is_none_or(|end| at >= end) {
+            *self = Self::at(at);
+        }
+    }
+
     #[must_use]
     pub const fn span(&self, period: Period) -> &Span {
         &self.spans[period as usize]
@@ -182,5 +192,16 @@ mod tests {
 
         assert_eq!(calendar.span(Period::Day).key, after);
         assert_eq!(calendar.span(Period::Lifetime).end, None);
+    }
+
+    #[test]
+    fn a_calendar_moves_to_any_day_as_if_made_for_it() {
+        let mut calendar = Calendar::at(UnixMillis(0));
+        for day in [0, 1, 59, 58, 20_000, 19_999, 365, 364, 20_000] {
+            for at in [day * DAY_MS, day * DAY_MS + DAY_MS - 1].map(UnixMillis) {
+                calendar.move_to(at);
+                assert_eq!(calendar, Calendar::at(at));
+            }
+        }
     }
 }

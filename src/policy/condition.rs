@@ -1,9 +1,10 @@
 //! For whom, for what and when a rule holds: `when`, compiled.
 //!
 //! A [`Condition`] is one rule's `when`, in either spelling. An [`Index`] holds those of many rules
-//! as bitmaps, by subject and by model, so that a request meets only the rules that could be its
-//! own: a few words are combined with `and`, those of subject and model first, then those of what
-//! metadata says.
+//! as bitmaps: which of them a subject meets, which a model, which a value under a key of metadata.
+//! Those of a request are found once each and combined with `and`. Before its words, each bitmap
+//! says which of them are not empty, so that 4,096 rules of which none is met cost one `and` of
+//! each bitmap, and what a request pays does not grow with rules that are none of its own.
 
 use crate::{
     lexicon::ids::{ModelId, SubjectId, TeamId},
@@ -61,8 +62,7 @@ pub struct Facts<'a> {
 /// The conditions of many rules, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
-    /// 64-bit words of one bitmap.
-    words: usize,
+    shape: Shape,
     /// A bitmap a `SubjectId`.
     by_subject: Vec<u64>,
     /// A bitmap a `ModelId`.
@@ -79,6 +79,43 @@ pub struct Index {
 
 /// Keys of metadata that have bitmaps: more than rules name, mostly. One is a look for its value.
 const KEYS_MAX: usize = 8;
+/// The bitmaps of one request: of its subject, its model and each key.
+const BITMAPS_MAX: usize = 2 + KEYS_MAX;
+
+/// How one bitmap is laid out: a bit for each of its words that is not empty, then a bit a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Shape {
+    summaries: usize,
+    words: usize,
+}
+
+impl Shape {
+    const fn of(conditions: usize) -> Self {
+        let words = conditions.div_ceil(64);
+        Self { summaries: words.div_ceil(64), words }
+    }
+
+    const fn length(self) -> usize {
+        self.summaries + self.words
+    }
+
+    /// A bit for each condition that holds.
+    fn bitmap(self, conditions: &[Condition], holds: impl Fn(&Condition) -> bool) -> Vec<u64> {
+        let mut bits = vec![0_u64; self.length()];
+        for (at, _) in conditions.iter().enumerate().filter(|(_, it)| holds(it)) {
+            let word = at / 64;
+            bits[word / 64] |= 1 << (word % 64);
+            bits[self.summaries + word] |= 1 << (at % 64);
+        }
+        bits
+    }
+
+    /// The bitmap of this id.
+    fn of_id(self, bitmaps: &[u64], id: u32) -> &[u64] {
+        let start = id as usize * self.length();
+        bitmaps.get(start..start + self.length()).unwrap_or_default()
+    }
+}
 
 /// Which rules hold for what metadata says under one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,11 +128,11 @@ struct Key {
 }
 
 impl Key {
-    fn of(name: &str, conditions: &[Condition], words: usize) -> Self {
+    fn of(name: &str, conditions: &[Condition], shape: Shape) -> Self {
         let own = |it: &'_ Condition, value: Option<&str>| {
             it.metadata.iter().filter(|tag| &*tag.key == name).all(|tag| tag.values.hold(value))
         };
-        let bits = |value: Option<&str>| bitmap(conditions, words, |it| own(it, value)).into();
+        let bits = |value: Option<&str>| shape.bitmap(conditions, |it| own(it, value)).into();
         let tags = conditions.iter().flat_map(|it| &it.metadata).filter(|tag| &*tag.key == name);
         let values =
             tags.flat_map(|tag| tag.values.within.iter().flatten().chain(&tag.values.without));
@@ -106,7 +143,7 @@ impl Key {
         Self { name: name.into(), by_value, unnamed: bits(None) }
     }
 
-    fn words(&self, metadata: &[(&str, &str)]) -> &[u64] {
+    fn bitmap(&self, metadata: &[(&str, &str)]) -> &[u64] {
         let found = metadata.iter().find(|(key, _)| *key == &*self.name);
         let place =
             found.map(|(_, value)| self.by_value.binary_search_by(|it| by_length(&it.0, value)));
@@ -117,15 +154,6 @@ impl Key {
 /// Lengths differ mostly, and are compared without a call.
 fn by_length(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
-}
-
-/// A bit for each condition that holds.
-fn bitmap(conditions: &[Condition], words: usize, holds: impl Fn(&Condition) -> bool) -> Vec<u64> {
-    let mut bits = vec![0_u64; words];
-    for (at, _) in conditions.iter().enumerate().filter(|(_, it)| holds(it)) {
-        bits[at / 64] |= 1 << (at % 64);
-    }
-    bits
 }
 
 impl Subjects {
@@ -164,8 +192,8 @@ impl Index {
         subjects: &[impl AsRef<[TeamId]>],
         models: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Self {
-        let words = conditions.len().div_ceil(64);
-        let bitmap = |holds: &dyn Fn(&Condition) -> bool| bitmap(&conditions, words, holds);
+        let shape = Shape::of(conditions.len());
+        let bitmap = |holds: &dyn Fn(&Condition) -> bool| shape.bitmap(&conditions, holds);
         let ids = (0_u32..).map(SubjectId);
         let by_subject = subjects
             .iter()
@@ -197,68 +225,89 @@ impl Index {
             it.metadata.iter().filter(|tag| !keys.contains(&&*tag.key)).cloned().collect()
         };
         Self {
-            words,
+            shape,
             by_subject,
             by_model,
             by_name: by_name.collect(),
             unnamed: of_name(None),
-            by_key: keys.iter().map(|key| Key::of(key, &conditions, words)).collect(),
+            by_key: keys.iter().map(|key| Key::of(key, &conditions, shape)).collect(),
             metadata: conditions.iter().map(further).collect(),
         }
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.words == 0
+        self.shape.words == 0
     }
 
     /// The rules that hold for a request, in their order.
     ///
-    /// **Cost**: no allocation; for each 64 rules one `and`, and where some are left one look at
-    /// the metadata for each key that rules name, up to `KEYS_MAX`; for what is left beyond them, a
-    /// look for each rule.
+    /// **Cost**: no allocation; a look for each key that rules name, up to `KEYS_MAX`, and an `and`
+    /// of the bitmaps for each 4,096 rules and for each 64 among which some may hold; for what
+    /// rules say of further keys, a look for each rule that is left.
     pub fn matches<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = usize> + use<'a> {
-        let subject = words(&self.by_subject, facts.subject.0, self.words);
-        let model = match facts.model_id {
-            Some(id) => words(&self.by_model, id.0, self.words),
+        let rules = self.candidates(&facts);
+        rules.filter(move |rule| self.metadata[*rule].iter().all(|tag| tag.holds(facts.metadata)))
+    }
+
+    fn candidates<'a>(&'a self, facts: &Facts<'_>) -> Candidates<'a> {
+        let shape = self.shape;
+        let mut bitmaps: [&[u64]; BITMAPS_MAX] = [&[]; BITMAPS_MAX];
+        bitmaps[0] = shape.of_id(&self.by_subject, facts.subject.0);
+        bitmaps[1] = match facts.model_id {
+            Some(id) => shape.of_id(&self.by_model, id.0),
             None => self.by_name.get(facts.model).map_or(&self.unnamed[..], |bits| bits),
         };
-        let both = subject.iter().zip(model).enumerate();
-        let bits = both.flat_map(move |(word, (one, other))| {
-            let mut left = one & other;
-            for key in &self.by_key {
-                if left == 0 {
-                    break;
-                }
-                left &= key.words(facts.metadata)[word];
-            }
-            Bits { left, base: word * 64 }
-        });
-        bits.filter(move |rule| self.metadata[*rule].iter().all(|tag| tag.holds(facts.metadata)))
+        for (bitmap, key) in bitmaps[2..].iter_mut().zip(&self.by_key) {
+            *bitmap = key.bitmap(facts.metadata);
+        }
+        let count = if shape.words == 0 { 0 } else { 2 + self.by_key.len() };
+        Candidates { shape, bitmaps, count, summary: 0, words_left: 0, word: 0, rules_left: 0 }
     }
 }
 
-fn words(bitmaps: &[u64], id: u32, words: usize) -> &[u64] {
-    let start = id as usize * words;
-    bitmaps.get(start..start + words).unwrap_or_default()
+/// The rules whose bits are set in all bitmaps.
+struct Candidates<'a> {
+    shape: Shape,
+    bitmaps: [&'a [u64]; BITMAPS_MAX],
+    /// So many of them.
+    count: usize,
+    /// The next summary.
+    summary: usize,
+    /// Of the last one, the words that are not looked at yet.
+    words_left: u64,
+    word: usize,
+    /// Of that word, the rules that were not given yet.
+    rules_left: u64,
 }
 
-/// The bits that are set in a word.
-struct Bits {
-    left: u64,
-    base: usize,
+impl Candidates<'_> {
+    /// This word of all bitmaps together.
+    fn common(&self, at: usize) -> u64 {
+        let bitmaps = self.bitmaps[..self.count].iter();
+        bitmaps.fold(u64::MAX, |all, bitmap| all & bitmap.get(at).copied().unwrap_or(0))
+    }
 }
 
-impl Iterator for Bits {
+impl Iterator for Candidates<'_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        if self.left == 0 {
-            return None;
+        while self.rules_left == 0 {
+            while self.words_left == 0 {
+                if self.count == 0 || self.summary == self.shape.summaries {
+                    return None;
+                }
+                self.words_left = self.common(self.summary);
+                self.summary += 1;
+            }
+            self.word = (self.summary - 1) * 64 + self.words_left.trailing_zeros() as usize;
+            self.words_left &= self.words_left - 1;
+            self.rules_left = self.common(self.shape.summaries + self.word);
         }
-        let bit = self.left.trailing_zeros() as usize;
-        self.left &= self.left - 1;
-        Some(self.base + bit)
+        let bit = self.rules_left.trailing_zeros() as usize;
+        self.rules_left &= self.rules_left - 1;
+        Some(self.word * 64 + bit)
     }
 }
 

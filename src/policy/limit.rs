@@ -7,6 +7,7 @@ use crate::{
     },
     policy::condition::Index,
 };
+use std::fmt::Write as _;
 
 /// The most things that one rate limit is told apart by.
 /// **Source**: `rate_limit_applies_per` of the reference (§9).
@@ -32,6 +33,19 @@ pub struct Limit {
     /// Not one unit is spent beyond it.
     pub is_strict: bool,
     pub applies_per: Box<[Entity]>,
+}
+
+/// Headers that tell a client how it stands with a limit, as OpenAI's clients know them.
+///
+/// **Source**: platform.openai.com/docs/guides/rate-limits, "Rate limits in headers", read
+/// 2026-11-21: `x-ratelimit-limit-requests: 60`, `…-remaining-requests: 59`,
+/// `…-reset-requests: 1m0s`, and the same for tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Up to what is left.
+    pub to_left: String,
+    /// From there up to the time until all is free again.
+    pub to_reset: String,
 }
 
 /// What is counted.
@@ -80,6 +94,37 @@ impl Team {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self { name: name.into(), key: MeterKey::of(&["team", name]) }
+    }
+}
+
+impl Counts {
+    /// What clients call them.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::Cost => "nanodollars",
+        }
+    }
+}
+
+impl Lines {
+    pub fn clear(&mut self) {
+        self.to_left.clear();
+        self.to_reset.clear();
+    }
+
+    /// Make them those of this limit.
+    pub fn set(&mut self, limit: &Limit) {
+        let counts = limit.counts.label();
+        self.clear();
+        let _ = write!(
+            self.to_left,
+            "x-ratelimit-limit-{counts}: {}\r\nx-ratelimit-remaining-{counts}: ",
+            limit.limit_to
+        );
+        let _ = write!(self.to_reset, "\r\nx-ratelimit-reset-{counts}: ");
     }
 }
 

@@ -167,10 +167,14 @@ impl Price {
     /// **Cost**: no allocation.
     #[must_use]
     pub fn cost(&self, quantities: &Quantities) -> Option<u64> {
-        let prompt = quantities.prompt();
+        let [input, output, others @ ..] = quantities.0;
+        if others == [0; KINDS - 2] {
+            return self.plain_cost(input, output);
+        }
+        // Its size matters to tiers alone.
+        let prompt = if self.tiers.is_empty() { 0 } else { quantities.prompt() };
         let mut total: u128 = 0;
-        for kind in Kind::ALL {
-            let count = quantities.0[kind as usize];
+        for (kind, count) in Kind::ALL.into_iter().zip(quantities.0) {
             if count > 0 {
                 total += u128::from(count) * u128::from(self.rate(kind, prompt)?);
             }
@@ -182,7 +186,21 @@ impl Price {
     #[must_use]
     pub fn estimate(&self, input: u64, output: u64) -> Option<u64> {
         let output = if self.has_output() { output } else { 0 };
-        self.cost(&Quantities::default().with(Kind::Input, input).with(Kind::Output, output))
+        self.plain_cost(input, output)
+    }
+
+    /// What is neither cached nor heard costs nearly always this: two rates that need no stand-in.
+    fn plain_cost(&self, input: u64, output: u64) -> Option<u64> {
+        const { assert!(Kind::Input as usize == 0 && Kind::Output as usize == 1) };
+        let rated = |kind, count: u64| {
+            let rate = match self.base[kind as usize] {
+                _ if count == 0 => 0,
+                Some(rate) if self.tiers.is_empty() => rate,
+                _ => self.rate(kind, input)?,
+            };
+            Some(u128::from(count) * u128::from(rate))
+        };
+        Some(self.billed(rated(Kind::Input, input)? + rated(Kind::Output, output)?))
     }
 
     /// The most that a prompt of at most so many tokens and an answer of at most so many can cost,
@@ -233,6 +251,10 @@ impl Price {
 
     /// Of a sum in parts, what is billed: less the discount, rounded up once.
     fn billed(&self, total: u128) -> u64 {
+        // Nearly every sum, and without a division of 128 bits.
+        if let (0, Ok(total)) = (self.discount, u64::try_from(total)) {
+            return total.div_ceil(UNITS_PER_RATE);
+        }
         let kept = u128::from(WHOLE - self.discount);
         let parts = u128::from(UNITS_PER_RATE) * u128::from(WHOLE);
         u64::try_from((total * kept).div_ceil(parts)).unwrap_or(u64::MAX)

@@ -1,7 +1,7 @@
 //! What has been spent of a budget, as JSON.
 //!
 //! **Shape**: `BudgetUsageEntry` of the reference (A.8): times are seconds since 1970 in UTC, the
-//! end inclusive; amounts are dollars, or tokens.
+//! end inclusive; amounts are dollars, or tokens. `left` is ours.
 
 use crate::policy::{
     budget::{Budget, Cap, Kind},
@@ -56,8 +56,9 @@ pub fn period(
     let hundredths = u128::from(used) * 10_000 / u128::from(limit.max(1));
     let percentage = if limit == 0 { 10_000 } else { hundredths.min(10_000) };
     let percentage = format!("{}.{:02}", percentage / 100, percentage % 100);
+    let left = limit.saturating_sub(used);
     json!({"limit": amount(budget, limit), "used": amount(budget, used),
-        "percentage": number(&percentage), "start": span.start.0 / 1_000,
+        "left": amount(budget, left), "percentage": number(&percentage), "start": span.start.0 / 1_000,
         "end": span.end.map(|end| end.0 / 1_000 - 1)})
 }
 

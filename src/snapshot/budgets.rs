@@ -21,9 +21,10 @@ use crate::{
         alerts::{self, Channels},
         conditions,
         findings::Findings,
-        limits::{entity, quoted_in_ascii},
+        limits::{entity, leaves_none, quoted_in_ascii},
         people::{People, user_key, virtual_account_key},
         places::Places,
+        routes::covers,
     },
 };
 use serde_json::Number;
@@ -69,7 +70,6 @@ pub(super) fn of(documents: &[Document], context: &mut Context<'_>) -> Vec<(Cond
 fn ordered(documents: &[Document], context: &mut Context<'_>) -> Vec<(Condition, Budget)> {
     let mut budgets: Vec<(Condition, Budget)> = Vec::new();
     let mut first: HashMap<&str, &Document> = HashMap::new();
-    let mut catch_all: Option<&str> = None;
     for document in documents {
         let Manifest::BudgetConfig(config) = &document.manifest else { continue };
         for (index, rule) in config.rules.iter().enumerate() {
@@ -83,13 +83,18 @@ fn ordered(documents: &[Document], context: &mut Context<'_>) -> Vec<(Condition,
             let condition = conditions::of(document, &when, written, people, places, findings);
             let mut budget = rule_budget(document, &path, rule, channels, findings);
             budget.subjects = condition.subjects.clone();
-            if let Some(before) = catch_all {
-                let found = format!("a rule behind {before:?}, which holds for every request");
-                let wanted = "a rule that can decide";
+            let mut earlier = budgets.iter();
+            let cover = earlier.find(|(it, before)| {
+                covers(it, &condition) && leaves_none(&before.applies_per, &budget.applies_per)
+            });
+            // What only counts is meant to, and what is strict decides wherever it stands.
+            let is_to_decide = budget.mode == Mode::Enforce && !budget.is_strict;
+            if let (Some((_, before)), true) = (cover, is_to_decide) {
+                let found =
+                    format!("a rule behind {:?}, which matches all that it does", before.id);
+                let wanted = "a rule that can decide, or audit_mode: true";
                 let hint = "it counts and never refuses: the first rule that matches decides";
                 context.findings.warn(document, &path, found, wanted, hint);
-            } else if condition == Condition::default() && budget.applies_per.is_empty() {
-                catch_all = Some(&rule.id);
             }
             budgets.push((condition, budget));
         }

@@ -118,6 +118,7 @@ pub fn compile(
     let routes = routes.finish(&callers, &places.models);
     let snapshot = Snapshot {
         version: options.version,
+        made: options.now,
         tokens: doors.tokens,
         callers,
         models: places.models,

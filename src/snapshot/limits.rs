@@ -11,7 +11,7 @@ use crate::{
         condition::Condition,
         limit::{Counts, ENTITIES_MAX, Entity, Limit},
     },
-    snapshot::{conditions, findings::Findings, people::People, places::Places},
+    snapshot::{conditions, findings::Findings, people::People, places::Places, routes::covers},
 };
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -24,7 +24,6 @@ pub(super) fn of(
 ) -> Vec<(Condition, Limit)> {
     let mut limits: Vec<(Condition, Limit)> = Vec::new();
     let mut first: HashMap<&str, &Document> = HashMap::new();
-    let mut catch_all: Option<&str> = None;
     for document in documents {
         let Manifest::RateLimitingConfig(config) = &document.manifest else { continue };
         for (index, rule) in config.rules.iter().enumerate() {
@@ -36,17 +35,26 @@ pub(super) fn of(
             let condition =
                 conditions::of(document, &when, rule.when.as_ref(), people, places, findings);
             let limit = limit(document, &path, rule, findings);
-            if let Some(before) = catch_all {
-                let found = format!("a rule behind {before:?}, which holds for every request");
+            let mut earlier = limits.iter();
+            let cover = earlier.find(|(it, before)| {
+                covers(it, &condition) && leaves_none(&before.applies_per, &limit.applies_per)
+            });
+            if let Some((_, before)) = cover {
+                let found =
+                    format!("a rule behind {:?}, which matches all that it does", before.id);
                 let hint = "the first rule that matches is the only one: put this one before it";
                 findings.warn(document, &path, found, "a rule that can be reached", hint);
-            } else if condition == Condition::default() && limit.applies_per.is_empty() {
-                catch_all = Some(&rule.id);
             }
             limits.push((condition, limit));
         }
     }
     limits
+}
+
+/// Does a rule told apart by the first have a meter for every request that one told apart by the
+/// second has one for?
+pub(super) fn leaves_none(first: &[Entity], second: &[Entity]) -> bool {
+    first.iter().all(|entity| *entity == Entity::Model || second.contains(entity))
 }
 
 fn limit(document: &Document, path: &Path, rule: &RateLimitRule, findings: &mut Findings) -> Limit {

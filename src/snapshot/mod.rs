@@ -6,7 +6,7 @@
 //! ourselves there), `doors.rs` (tokens and what they open), `limits.rs`, `budgets.rs` and
 //! `conditions.rs` (what is limited, and when), `alerts.rs` (who is told), `routes.rs` and
 //! `candidates.rs` (which targets answer), `prices.rs` (what models cost), `vault.rs`
-//! (credentials), `findings.rs` (problems).
+//! (credentials), `findings.rs` (problems); `verdict.rs` is what they say of one kind of request.
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -31,6 +31,7 @@ mod prices;
 mod proof;
 mod routes;
 mod vault;
+pub mod verdict;
 
 use crate::{
     lexicon::{
@@ -57,6 +58,8 @@ use std::collections::HashMap;
 pub struct Snapshot {
     /// Grows with each published snapshot of a process, from 1.
     pub version: u64,
+    /// When it was compiled: what is new in it is no older.
+    pub made: UnixMillis,
     /// By the SHA-256 of the token's text.
     pub tokens: HashMap<[u8; 32], Token>,
     /// By `SubjectId`.
@@ -151,6 +154,20 @@ pub struct Routing<'s> {
 }
 
 impl Snapshot {
+    /// Is there a rule, a limit or a budget that could concern a request?
+    #[must_use]
+    pub fn has_rules(&self) -> bool {
+        !(self.routes.rules.is_empty() && self.limits.limits.is_empty())
+            || !self.budgets.budgets.is_empty()
+    }
+
+    /// A name that no rule concerns.
+    #[must_use]
+    pub fn named(&self, model: &str) -> Routing<'_> {
+        let model = self.model_names.get(model).copied();
+        Routing { model, virtual_model: None, rule: None, is_own: false }
+    }
+
     /// What rules see of this caller's request for this model.
     ///
     /// **Cost**: no allocation.
@@ -200,18 +217,6 @@ impl Snapshot {
             let budget = &budgets.budgets[at];
             matter.entities.each(&budget.applies_per).map(move |entity| (budget, entity))
         })
-    }
-
-    /// The models that may answer a request: that of its name, or all that its rule names.
-    ///
-    /// **Cost**: no allocation.
-    pub fn candidates(&self, facts: &Facts<'_>) -> impl Iterator<Item = &Model> {
-        let has_rules = !self.routes.rules.is_empty();
-        let rule = has_rules.then(|| self.routing(facts.subject, facts.model, facts.metadata).rule);
-        let rule = rule.flatten();
-        let lone = facts.model_id.filter(|_| rule.is_none());
-        let of_rule = rule.into_iter().flat_map(|rule| rule.candidates.iter().map(|it| it.model));
-        of_rule.chain(lone).map(|id| self.model(id))
     }
 
     /// What people call that which a budget is told apart by.

@@ -175,9 +175,12 @@ impl Draught {
             targets: written.targets,
             is_virtual: written.is_virtual,
         };
-        let candidates = candidates::of(&list, &strategy, places, self, findings);
+        let mut candidates = candidates::of(&list, &strategy, places, self, findings);
         let told = serde_json::json!({"ruleId": id, "type": strategy.label()}).to_string();
         let told = format!("{{\"loadBalancing\":{}", ascii(&told[..told.len() - 1]));
+        for candidate in &mut candidates {
+            candidate.told = format!("{told},\"target\":{},\"reason\":\"", candidate.told).into();
+        }
         let key = route::hash(id.as_bytes());
         Rule { id: id.into(), key, strategy, candidates, told: told.into() }
     }
@@ -374,7 +377,7 @@ fn sticky(
 }
 
 /// Does one condition hold wherever the other does, as far as names say?
-fn covers(one: &Condition, other: &Condition) -> bool {
+pub(super) fn covers(one: &Condition, other: &Condition) -> bool {
     let subjects = match (&one.subjects.within, &other.subjects.within) {
         (None, _) => true,
         (Some(_), None) => false,

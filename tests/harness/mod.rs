@@ -13,6 +13,7 @@
 pub mod aws_frames;
 pub mod client;
 pub mod cloud;
+pub mod faketime;
 pub mod fixture;
 pub mod frames;
 pub mod gateway;
@@ -147,4 +148,13 @@ pub fn stream(body: &[u8], chunk: usize, size: usize) -> Vec<Step> {
 /// One chunk of a stream.
 pub fn chunk(body: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n"].concat()
+}
+
+/// What the admin port answers the owner, who must be an admin or ask for his own.
+pub fn admin_post(house: &House, path: &str, body: &serde_json::Value) -> serde_json::Value {
+    let mut client = Client::connect(house.gateway.admin);
+    client.send(&Ask::post(path, body.to_string()).header("connection", "close").bytes());
+    let reply = client.reply();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
 }

@@ -3,7 +3,7 @@
 use crate::{
     bridge::quota::meter::{Free, Meter, Past},
     lexicon::{
-        meter::{MeterKey, MeterSpec, Now},
+        meter::{MeterKey, MeterSpec, NodeMillis, Now, RuleKind},
         time::UnixMillis,
     },
 };
@@ -39,8 +39,16 @@ pub struct Node {
     /// The wall clock as far as any core has seen it.
     wall: AtomicU64,
     overflows: AtomicU64,
+    /// By core: each has its own, so that nobody waits for another.
+    refusals: Box<[Mutex<Refusals>]>,
     origin: Instant,
 }
+
+/// How often rules have refused a request, by their ids.
+pub type Refusals = HashMap<(RuleKind, Box<str>), u64>;
+
+/// Rules that are told apart in refusals: far more than anyone writes.
+const REFUSING_MAX: usize = 10_000;
 
 #[derive(Debug, Default)]
 struct Registry {
@@ -67,6 +75,7 @@ impl Node {
             registry: Mutex::new(Registry { pasts, ..Registry::default() }),
             wall: AtomicU64::new(0),
             overflows: AtomicU64::new(0),
+            refusals: (0..cores.max(1)).map(|_| Mutex::default()).collect(),
             origin: Instant::now(),
         })
     }
@@ -103,6 +112,17 @@ impl Node {
         registry.places.get(&key).map(|place| Arc::clone(&registry.entries[*place].meter))
     }
 
+    /// What is spent of a meter, and what is in nobody's hands: of one that nobody has asked for
+    /// yet, as the last process left it.
+    #[must_use]
+    pub fn look(&self, spec: &MeterSpec, now: NodeMillis) -> (u64, i64) {
+        let meter = self.find(spec.key).unwrap_or_else(|| {
+            let past = self.registry.lock().pasts.get(&spec.key).cloned();
+            Arc::new(Meter::new(spec, 1, &past.unwrap_or_default(), Free))
+        });
+        (meter.spent(now), meter.unreserved(now))
+    }
+
     /// The wall clock, no earlier than any core has seen it.
     pub fn wall(&self, seen: UnixMillis) -> UnixMillis {
         UnixMillis(self.wall.fetch_max(seen.0, Relaxed).max(seen.0))
@@ -113,6 +133,32 @@ impl Node {
     pub fn now_ns(&self) -> u64 {
         let since = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         since.saturating_add(ORIGIN_MS * 1_000_000)
+    }
+
+    /// A rule has refused a request of this core's.
+    ///
+    /// **Cost**: a lock that only who reads the metrics may hold; for refusals alone.
+    #[cold]
+    pub fn refused(&self, core: usize, kind: RuleKind, id: &str) {
+        let mut refusals = self.refusals[core].lock();
+        let known = refusals.len();
+        if let Some(count) = refusals.get_mut(&(kind, Box::from(id))) {
+            *count += 1;
+        } else if known < REFUSING_MAX {
+            refusals.insert((kind, id.into()), 1);
+        }
+    }
+
+    /// How often each rule has refused one, on all cores.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        let mut all = Refusals::new();
+        for refusals in &self.refusals {
+            for (rule, count) in &*refusals.lock() {
+                *all.entry(rule.clone()).or_default() += count;
+            }
+        }
+        all
     }
 
     /// Meters there are.

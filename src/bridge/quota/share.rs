@@ -6,15 +6,11 @@ use crate::{
         node::{Full, Node},
     },
     lexicon::{
-        meter::{MeterKey, MeterSpec, NodeMillis, Now},
+        meter::{ByKey, MeterKey, MeterSpec, NodeMillis, Now, RuleKind},
         time::UnixMillis,
     },
 };
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-};
+use std::{cell::Cell, sync::Arc};
 
 /// Meters looked at in one tidying: a few microseconds.
 const TIDIED: usize = 128;
@@ -25,12 +21,19 @@ const UNUSED_MS_MAX: u64 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle(u32);
 
+impl Default for Handle {
+    /// Of no meter.
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
+}
+
 /// One core's end of the quota; moves to its thread and stays there.
 #[derive(Debug)]
 pub struct Share {
     core: usize,
     node: Arc<Node>,
-    places: HashMap<MeterKey, u32, BuildHasherDefault<Uniform>>,
+    places: ByKey<u32>,
     known: Vec<Known>,
     free: Vec<u32>,
     hand: usize,
@@ -39,6 +42,7 @@ pub struct Share {
 
 #[derive(Debug)]
 struct Known {
+    key: MeterKey,
     /// None while the place is free.
     meter: Option<Arc<Meter>>,
     /// The snapshot whose limit it obeys.
@@ -55,7 +59,7 @@ impl Share {
         Self {
             core,
             node,
-            places: HashMap::default(),
+            places: ByKey::default(),
             known: Vec::new(),
             free: Vec::new(),
             hand: 0,
@@ -80,6 +84,31 @@ impl Share {
         self.meet(spec, now)
     }
 
+    /// The same, where `place` says where it was found last: there it is looked for first, and that
+    /// is what `place` says from then on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    #[inline]
+    pub fn open_at(
+        &mut self,
+        place: &Cell<Handle>,
+        spec: &MeterSpec,
+        now: Now,
+    ) -> Result<Handle, Full> {
+        if let Some(known) = self.known.get_mut(place.get().0 as usize)
+            && known.key == spec.key
+            && known.meter.is_some()
+            && (known.limit == spec.limit || known.version >= spec.version)
+        {
+            known.used = now.node;
+            return Ok(place.get());
+        }
+        let found = self.open(spec, now)?;
+        place.set(found);
+        Ok(found)
+    }
+
     #[cold]
     fn meet(&mut self, spec: &MeterSpec, now: Now) -> Result<Handle, Full> {
         let meter = self.node.meter(spec, now)?;
@@ -89,7 +118,8 @@ impl Share {
             return Ok(Handle(*place));
         }
         let (version, limit) = (spec.version, spec.limit);
-        let known = Known { meter: Some(meter), version, limit, held: 0, used: now.node };
+        let (key, used) = (spec.key, now.node);
+        let known = Known { key, meter: Some(meter), version, limit, held: 0, used };
         let place = if let Some(place) = self.free.pop() {
             self.known[place as usize] = known;
             place
@@ -159,6 +189,12 @@ impl Share {
         self.known[of.0 as usize].meter.as_deref().expect("a handle is used while it is held")
     }
 
+    /// A rule has refused a request.
+    #[cold]
+    pub fn refused(&self, kind: RuleKind, id: &str) {
+        self.node.refused(self.core, kind, id);
+    }
+
     /// What this core could have at once.
     #[must_use]
     pub fn left(&self, of: Handle) -> u64 {
@@ -187,26 +223,5 @@ impl Share {
                 self.free.push(u32::try_from(self.hand).expect("a place is a u32"));
             }
         }
-    }
-}
-
-/// Keys are uniform hashes already.
-#[derive(Debug, Default)]
-struct Uniform(u64);
-
-impl Hasher for Uniform {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "either half is uniform")]
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64 ^ (key >> 64) as u64;
     }
 }

@@ -116,8 +116,8 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
             is_truncated = true;
             continue;
         }
-        bytes.extend_from_slice(&length(key));
-        bytes.extend_from_slice(&length(value));
+        let ([low, high], [value_low, value_high]) = (length(key), length(value));
+        bytes.extend_from_slice(&[low, high, value_low, value_high]);
         bytes.extend_from_slice(key.as_bytes());
         bytes.extend_from_slice(value.as_bytes());
         metadata_count += 1;

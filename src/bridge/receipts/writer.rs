@@ -86,6 +86,11 @@ impl<M: Memory> Writer<M> {
         }
     }
 
+    /// What the ids of this process's receipts begin with.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// A record of an exchange that is admitted now.
     ///
     /// **Errors**: the ring is full, because the store does not take what it holds.

@@ -1,11 +1,11 @@
-//! Which rate limits a request matches, and which of them holds.
+//! Which rate limits a request matches, which of them holds, and what is left of it.
 
 use crate::{
-    cli::explain::{Part, Request, aligned},
+    cli::explain::{Part, Request, aligned, left_of},
     lexicon::meter::{PAST_BUCKETS, Window},
     policy::limit::{Counts, Limit},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) fn explain(request: &Request<'_>) -> Part {
     let Request { snapshot, subject, model, metadata, .. } = *request;
@@ -23,8 +23,16 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
             (false, true) => "comes too late",
             (false, false) => "does not match: the request lacks what it is told apart by",
         };
-        rows.push(vec![limit.id.to_string(), words(limit), why.to_owned()]);
-        rules.push(json!({"rule": limit.id, "limit": words(limit), "holds": is_first, "why": why}));
+        let standing = request.standing.filter(|_| has_entities).and_then(|it| of(it, &limit.id));
+        rows.push(vec![
+            limit.id.to_string(),
+            words(limit),
+            left_of(standing, |units| units.to_string()),
+            why.to_owned(),
+        ]);
+        rules.push(json!({"rule": limit.id, "limit": words(limit), "holds": is_first, "why": why,
+            "strict": limit.is_strict, "used": standing.map(|it| &it["used"]),
+            "left": standing.map(|it| &it["left"])}));
     }
     let table = if rows.is_empty() {
         "limits: none\n".to_owned()
@@ -32,6 +40,11 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
         format!("limits:\n{}", aligned(&rows))
     };
     Part { table, json: json!(rules) }
+}
+
+/// What is known of one rule.
+fn of<'v>(standing: &'v Value, id: &str) -> Option<&'v Value> {
+    standing["limits"].as_array()?.iter().find(|limit| limit["id"] == id)
 }
 
 fn words(limit: &Limit) -> String {

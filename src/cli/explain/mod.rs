@@ -1,7 +1,10 @@
 //! `weir explain`: what the gateway would do with a request, and why.
 //!
-//! `routing.rs` says which rule routes it and to which targets, `limits.rs` which limits hold.
+//! `routing.rs` says which rule routes it and to which targets, `limits.rs` which limits hold, and
+//! `budgets.rs` which budgets decide; what is left of those is told where a data directory or a
+//! running gateway can be asked.
 
+mod budgets;
 mod limits;
 mod routing;
 
@@ -10,13 +13,17 @@ use crate::{
     control_plane::{
         load::{load, now},
         secrets::SecretSource,
+        usage::standing::{self, Thought},
     },
     lexicon::ids::SubjectId,
     policy::metadata,
     snapshot::Snapshot,
 };
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 /// A request, as far as rules look at it.
 struct Request<'a> {
@@ -25,6 +32,8 @@ struct Request<'a> {
     model: &'a str,
     metadata: &'a [(&'a str, &'a str)],
     headers: &'a [(String, String)],
+    /// What is left; none where nobody was asked.
+    standing: Option<&'a Value>,
 }
 
 /// Explains. Returns the exit code: 1 where the configuration cannot be obeyed or does not know the
@@ -38,7 +47,7 @@ pub fn run(flags: &Explain, out: &mut impl Write) -> io::Result<u8> {
             return Ok(1);
         }
     };
-    let snapshot = &loaded.compiled.snapshot;
+    let snapshot = &Arc::new(loaded.compiled.snapshot);
     let wanted = flags.subject.replacen("virtual-account:", "virtualaccount:", 1);
     let found = snapshot.callers.iter().position(|caller| *caller.subject == *wanted);
     let Some(subject) = found.and_then(|at| u32::try_from(at).ok()).map(SubjectId) else {
@@ -47,15 +56,28 @@ pub fn run(flags: &Explain, out: &mut impl Write) -> io::Result<u8> {
     };
     let written = flags.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let metadata = metadata::merge(written, &snapshot.caller(subject).metadata);
+    let caller = &*snapshot.caller(subject).subject;
+    let thought = Thought { subject: caller, model: &flags.model, metadata: &metadata };
+    let standing = match asked(flags, snapshot, thought) {
+        Ok(standing) => standing,
+        Err(words) => {
+            writeln!(out, "what is left is not known: {words}")?;
+            return Ok(1);
+        }
+    };
     let request = Request {
         snapshot,
         subject,
         model: &flags.model,
         metadata: &metadata,
         headers: &flags.header,
+        standing: standing.as_ref(),
     };
-    let parts =
-        [("routing", routing::explain(&request) as Part), ("limits", limits::explain(&request))];
+    let parts = [
+        ("routing", routing::explain(&request)),
+        ("limits", limits::explain(&request)),
+        ("budgets", budgets::explain(&request)),
+    ];
     if flags.json {
         let mut all = json!({
             "subject": &*snapshot.caller(subject).subject,
@@ -72,6 +94,25 @@ pub fn run(flags: &Explain, out: &mut impl Write) -> io::Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// What is left of what the request would meet, where somebody is to be asked.
+fn asked(
+    flags: &Explain,
+    snapshot: &Arc<Snapshot>,
+    thought: Thought<'_>,
+) -> Result<Option<Value>, String> {
+    if let Some(url) = &flags.admin {
+        return standing::of_gateway(url, flags.admin_token.as_deref(), thought).map(Some);
+    }
+    let Some(data_dir) = &flags.data_dir else { return Ok(None) };
+    standing::of_store(data_dir, snapshot, thought)
+        .map_err(|error| format!("{}: {error}", data_dir.display()))
+}
+
+/// What is left by what is known of a rule, in words; empty where nothing is.
+fn left_of(standing: Option<&Value>, words: impl Fn(&Value) -> String) -> String {
+    standing.map_or_else(String::new, |standing| format!("{} left", words(&standing["left"])))
 }
 
 /// What one part of the gateway says of a request.
@@ -91,7 +132,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut table = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths);
+        let cells = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
         let line: Vec<String> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
         table.push_str("  ");
         table.push_str(line.join("  ").trim_end());

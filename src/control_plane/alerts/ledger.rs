@@ -5,18 +5,14 @@
 use crate::{
     control_plane::{
         alerts::notice::{Facts, Notice},
+        journal::disk::write_whole,
         tokens::schedule::Schedule,
     },
     lexicon::time::UnixMillis,
     policy::alert::Address,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 const NAME: &str = "alerts.json";
 /// Messages that wait: more than anyone would read, at about half a KiB each.
@@ -41,6 +37,9 @@ pub(super) struct Owed {
     /// When it is tried next; at once after a start.
     #[serde(skip)]
     pub(super) schedule: Schedule,
+    /// Since the start.
+    #[serde(skip)]
+    pub(super) tries: u32,
 }
 
 impl Ledger {
@@ -67,6 +66,7 @@ impl Ledger {
             Owed {
                 notice: Notice { id, address, facts, since_ms: now.0 },
                 schedule: Schedule::default(),
+                tries: 0,
             }
         }));
         true
@@ -114,12 +114,7 @@ pub(super) fn read(data_dir: &Path) -> io::Result<Ledger> {
 
 /// Write it whole, or leave what was there.
 pub(super) fn write(data_dir: &Path, text: &str) -> io::Result<()> {
-    let fresh = data_dir.join(format!("{NAME}.new"));
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, data_dir.join(NAME))?;
-    File::open(data_dir)?.sync_all()
+    write_whole(data_dir, NAME, text)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!
 //! One message at a time goes by one channel: a channel that does not answer holds up no other.
 
+pub mod counts;
 mod ledger;
 mod notice;
 mod send;
@@ -23,6 +24,7 @@ use crate::{
     policy::alert::Channel,
     snapshot::Snapshot,
 };
+use counts::Counts;
 use ledger::Ledger;
 use notice::Notice;
 use send::SendFault;
@@ -58,6 +60,7 @@ pub struct Alerts {
     client: Option<Client>,
     /// Channels by which something is under way.
     busy: HashSet<Box<str>>,
+    counts: Arc<Counts>,
     sends: JoinSet<(Notice, Result<(), SendFault>)>,
 }
 
@@ -78,8 +81,15 @@ impl Alerts {
             is_dirty: false,
             client: None,
             busy: HashSet::new(),
+            counts: Counts::new(),
             sends: JoinSet::new(),
         }
+    }
+
+    /// What became of messages so far.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
     }
 
     /// Runs until `stop` is ready.
@@ -95,6 +105,7 @@ impl Alerts {
             }
             self.keep().await;
             self.begin(now());
+            self.counts.wait(self.ledger.owed.iter().map(|owed| &owed.notice.address.channel));
         }
     }
 
@@ -102,6 +113,7 @@ impl Alerts {
     fn look(&mut self, now: UnixMillis) {
         if let Some(newest) = self.snapshots.changed() {
             self.channels.clone_from(&newest.channels);
+            self.counts.keep(&self.channels);
             // What was wrong with a channel may have been mended.
             self.ledger.hurry();
         }
@@ -141,6 +153,10 @@ impl Alerts {
                 continue;
             }
             self.busy.insert(name.clone());
+            if owed.tries > 0 {
+                self.counts.add(name, |count| count.retried_total += 1);
+            }
+            owed.tries += 1;
             let channel = self.channels.get(name).cloned();
             let client = self.client.get_or_insert_with(Client::new).clone();
             let notice = owed.notice.clone();
@@ -162,12 +178,20 @@ impl Alerts {
         };
         let (channel, budget) = (&notice.address.channel, &notice.facts.budget);
         self.busy.remove(channel);
+        let is_late = now().0.saturating_sub(notice.since_ms) >= PATIENCE_MS;
+        self.counts.add(channel, |count| match &sent {
+            Ok(()) => count.sent_total += 1,
+            Err(_) => {
+                count.failed_total += 1;
+                count.given_up_total += u64::from(is_late);
+            }
+        });
         match sent {
             Ok(()) => {
                 tracing::info!(%channel, %budget, "people were told of a budget");
                 self.is_dirty |= self.ledger.strike(&notice);
             }
-            Err(fault) if now().0.saturating_sub(notice.since_ms) >= PATIENCE_MS => {
+            Err(fault) if is_late => {
                 tracing::error!(%channel, %budget, %fault, "people cannot be told: given up");
                 self.is_dirty |= self.ledger.strike(&notice);
             }

@@ -55,3 +55,17 @@ impl Output for File {
 pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
+
+/// Writes a file of a directory whole, or leaves what was there: also where the power fails.
+///
+/// # Errors
+/// The disk's.
+pub fn write_whole(dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let fresh = dir.join(format!("{name}.new"));
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, dir.join(name))?;
+    sync_names(dir)
+}

@@ -19,7 +19,7 @@ use crate::{
     bridge::receipts::{self, data_dir::DataDir, reader::Reader, record, recovery, writer::Writer},
     lexicon::receipt::Receipt,
 };
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::{Sender, TryRecvError};
 use std::{
     io,
     path::Path,
@@ -122,11 +122,14 @@ impl Journal {
         };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
             let deadline = loop {
-                let wait = if run.turn() { Duration::ZERO } else { LOOK_EVERY };
-                match stopped.recv_timeout(wait) {
+                // Parked, for a channel that waits spins and yields first, on a core's time.
+                if !run.turn() {
+                    std::thread::park_timeout(LOOK_EVERY);
+                }
+                match stopped.try_recv() {
                     Ok(deadline) => break deadline,
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break Instant::now(),
+                    Err(TryRecvError::Empty) => {}
+                    Err(TryRecvError::Disconnected) => break Instant::now(),
                 }
             };
             run.finish(deadline)
@@ -146,6 +149,7 @@ impl Journal {
     pub fn stop(self, patience: Duration) -> usize {
         // A journal that ended before is a defect that `join` reports.
         let _ = self.stop.send(Instant::now() + patience);
+        self.thread.thread().unpark();
         self.thread.join().unwrap_or(usize::MAX)
     }
 }

@@ -7,15 +7,19 @@
 //! **Invariants**: the number of series is bounded, whatever clients send; a name that no operator
 //! wrote (an unknown model) never becomes a label.
 
+mod alerts;
 mod counts;
 pub mod exposition;
+mod rules;
 mod targets;
 
 use crate::{
     bridge::{pulse::Pulse, quota::node::Node},
     control_plane::{
+        alerts::counts::Counts as AlertCounts,
         journal::{Health, Observer},
         targets::Row,
+        usage::Book,
     },
     lexicon::receipt::Receipt,
 };
@@ -44,6 +48,10 @@ pub struct Sources {
     pub config: Arc<dyn Fn() -> ConfigNumbers + Send + Sync>,
     /// The meters of limits and budgets, where there are some.
     pub quota: Option<Arc<Node>>,
+    /// What budgets have counted.
+    pub book: Arc<Book>,
+    /// What became of messages about budgets.
+    pub alerts: Arc<AlertCounts>,
     /// How targets fare.
     pub targets: Arc<dyn Fn() -> Vec<Row> + Send + Sync>,
 }
@@ -97,6 +105,9 @@ impl Telemetry {
         if let Some(quota) = &sources.quota {
             print_quota(&mut page, quota);
         }
+        let refusals = sources.quota.as_ref().map(|quota| quota.refusals());
+        rules::print(&mut page, &sources.book, &refusals.unwrap_or_default());
+        alerts::print(&mut page, &sources.alerts.look());
         targets::print(&mut page, &(sources.targets)());
         page.finish()
     }

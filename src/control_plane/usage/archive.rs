@@ -4,15 +4,14 @@
 //! between counts nothing twice. Periods that are over are left out.
 
 use crate::{
-    control_plane::usage::{Line, Lines},
+    control_plane::{
+        journal::disk::write_whole,
+        usage::{Line, Lines},
+    },
     lexicon::{meter::MeterKey, time::UnixMillis},
 };
 use serde_json::{Value, json};
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 const NAME: &str = "budgets.json";
 
@@ -65,12 +64,7 @@ pub(super) fn write(data_dir: &Path, archive: &Archive, now: UnixMillis) -> io::
             "units": line.units})
     };
     let whole = json!({"through": archive.through, "lines": lines.map(line).collect::<Vec<_>>()});
-    let fresh = data_dir.join(format!("{NAME}.new"));
-    let mut file = File::create(&fresh)?;
-    file.write_all(whole.to_string().as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, data_dir.join(NAME))?;
-    File::open(data_dir)?.sync_all()
+    write_whole(data_dir, NAME, &whole.to_string())
 }
 
 #[cfg(test)]

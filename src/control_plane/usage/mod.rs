@@ -6,7 +6,9 @@
 //! whole though receipts are kept for a month.
 
 pub mod archive;
+pub mod births;
 pub mod report;
+pub mod standing;
 
 use crate::{
     bridge::{
@@ -20,8 +22,9 @@ use crate::{
     },
     lexicon::{
         ids::SubjectId,
-        meter::{MeterKey, NodeMillis},
+        meter::{MeterKey, NodeMillis, RuleKind},
         receipt::Receipt,
+        refusal::Refusal,
         time::UnixMillis,
     },
     policy::{
@@ -30,9 +33,10 @@ use crate::{
     },
     snapshot::Snapshot,
 };
+use births::{Birth, Births};
 use parking_lot::Mutex;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -40,6 +44,10 @@ use std::{
 
 /// Lines of the book: as many as there may be meters by default. What comes after is not told.
 const LINES_MAX: usize = 1_000_000;
+
+/// The codes of those refusals that rules made.
+const REFUSED_BY_RULES: [&str; 2] =
+    [Refusal::RateLimited.row().code, Refusal::BudgetExceeded.row().code];
 
 /// The lines by the key of their meter.
 pub(crate) type Lines = HashMap<MeterKey, Line>;
@@ -65,15 +73,23 @@ pub struct Book {
 
 struct State {
     snapshots: Receiver<Snapshot>,
+    /// Since when each rule counts.
+    births: Births,
+    /// Of this process's receipts.
+    epoch: u64,
     newest: Option<Arc<Snapshot>>,
     subjects: HashMap<Box<str>, SubjectId>,
     lines: Lines,
+    /// How many requests each rule held for, since this process began.
+    nominated: HashMap<(RuleKind, Box<str>), u64>,
     /// Of budgets that tell people, the lines that nobody has looked at since they changed.
     touched: HashSet<MeterKey>,
     /// Every line is to be looked at again.
     is_new: bool,
     /// What the store held was counted: what is stored from here on is new.
     is_open: bool,
+    /// That of the receipt that was counted last.
+    calendar: Calendar,
 }
 
 impl Book {
@@ -81,12 +97,16 @@ impl Book {
     pub fn new(data_dir: &Path, snapshots: Receiver<Snapshot>) -> Arc<Self> {
         let state = State {
             snapshots,
+            births: Births::default(),
+            epoch: 0,
             newest: None,
             subjects: HashMap::new(),
             lines: Lines::new(),
+            nominated: HashMap::new(),
             touched: HashSet::new(),
             is_new: true,
             is_open: false,
+            calendar: Calendar::at(UnixMillis(0)),
         };
         Arc::new(Self { state: Mutex::new(state), data_dir: data_dir.to_owned() })
     }
@@ -98,14 +118,56 @@ impl Book {
     }
 
     /// Count what the store and the archive hold, and listen from here on. What each meter has
-    /// counted of the periods that hold at `now`.
+    /// counted of the periods that hold at `now`. `epoch` is that of this process.
     ///
     /// # Errors
-    /// The store's, and the archive's.
-    pub fn open(&self, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
+    /// The store's, the archive's and that of what is known of rules.
+    pub fn open(&self, epoch: u64, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
         let state = &mut *self.state.lock();
-        state.adopt();
+        state.births = Births::read(&self.data_dir)?;
+        state.epoch = epoch;
         state.is_open = true;
+        state.adopt(&self.data_dir);
+        self.count_all(state, now)
+    }
+
+    /// The same for who only looks: nothing is written, and nothing is heard of later.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn peek(&self, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
+        let state = &mut *self.state.lock();
+        state.births = Births::read(&self.data_dir)?;
+        state.adopt(&self.data_dir);
+        self.count_all(state, now)
+    }
+
+    /// How many requests each rule in force held for, since this process began.
+    #[must_use]
+    pub fn nominated(&self) -> BTreeMap<(RuleKind, Box<str>), u64> {
+        let state = &mut *self.state.lock();
+        state.adopt(&self.data_dir);
+        let Some(snapshot) = &state.newest else { return BTreeMap::new() };
+        let limits = snapshot.limits.limits.iter().map(|it| (RuleKind::RateLimit, it.id.clone()));
+        let budgets = snapshot.budgets.budgets.iter().map(|it| (RuleKind::Budget, it.id.clone()));
+        let rules: BTreeMap<_, _> = limits
+            .chain(budgets)
+            .map(|rule| {
+                let count = state.nominated.get(&rule).copied().unwrap_or_default();
+                (rule, count)
+            })
+            .collect();
+        state.nominated.retain(|rule, _| rules.contains_key(rule));
+        rules
+    }
+
+    /// Since when each rule counts, as far as it is known now.
+    #[must_use]
+    pub fn births(&self) -> Births {
+        self.state.lock().births.clone()
+    }
+
+    fn count_all(&self, state: &mut State, now: UnixMillis) -> io::Result<HashMap<MeterKey, Past>> {
         let has_budgets = state.newest.as_ref().is_some_and(|it| !it.budgets.budgets.is_empty());
         if !has_budgets {
             return Ok(HashMap::new());
@@ -129,7 +191,7 @@ impl Book {
         see: impl FnOnce(&Snapshot, &Lines) -> T,
     ) -> Option<T> {
         let state = &mut *self.state.lock();
-        state.adopt();
+        state.adopt(&self.data_dir);
         state.lines.retain(|_, line| line.holds(now));
         state.newest.as_deref().map(|snapshot| see(snapshot, &state.lines))
     }
@@ -140,7 +202,7 @@ impl Book {
     /// snapshot all that holds at `now`.
     pub(crate) fn news(&self, now: UnixMillis, mut see: impl FnMut(&Budget, MeterKey, &Line)) {
         let state = &mut *self.state.lock();
-        state.adopt();
+        state.adopt(&self.data_dir);
         let Some(snapshot) = state.newest.clone() else { return };
         if state.touched.is_empty() && !state.is_new {
             return;
@@ -175,12 +237,36 @@ impl Line {
 }
 
 impl State {
-    fn adopt(&mut self) {
+    fn adopt(&mut self, data_dir: &Path) {
         let Some(newest) = self.snapshots.changed() else { return };
+        if self.is_open
+            && self.births.note(&newest, Birth { epoch: self.epoch, wall: newest.made })
+            && let Err(error) = self.births.write(data_dir)
+        {
+            tracing::error!(%error, "since when new rules count cannot be kept");
+        }
         let callers = newest.callers.iter().zip(0..);
         self.subjects = callers.map(|(it, id)| (it.subject.clone(), SubjectId(id))).collect();
         self.newest = Some(newest);
         self.is_new = true;
+    }
+
+    /// Note the rules that held for a request; one that was refused before was none of theirs.
+    fn nominate(&mut self, receipt: &Receipt<'_>) {
+        let Self { newest: Some(snapshot), subjects, nominated, .. } = self else { return };
+        let outcome = &receipt.outcome;
+        let was_judged = outcome.was_sent || REFUSED_BY_RULES.contains(&outcome.code);
+        let Some(subject) = subjects.get(receipt.subject).filter(|_| was_judged) else { return };
+        let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+        let mut last: Option<&Budget> = None;
+        let limit = snapshot.limit(&matter).map(|(limit, _)| (RuleKind::RateLimit, &limit.id));
+        let budgets = snapshot.budgets(&matter).map(|(budget, _)| budget);
+        // Each once, however many of its teams the caller is in.
+        let budgets = budgets
+            .filter(|budget| !last.replace(budget).is_some_and(|last| std::ptr::eq(last, *budget)));
+        for (kind, id) in limit.into_iter().chain(budgets.map(|it| (RuleKind::Budget, &it.id))) {
+            *nominated.entry((kind, id.clone())).or_default() += 1;
+        }
     }
 
     fn count_segment(&mut self, path: &Path) -> io::Result<()> {
@@ -189,7 +275,9 @@ impl State {
         let Some(mut segment) = segment::open_if_there(path)? else { return Ok(()) };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(&snapshot, &self.subjects, &receipt, &mut self.lines, &mut self.touched);
+                let with = (&*snapshot, &self.subjects, &self.births);
+                let Self { calendar, lines, touched, .. } = self;
+                count(with, &receipt, calendar, lines, touched);
             }
         }
         Ok(())
@@ -198,20 +286,26 @@ impl State {
 
 /// A budget counts in the period in which a request was admitted.
 fn count(
-    snapshot: &Snapshot,
-    subjects: &HashMap<Box<str>, SubjectId>,
+    (snapshot, subjects, births): (&Snapshot, &HashMap<Box<str>, SubjectId>, &Births),
     receipt: &Receipt<'_>,
+    calendar: &mut Calendar,
     lines: &mut Lines,
     touched: &mut HashSet<MeterKey>,
 ) {
+    if snapshot.budgets.budgets.is_empty() {
+        return;
+    }
     let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
         return;
     };
     let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
-    let calendar = Calendar::at(receipt.started);
+    calendar.move_to(receipt.started);
     for (budget, entity) in snapshot.budgets(&matter) {
         let units = budget.units(&receipt.outcome);
         for cap in budget.caps(entity.unwrap_or_default()) {
+            if births.of(cap.key).is_none_or(|birth| birth.wall > receipt.started) {
+                continue;
+            }
             let span = calendar.span(cap.period);
             let key = cap.meter(entity, span);
             if budget.alert.is_some() {
@@ -237,15 +331,18 @@ impl Observer for Clerk {
         if !state.is_open {
             return;
         }
-        state.adopt();
-        if let State { newest: Some(snapshot), subjects, lines, touched, .. } = state {
-            count(snapshot, subjects, receipt, lines, touched);
+        state.adopt(&self.0.data_dir);
+        state.nominate(receipt);
+        if let State { newest: Some(snapshot), subjects, births, calendar, lines, touched, .. } =
+            state
+        {
+            count((snapshot, subjects, births), receipt, calendar, lines, touched);
         }
     }
 
     fn retire(&mut self, number: u64, path: &Path) -> io::Result<()> {
         let state = &mut *self.0.state.lock();
-        state.adopt();
+        state.adopt(&self.0.data_dir);
         let Some(snapshot) = state.newest.clone() else { return Ok(()) };
         let mut archive = archive::read(&self.0.data_dir)?;
         if archive.through.is_some_and(|through| number <= through) {
@@ -254,13 +351,9 @@ impl Observer for Clerk {
         let mut segment = Segment::open(path)?;
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                count(
-                    &snapshot,
-                    &state.subjects,
-                    &receipt,
-                    &mut archive.lines,
-                    &mut HashSet::new(),
-                );
+                let with = (&*snapshot, &state.subjects, &state.births);
+                let (calendar, lines) = (&mut state.calendar, &mut archive.lines);
+                count(with, &receipt, calendar, lines, &mut HashSet::new());
             }
         }
         archive.through = Some(number);

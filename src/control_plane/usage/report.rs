@@ -11,6 +11,7 @@ use crate::{
     snapshot::{Matter, Snapshot},
 };
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// Entities of one budget that are listed.
 pub const ENTITIES_MAX: usize = 1_000;
@@ -115,6 +116,27 @@ pub fn leaderboard(book: &Book, id: &str, limit: usize, now: UnixMillis) -> Opti
         Some(json!({"name": budget.id, "leaderboard": boards}))
     })
     .flatten()
+}
+
+/// What is spent of each budget and kind of period by all together: its id, `cost_per_day`, and
+/// dollars or tokens.
+#[must_use]
+pub fn totals(book: &Book, now: UnixMillis) -> Vec<(Box<str>, String, Value)> {
+    let see = |snapshot: &Snapshot, lines: &Lines| {
+        let mut units: HashMap<MeterKey, u64> = HashMap::new();
+        for line in lines.values() {
+            let sum = units.entry(line.cap).or_default();
+            *sum = sum.saturating_add(line.units);
+        }
+        let caps = snapshot.budgets.budgets.iter();
+        let caps = caps.flat_map(|budget| budget.caps.iter().map(move |cap| (budget, cap)));
+        caps.map(|(budget, cap)| {
+            let spent = units.get(&cap.key).copied().unwrap_or_default();
+            (budget.id.clone(), label(budget, cap), amount(budget, spent))
+        })
+        .collect()
+    };
+    book.look(now, see).unwrap_or_default()
 }
 
 /// All that spent from a budget; the first by name where there are many.

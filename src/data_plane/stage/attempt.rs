@@ -140,9 +140,11 @@ impl<'s, 'd> Tries<'s, 'd> {
             return Attempt { model, changes: None };
         }
         let now_ms = core.node_ms();
-        if self.is_fresh {
-            core.targets.earn(model, now_ms);
-        }
+        let has_savings = if self.is_fresh {
+            core.targets.earn(model, now_ms)
+        } else {
+            core.targets.may_retry(model, now_ms)
+        };
         let changes = match &self.plan {
             Plan::Lone(_) => None,
             Plan::Ruled(plan) => {
@@ -156,9 +158,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         }
         // A retry that could not be made in time must not cost the client the vendor's own words.
         let retried_at = core.clock.recent().plus_millis(u64::from(self.retry().delay_ms));
-        let may_retry = self.retries_left > 0
-            && is_in_time(core, trail, retried_at)
-            && core.targets.may_retry(model, now_ms);
+        let may_retry = has_savings && self.retries_left > 0 && is_in_time(core, trail, retried_at);
         if !may_retry {
             self.retries_left = 0;
         }
@@ -323,10 +323,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();
-        out.extend_from_slice(plan.rule.told.as_bytes());
-        out.extend_from_slice(b",\"target\":");
         out.extend_from_slice(candidate.told.as_bytes());
-        out.extend_from_slice(b",\"reason\":\"");
         let reason = if self.at == 0 { plan.reason.label() } else { "fallback" };
         out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(b"\"}");

@@ -6,17 +6,22 @@ use crate::{
     lexicon::refusal::{Refusal, Refused},
     policy::{metadata::VALUE_CHARS_MAX, route::retry::Retry},
     snapshot::Caller,
-    wire::json::{
-        self,
-        flat::{FlatError, Pair},
+    wire::{
+        headers::is_name,
+        json::{
+            self,
+            flat::{FlatError, Pairs},
+        },
     },
 };
+use smallvec::SmallVec;
 use std::{borrow::Cow, num::NonZeroU64};
 
 /// What the headers ask.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Directives<'b> {
-    metadata: Vec<Pair<'b>>,
+    /// `x-tfy-metadata`, not read yet.
+    pub metadata: Option<&'b [u8]>,
     /// How the reply is to be told.
     pub manner: Manner,
     /// `x-weir-strict-translation`: what a target would not see is refused.
@@ -46,6 +51,18 @@ impl Default for Manner {
 
 const RETRY_CONFIG: &str = "x-tfy-retry-config";
 
+/// The headers of a request that are for the gateway itself: few, mostly.
+struct Own<'b>(SmallVec<[(&'b [u8], &'b [u8]); 4]>);
+
+impl<'b> Own<'b> {
+    /// The first value of this header.
+    #[inline]
+    fn value(&self, name: &str) -> Option<&'b [u8]> {
+        let found = self.0.iter().find(|(found, _)| is_name(found, name.as_bytes()));
+        found.map(|(_, value)| *value)
+    }
+}
+
 /// Is a header of this name for the gateway itself?
 fn is_directive(name: &[u8]) -> bool {
     matches!(name, [b'x' | b'X', b'-', b't' | b'T' | b'w' | b'W', ..])
@@ -54,27 +71,25 @@ fn is_directive(name: &[u8]) -> bool {
 /// Read them all.
 ///
 /// # Errors
-/// `InvalidMetadata` naming the key, `InvalidHeader` naming the header.
+/// `InvalidHeader` naming the header.
 ///
 /// **Cost**: where there are none, one look at the names.
 pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
-    let has_any = request.head.iter(request.bytes).any(|(name, _)| is_directive(name));
-    if !has_any {
+    let all = request.head.iter(request.bytes);
+    let own = Own(all.filter(|(name, _)| is_directive(name)).collect());
+    if own.0.is_empty() {
         return Ok(Directives::default());
     }
     Ok(Directives {
         manner: Manner {
-            is_strict_openai: read_flag(request, "x-tfy-strict-openai", true)?,
-            forwards_pings: read_flag(request, "x-tfy-forward-pings", false)?,
+            is_strict_openai: read_flag(&own, "x-tfy-strict-openai", true)?,
+            forwards_pings: read_flag(&own, "x-tfy-forward-pings", false)?,
         },
-        is_strict: read_flag(request, "x-weir-strict-translation", false)?,
-        metadata: match request.header("x-tfy-metadata") {
-            Some(header) => read_metadata(header)?,
-            None => Vec::new(),
-        },
-        attempt_ms: read_millis(request, "x-tfy-request-timeout")?,
-        ttft_ms: read_millis(request, "x-tfy-ttft-timeout-ms")?,
-        retry: match request.header(RETRY_CONFIG) {
+        is_strict: read_flag(&own, "x-weir-strict-translation", false)?,
+        metadata: own.value("x-tfy-metadata"),
+        attempt_ms: read_millis(&own, "x-tfy-request-timeout")?,
+        ttft_ms: read_millis(&own, "x-tfy-ttft-timeout-ms")?,
+        retry: match own.value(RETRY_CONFIG) {
             Some(value) => {
                 let read = retry_directive::read(value);
                 Some(Box::new(read.map_err(|wrong| invalid(RETRY_CONFIG, wrong))?))
@@ -95,10 +110,6 @@ impl Directives<'_> {
                 .about(first, format!("The model's vendor does not take \"{first}\"."))),
             _ => Ok(()),
         }
-    }
-
-    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata.iter().map(|(key, value)| (&**key, &**value))
     }
 }
 
@@ -123,7 +134,11 @@ pub fn applied(caller: &Caller) -> Cow<'static, [u8]> {
     Cow::Owned(out)
 }
 
-fn read_metadata(header: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {
+/// Read the metadata of a header.
+///
+/// # Errors
+/// `InvalidMetadata` naming the key.
+pub fn metadata(header: &[u8]) -> Result<Pairs<'_>, Refused> {
     let metadata = json::flat::flat_strings(header)
         .map_err(|error| Refusal::InvalidMetadata.about("x-tfy-metadata", explain(&error)))?;
     for (key, value) in &metadata {
@@ -135,8 +150,9 @@ fn read_metadata(header: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {
     Ok(metadata)
 }
 
-fn read_flag(request: &Request<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
-    match request.header(name) {
+#[inline]
+fn read_flag(own: &Own<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
+    match own.value(name) {
         None => Ok(absent),
         Some(value) if value.eq_ignore_ascii_case(b"true") => Ok(true),
         Some(value) if value.eq_ignore_ascii_case(b"false") => Ok(false),
@@ -144,8 +160,9 @@ fn read_flag(request: &Request<'_>, name: &str, absent: bool) -> Result<bool, Re
     }
 }
 
-fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
-    let Some(value) = request.header(name) else { return Ok(None) };
+#[inline]
+fn read_millis(own: &Own<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
+    let Some(value) = own.value(name) else { return Ok(None) };
     match json::value::read_u64(value).and_then(NonZeroU64::new) {
         Some(millis) => Ok(Some(millis)),
         None => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),

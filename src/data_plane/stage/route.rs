@@ -1,7 +1,7 @@
 //! Which models may answer, in the order in which they are asked.
 
 use crate::{
-    data_plane::{core::Core, inbound::Request, stage::classify},
+    data_plane::{core::Core, inbound::Request, stage::classify, verdicts::Known},
     dialect::openai_chat::request::Ask,
     lexicon::{
         ids::{ModelId, SubjectId},
@@ -36,6 +36,8 @@ pub struct Routed<'a> {
     pub ask: &'a Ask<'a>,
     pub from: &'a Request<'a>,
     pub metadata: &'a [(&'a str, &'a str)],
+    /// None where no rule could concern it.
+    pub known: Option<&'a Known>,
 }
 
 /// The plan for an Ask: the model it names, or the targets of the first rule that matches.
@@ -44,23 +46,19 @@ pub struct Routed<'a> {
 /// `ModelUnknown` with the nearest names the caller may use, `ModelForbidden`,
 /// `OperationUnsupported`, `TargetsUnfit`.
 ///
-/// **Cost**: of the model itself, one look at a table; of a rule, no allocation.
+/// **Cost**: of the model itself next to nothing; of a rule, no allocation.
 pub fn plan<'s>(
     core: &Core,
     snapshot: &'s Snapshot,
     request: &Routed<'_>,
 ) -> Result<Plan<'s>, Refused> {
-    let Routed { subject, ask, metadata, .. } = *request;
-    if !snapshot.routes.rules.is_empty() {
-        let routing = snapshot.routing(subject, &ask.model, metadata);
-        if let Some(rule) = routing.rule {
-            return ruled(core, snapshot, request, &routing, rule).map(Plan::Ruled);
-        }
+    let Routed { subject, ask, known, .. } = *request;
+    let named = || snapshot.named(&ask.model);
+    let routing = known.map_or_else(named, |known| known.verdict.routing(snapshot));
+    if let Some(rule) = routing.rule {
+        return ruled(core, snapshot, request, &routing, rule).map(Plan::Ruled);
     }
-    let id = *snapshot
-        .model_names
-        .get(&*ask.model)
-        .ok_or_else(|| unknown(snapshot, subject, &ask.model))?;
+    let id = routing.model.ok_or_else(|| unknown(snapshot, subject, &ask.model))?;
     if !snapshot.allows(subject, id) {
         return Err(Refusal::ModelForbidden.about("model", ""));
     }
@@ -84,7 +82,7 @@ fn ruled<'s>(
     routing: &Routing<'s>,
     rule: &'s route::Rule,
 ) -> Result<order::Plan<'s>, Refused> {
-    let Routed { subject, ask, from, metadata } = *request;
+    let Routed { subject, ask, from, metadata, .. } = *request;
     let forbidden = || Refusal::ModelForbidden.about("model", "");
     let kind = ask.operation.model_type();
     if routing.model.is_some_and(|id| !snapshot.allows(subject, id)) {
@@ -119,7 +117,11 @@ fn ruled<'s>(
         wall_ms: core.clock.wall().0,
         random: core.targets.random(),
     };
-    let plan = order::plan(rule, &asked, &moment, |it| is_fit(it) && may_use(it));
+    let usable = request.known.map_or(0, |known| known.verdict.usable);
+    let is_usable = |candidate: &route::Candidate| {
+        rule.candidates.element_offset(candidate).is_some_and(|at| usable >> at & 1 == 1)
+    };
+    let plan = order::plan(rule, &asked, &moment, |it| is_usable(it) && is_fit(it));
     if !plan.is_empty() {
         return Ok(plan);
     }

@@ -211,7 +211,9 @@ fn write(
     out.extend_from_slice(b"\r\n\r\n");
 
     let body_at = out.len();
-    let read = held.as_deref().map(|body| request::read(ask.operation, body)).transpose()?;
+    // Where the path names the model, nothing is known by its place in the body.
+    let reread = held.as_deref().filter(|_| !ask.is_of_path());
+    let read = reread.map(|body| request::read(ask.operation, body)).transpose()?;
     let betas = from.header("anthropic-beta");
     let said = (read.as_ref().unwrap_or(ask), body, betas);
     let written = push_body(&mut out, speech.mend, target, said, (dropped, buffers))?;

@@ -17,6 +17,7 @@
 
 pub mod decode;
 pub mod encode;
+pub mod ending;
 pub mod error;
 mod seal;
 pub mod usage;

@@ -101,7 +101,8 @@ pub struct Candidate {
     /// What the request's metadata must say.
     pub metadata: Box<[Tag]>,
     pub changes: Changes,
-    /// Its name as a JSON string in ASCII.
+    /// `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"`, in ASCII: how clients
+    /// are told that the rule chose it.
     pub told: Box<str>,
 }
 

@@ -98,6 +98,20 @@ impl<'s> Plan<'s> {
         self.len == 0
     }
 
+    /// Whoever takes no fallbacks is asked first or never.
+    fn follow(&mut self, index: u8, candidate: &Candidate) {
+        if self.len == 0 || candidate.takes_fallback {
+            self.order[self.len()] = index;
+            self.len += 1;
+        }
+    }
+
+    /// The targets in the order in which they are asked.
+    pub fn candidates(&self) -> impl Iterator<Item = &'s Candidate> {
+        let order = &self.order[..self.len()];
+        order.iter().filter_map(|index| self.rule.candidates.get(usize::from(*index)))
+    }
+
     /// The target that is asked at this place.
     #[must_use]
     pub fn candidate(&self, at: usize) -> Option<&'s Candidate> {
@@ -107,15 +121,16 @@ impl<'s> Plan<'s> {
 }
 
 impl Moment<'_> {
-    fn health(&self, candidate: &Candidate) -> Health {
-        self.health.get(usize::from(candidate.place)).copied().unwrap_or_default()
+    fn health(&self, candidate: &Candidate) -> &Health {
+        self.health.get(usize::from(candidate.place)).unwrap_or(&Health::WELL)
     }
 
     /// Does it move to the end?
     #[must_use]
     pub fn is_failing(&self, rule: &Rule, candidate: &Candidate) -> bool {
         let health = self.health(candidate);
-        let is_slow = rule.strategy == Strategy::Priority && candidate.cutoff.is_missed(&health);
+        let is_slow =
+            matches!(rule.strategy, Strategy::Priority) && candidate.cutoff.is_missed(health);
         health.is_failing(self.node_ms) || is_slow
     }
 }
@@ -159,15 +174,19 @@ pub fn plan<'s>(
     chosen.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
 
     let mut plan = Plan { rule, reason, order: [0; CANDIDATES_MAX], len: 0 };
-    for wants_failing in [false, true] {
-        for (_, index) in chosen.iter() {
-            let candidate = &rule.candidates[usize::from(*index)];
-            let may_follow = plan.len == 0 || candidate.takes_fallback;
-            if may_follow && moment.is_failing(rule, candidate) == wants_failing {
-                plan.order[plan.len()] = *index;
-                plan.len += 1;
-            }
+    let mut failing: u32 = 0;
+    for (at, (_, index)) in chosen.iter().enumerate() {
+        let candidate = &rule.candidates[usize::from(*index)];
+        if moment.is_failing(rule, candidate) {
+            failing |= 1 << at;
+        } else {
+            plan.follow(*index, candidate);
         }
+    }
+    while failing != 0 {
+        let (_, index) = chosen[failing.trailing_zeros() as usize];
+        plan.follow(index, &rule.candidates[usize::from(index)]);
+        failing &= failing - 1;
     }
     plan
 }

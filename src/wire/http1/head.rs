@@ -199,7 +199,7 @@ pub(super) fn first<'b>(lines: &[(Span, Span)], bytes: &'b [u8], name: &str) -> 
     lines
         .iter()
         .filter(|(found, _)| found.end.wrapping_sub(found.start) as usize == name.len())
-        .find(|(found, _)| found.of(bytes).eq_ignore_ascii_case(name.as_bytes()))
+        .find(|(found, _)| is_name(found.of(bytes), name.as_bytes()))
         .map(|(_, value)| value.of(bytes))
 }
 

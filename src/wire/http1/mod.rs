@@ -80,16 +80,28 @@ pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0_u8; 20];
     let mut rest = number;
     let mut at = digits.len();
-    loop {
+    while rest >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
+    }
+    if rest > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = b"0123456789"[(rest % 10) as usize];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        digits[at] = PAIRS[rest as usize][1];
     }
     out.extend_from_slice(&digits[at..]);
 }
+
+/// `00` to `99`: two digits cost one division.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b"0123456789"[number / 10], b"0123456789"[number % 10]];
+        number += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {
@@ -97,7 +109,7 @@ mod tests {
 
     #[test]
     fn decimals_are_written_as_std_writes_them() {
-        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
+        for number in [0, 7, 10, 99, 100, 101, 1_000, 12_345, 1_234_567_890, u64::MAX] {
             let mut out = b"x".to_vec();
 
             push_decimal(&mut out, number);

@@ -1,5 +1,6 @@
 //! Objects of strings, as callers send them in metadata headers.
 
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 use crate::wire::json::JsonError;
@@ -11,6 +12,9 @@ pub const FLAT_MEMBERS_MAX: usize = 64;
 
 /// Key and value.
 pub type Pair<'b> = (Cow<'b, str>, Cow<'b, str>);
+
+/// As many as most callers send need no allocation.
+pub type Pairs<'b> = SmallVec<[Pair<'b>; 8]>;
 
 /// Why a document is no object of strings: which key, if one is to blame, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +63,10 @@ impl Found {
 /// Reads an object whose values are all strings, in the order written.
 ///
 /// **Shape**: `{"team":"search","env":"prod"}`. **Errors**: the first thing that is wrong.
-/// **Cost**: one vector; texts are borrowed unless they have escapes.
-pub fn flat_strings(bytes: &[u8]) -> Result<Vec<Pair<'_>>, FlatError> {
+/// **Cost**: no allocation for up to eight members; texts are borrowed unless they have escapes.
+pub fn flat_strings(bytes: &[u8]) -> Result<Pairs<'_>, FlatError> {
     let mut members = Members::of(bytes).map_err(whole)?;
-    let mut pairs: Vec<Pair<'_>> = Vec::new();
+    let mut pairs = Pairs::new();
     while let Some((key, value)) = members.next().map_err(whole)? {
         let (key, raw) = (key.of(bytes), value.of(bytes));
         let key = read_str(key).ok_or(FlatError { key: None, found: Found::NotText })?;

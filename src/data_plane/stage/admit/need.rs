@@ -3,12 +3,12 @@
 use crate::{
     data_plane::{
         quota::{Bound, Tokens},
-        stage::admit::Request,
+        stage::{admit::Asked, route::Plan},
     },
     dialect::bound::{self, Prompt},
     lexicon::refusal::{Refusal, Refused},
-    policy::{condition::Facts, limit::Counts, price::Price},
-    snapshot::Snapshot,
+    policy::{limit::Counts, price::Price},
+    snapshot::{Model, Snapshot},
 };
 
 /// What is taken of the meters of one request.
@@ -30,11 +30,20 @@ pub struct Most {
 }
 
 impl Need {
-    pub fn of(snapshot: &Snapshot, facts: &Facts<'_>, about: Tokens) -> Self {
-        let prices = snapshot.candidates(facts).filter_map(|model| model.price.as_ref());
-        let cost = prices.filter_map(|price| price.estimate(about.input, about.output)).max();
+    /// Of the dearest model that may be asked.
+    pub fn of(snapshot: &Snapshot, plan: &Plan<'_>, about: Tokens) -> Self {
+        let cost_of = |model: &Model| {
+            let price = model.price.as_ref();
+            price.and_then(|price| price.estimate(about.input, about.output)).unwrap_or(0)
+        };
+        let cost = match plan {
+            Plan::Lone(model) => cost_of(model),
+            Plan::Ruled(plan) => plan
+                .candidates()
+                .fold(0, |most, candidate| most.max(cost_of(snapshot.model(candidate.model)))),
+        };
         let tokens = about.input.saturating_add(about.output);
-        Self { tokens, cost: cost.unwrap_or(0), most: Most::default() }
+        Self { tokens, cost, most: Most::default() }
     }
 
     pub fn at_most(self, most: Most) -> Self {
@@ -64,13 +73,9 @@ pub struct Strict<'s> {
 impl<'s> Strict<'s> {
     /// # Errors
     /// `Unbounded`, `InvalidJson`: see [`bound::read`].
-    pub fn of(
-        snapshot: &'s Snapshot,
-        facts: &Facts<'_>,
-        request: &Request<'_>,
-    ) -> Result<Self, Refused> {
+    pub fn of(snapshot: &'s Snapshot, request: &Asked<'_, 's>) -> Result<Self, Refused> {
         let prompt = bound::read(request.body, request.ask.operation)?;
-        let candidates = || snapshot.candidates(facts);
+        let candidates = || request.known.verdict.models(snapshot);
         // What every model of the plan can answer, where the client does not say.
         let usual = candidates().map(|model| model.target.abilities.max_tokens_default).min();
         let asked = request.ask.max_output_tokens.map(u64::from);
@@ -84,7 +89,7 @@ impl<'s> Strict<'s> {
     /// # Errors
     /// `Unbounded` where money is counted and a model has no price.
     pub fn fit(&mut self, counts: Counts, left: u64) -> Result<bool, Refused> {
-        let Prompt { input_tokens, answers } = self.prompt;
+        let Prompt { input_tokens, answers, answer_tokens_min } = self.prompt;
         let all = match counts {
             Counts::Requests => return Ok(true),
             Counts::Tokens => left.checked_sub(input_tokens),
@@ -101,7 +106,11 @@ impl<'s> Strict<'s> {
             }
         };
         let Some(all) = all else { return Ok(false) };
-        self.output = self.output.min(all.checked_div(answers).unwrap_or(u64::MAX));
+        let all = all.checked_div(answers).unwrap_or(u64::MAX);
+        if all < self.output {
+            self.output = all;
+            return Ok(answers == 0 || all >= answer_tokens_min);
+        }
         Ok(answers == 0 || self.output > 0)
     }
 

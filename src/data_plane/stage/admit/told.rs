@@ -3,13 +3,13 @@
 use crate::{
     data_plane::{quota::Standing, stage::respond},
     lexicon::{
-        meter::{PAST_BUCKETS, Window},
+        meter::{PAST_BUCKETS, RuleKind, Window},
         refusal::{Refusal, Refused},
     },
     policy::{
         budget::{Budget, Cap},
         calendar::Period,
-        limit::{Counts, Limit},
+        limit::{Counts, Limit, Lines},
         price::dollars,
     },
     wire::http1,
@@ -33,6 +33,15 @@ pub enum Short<'s> {
 }
 
 impl Short<'_> {
+    /// The rule that refuses.
+    pub fn rule(&self) -> Option<(RuleKind, &str)> {
+        match self {
+            Self::Limit { limit, .. } => Some((RuleKind::RateLimit, &limit.id)),
+            Self::Budget { budget, .. } => Some((RuleKind::Budget, &budget.id)),
+            Self::Meters | Self::Unbounded(_) => None,
+        }
+    }
+
     /// Might a shorter answer still fit?
     pub const fn is_strict(&self) -> bool {
         match self {
@@ -50,7 +59,7 @@ pub fn refuse(short: Short<'_>, is_payment: bool, told: &mut Vec<u8>) -> Refused
         Short::Meters => Refusal::MetersFull.into(),
         Short::Unbounded(refused) => refused,
         Short::Limit { limit, standing, wanted, frees_in_ms } => {
-            let counts = word(limit.counts);
+            let counts = limit.counts.label();
             let mut detail = format!(
                 "Rule {:?} allows {} {counts} per {}; {} are left and this request takes {wanted}.",
                 limit.id,
@@ -66,7 +75,9 @@ pub fn refuse(short: Short<'_>, is_payment: bool, told: &mut Vec<u8>) -> Refused
                 detail.push_str(" It can never have so many: ask for less.");
                 respond::push_header(told, "x-should-retry", "false");
             }
-            push_standing(told, &standing);
+            let mut lines = Lines::default();
+            lines.set(limit);
+            push_standing(told, &lines, standing);
             respond::push_header(told, "x-tfy-applied-configurations", &limit.applied);
             Refused { refusal: Refusal::RateLimited, detail: detail.into(), param: None }
         }
@@ -120,25 +131,11 @@ fn over_budget(
     text
 }
 
-/// Append `x-ratelimit-…` as OpenAI's clients know them.
-///
-/// **Source**: platform.openai.com/docs/guides/rate-limits, "Rate limits in headers", read
-/// 2026-11-21: `x-ratelimit-limit-requests: 60`, `…-remaining-requests: 59`,
-/// `…-reset-requests: 1m0s`, and the same for tokens.
-pub fn push_standing(out: &mut Vec<u8>, standing: &Standing) {
-    let counts = word(standing.counts).as_bytes();
-    for (name, number) in
-        [(&b"x-ratelimit-limit-"[..], standing.limit), (b"x-ratelimit-remaining-", standing.left)]
-    {
-        out.extend_from_slice(name);
-        out.extend_from_slice(counts);
-        out.extend_from_slice(b": ");
-        http1::push_decimal(out, number);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"x-ratelimit-reset-");
-    out.extend_from_slice(counts);
-    out.extend_from_slice(b": ");
+/// Append the `x-ratelimit-…` headers.
+pub fn push_standing(out: &mut Vec<u8>, lines: &Lines, standing: Standing) {
+    out.extend_from_slice(lines.to_left.as_bytes());
+    http1::push_decimal(out, standing.left);
+    out.extend_from_slice(lines.to_reset.as_bytes());
     push_span(out, standing.reset_ms.div_ceil(1_000));
     out.extend_from_slice(b"\r\n");
 }
@@ -150,14 +147,6 @@ fn push_span(out: &mut Vec<u8>, seconds: u64) {
     for (number, unit) in &parts[first..] {
         http1::push_decimal(out, *number);
         out.push(*unit);
-    }
-}
-
-const fn word(counts: Counts) -> &'static str {
-    match counts {
-        Counts::Requests => "requests",
-        Counts::Tokens => "tokens",
-        Counts::Cost => "nanodollars",
     }
 }
 

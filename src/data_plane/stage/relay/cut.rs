@@ -11,6 +11,10 @@
 //!
 //! data: [DONE]
 //! ```
+//!
+//! Every language ends by its own word for it: Anthropic's by `max_tokens`, OpenAI's Responses by
+//! `response.incomplete`, Google's by `MAX_TOKENS`. Where there are no comments (an array of
+//! Google's, frames of Bedrock's), that word and the receipt alone say it.
 
 use crate::{
     data_plane::{
@@ -19,7 +23,8 @@ use crate::{
     },
     dialect::{
         bedrock::chunk,
-        pivot::{manner::Manner, target::Written},
+        openai_responses::ending::Ending,
+        pivot::{manner::Manner, part::Dialect, target::Written},
         translation::Stream,
     },
     lexicon::refusal::Refusal,
@@ -35,10 +40,21 @@ pub struct Cutter<'t> {
     pub has_crossed: bool,
     /// Reads ahead of what is relayed.
     counter: Stream,
-    /// Where the vendor's events pass as they came: what they would be as ours, so that one more
-    /// can be written behind them.
-    shadow: Option<Stream>,
+    shadow: Shadow,
+    /// The client gets frames.
+    is_framed: bool,
     unread: Vec<u8>,
+}
+
+/// Where the vendor's events pass as they came: what is known of them, so that an end can be
+/// written behind them.
+enum Shadow {
+    /// They are written anew.
+    Nobody,
+    /// What they would be as ours.
+    Stream(Box<Stream>),
+    /// Their ids and numbers go on.
+    Responses(Box<Ending>),
 }
 
 impl<'t> Cutter<'t> {
@@ -51,7 +67,12 @@ impl<'t> Cutter<'t> {
             most,
             has_crossed: false,
             counter: Stream::new((dialect, dialect), Written::default(), false),
-            shadow: (dialect == client).then(|| Stream::shadow(dialect)),
+            shadow: match client {
+                _ if dialect != client => Shadow::Nobody,
+                Dialect::OpenAiResponses => Shadow::Responses(Box::default()),
+                _ => Shadow::Stream(Box::new(Stream::shadow(dialect))),
+            },
+            is_framed: talk.ask.operation.is_framed(),
             unread: Vec::new(),
         }))
     }
@@ -73,6 +94,10 @@ impl<'t> Cutter<'t> {
         // As below.
         let _ = self.counter.frame((&message, payload), &mut self.unread, &self.manner);
         self.has_crossed = u64::from(self.counter.facts.contents) > self.most;
+        if let (Shadow::Stream(shadow), false) = (&mut self.shadow, self.has_crossed) {
+            let _ = shadow.frame((&message, payload), &mut self.unread, &self.manner);
+            self.unread.clear();
+        }
         self.has_crossed
     }
 
@@ -84,22 +109,33 @@ impl<'t> Cutter<'t> {
             self.has_crossed = true;
             return true;
         }
-        if let Some(shadow) = &mut self.shadow {
-            let _ = shadow.event(data, &mut self.unread, manner);
-            self.unread.clear();
+        match &mut self.shadow {
+            Shadow::Nobody => {}
+            Shadow::Stream(shadow) => {
+                let _ = shadow.event(data, &mut self.unread, manner);
+                self.unread.clear();
+            }
+            Shadow::Responses(ending) => {
+                let _ = ending.see(data);
+            }
         }
         false
     }
 
     /// End the client's stream: `stream` is what is written of it, where nothing passes as it came.
     pub fn cut(&mut self, out: &mut Vec<u8>, stream: Option<&mut Stream>) {
-        out.extend_from_slice(b": weir-cut {\"reason\":\"");
-        out.extend_from_slice(Refusal::StrictCut.row().code.as_bytes());
-        out.extend_from_slice(b"\",\"tokens\":");
-        push_decimal(out, self.most);
-        out.extend_from_slice(b"}\n\n");
-        if let Some(stream) = self.shadow.as_mut().or(stream) {
-            stream.cut(out, &self.manner);
+        if !self.is_framed {
+            out.extend_from_slice(b": weir-cut {\"reason\":\"");
+            out.extend_from_slice(Refusal::StrictCut.row().code.as_bytes());
+            out.extend_from_slice(b"\",\"tokens\":");
+            push_decimal(out, self.most);
+            out.extend_from_slice(b"}\n\n");
+        }
+        match (&mut self.shadow, stream) {
+            (Shadow::Responses(ending), _) => ending.cut(out),
+            (Shadow::Stream(stream), _) => stream.cut(out, &self.manner),
+            (Shadow::Nobody, Some(stream)) => stream.cut(out, &self.manner),
+            (Shadow::Nobody, None) => {}
         }
     }
 

@@ -6,43 +6,39 @@
 //! | `/ready` | 200, or 503 with the reason | anyone |
 //! | `/metrics` | Prometheus text | anyone, when the port and the peer are loopback |
 //! | `/api/svc/v1/config/problems` | JSON | admins |
-//! | `/api/svc/v1/llm-gateway/budgets` | what is spent, by `type` and `team_name` | admins |
-//! | `/api/svc/v1/llm-gateway/budgets/{id}/leaderboard` | who spent most | admins |
+//! | `/api/svc/v1/llm-gateway/budgets…` | what is spent: `budgets.rs` | see there |
 //! | `/api/svc/v1/llm-gateway/config/budget/usage` | of ordered rules | admins |
-//! | `POST /api/svc/v1/llm-gateway/budgets/simulate` | what a request would meet | admins |
-//! | `/api/svc/v1/llm-gateway/budgets/my-usage` | one's own | whoever has a key |
+//! | `POST /api/svc/v1/llm-gateway/standing` | what is left, for `weir explain` | admins |
 //! | `/api/svc/v1/llm-gateway/health` | JSON: how targets fare (`targets.rs`) | admins |
 //!
 //! Errors have the shape of `OpenAI`. There is no TLS here: an address that is not loopback is
 //! refused by [`bind`], so that no token crosses a network in the clear.
 
+mod budgets;
+
 use crate::{
     bridge::lane::Receiver,
     control_plane::{
+        edit::Edits,
         targets,
         telemetry::{Sources, Telemetry, exposition},
-        usage::{
-            Book,
-            report::{self, Wanted},
-        },
+        usage::{Book, standing},
     },
     lexicon::{ids::SubjectId, refusal::Refusal, time::UnixMillis},
     snapshot::Snapshot,
 };
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path, Query, Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use parking_lot::Mutex;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::Arc,
@@ -60,10 +56,9 @@ pub struct AdminState {
     pub telemetry: Arc<Telemetry>,
     pub sources: Sources,
     pub book: Arc<Book>,
+    /// Where budgets are written.
+    pub edits: Edits,
 }
-
-/// Who is told of a leaderboard where nobody says how many.
-const LEADERS: usize = 10;
 
 /// Who may ask.
 pub struct Callers {
@@ -105,18 +100,22 @@ pub async fn serve(
     let state = Arc::new(state);
     let guarded = Router::new()
         .route("/api/svc/v1/config/problems", get(config_problems))
-        .route("/api/svc/v1/llm-gateway/budgets", get(budgets))
-        .route("/api/svc/v1/llm-gateway/budgets/simulate", post(simulate))
-        .route("/api/svc/v1/llm-gateway/budgets/{id}", get(budget))
-        .route("/api/svc/v1/llm-gateway/budgets/{id}/leaderboard", get(leaderboard))
-        .route("/api/svc/v1/llm-gateway/config/budget/usage", get(ordered_usage))
+        .route("/api/svc/v1/llm-gateway/budgets", get(budgets::list))
+        .route("/api/svc/v1/llm-gateway/budgets/simulate", post(budgets::simulate))
+        .route("/api/svc/v1/llm-gateway/budgets/{id}", get(budgets::one))
+        .route("/api/svc/v1/llm-gateway/budgets/{id}/leaderboard", get(budgets::leaderboard))
+        .route("/api/svc/v1/llm-gateway/config/budget/usage", get(budgets::ordered_usage))
+        .route(standing::PATH, post(budgets::standing))
         .route("/api/svc/v1/llm-gateway/health", get(targets_health))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&state), admins_only));
     let router = Router::new()
         .route("/", get(async || Json(json!({"status": "ok"}))))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/svc/v1/llm-gateway/budgets/my-usage", get(my_usage))
+        // Whoever manages a team writes its budgets; these judge by themselves.
+        .route("/api/svc/v1/llm-gateway/budgets", put(budgets::put))
+        .route("/api/svc/v1/llm-gateway/budgets/{id}", delete(budgets::delete))
+        .route("/api/svc/v1/llm-gateway/budgets/my-usage", get(budgets::my_usage))
         .merge(guarded)
         .fallback(async || refuse(Refusal::RouteUnknown))
         .method_not_allowed_fallback(async || refuse(Refusal::MethodNotAllowed))
@@ -154,87 +153,6 @@ async fn config_problems(State(state): State<Arc<AdminState>>) -> Json<Value> {
     Json((state.config_report)())
 }
 
-/// The query of a list of budgets.
-#[derive(Deserialize)]
-struct BudgetQuery {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    team_name: Option<String>,
-    limit: Option<usize>,
-}
-
-/// A request that is only thought of.
-#[derive(Deserialize)]
-struct Thought {
-    user: Option<String>,
-    virtual_account: Option<String>,
-    model: Option<String>,
-    metadata: Option<BTreeMap<String, String>>,
-}
-
-async fn budgets(
-    State(state): State<Arc<AdminState>>,
-    Query(query): Query<BudgetQuery>,
-) -> Json<Value> {
-    let (kind, team) = (query.kind.as_deref(), query.team_name.as_deref());
-    let wanted = Wanted { kind, team, id: None };
-    Json(json!({"data": report::all(&state.book, wanted, now())}))
-}
-
-async fn budget(State(state): State<Arc<AdminState>>, Path(id): Path<String>) -> Response {
-    let wanted = Wanted { id: Some(&id), ..Wanted::default() };
-    match report::all(&state.book, wanted, now()).pop() {
-        Some(budget) => Json(budget).into_response(),
-        None => refuse(Refusal::RouteUnknown),
-    }
-}
-
-async fn ordered_usage(State(state): State<Arc<AdminState>>) -> Json<Value> {
-    let wanted = Wanted { kind: Some("gateway-budget-config"), ..Wanted::default() };
-    Json(json!({"data": report::all(&state.book, wanted, now())}))
-}
-
-async fn leaderboard(
-    State(state): State<Arc<AdminState>>,
-    Path(id): Path<String>,
-    Query(query): Query<BudgetQuery>,
-) -> Response {
-    let limit = query.limit.unwrap_or(LEADERS).min(report::ENTITIES_MAX);
-    match report::leaderboard(&state.book, &id, limit, now()) {
-        Some(board) => Json(board).into_response(),
-        None => refuse(Refusal::RouteUnknown),
-    }
-}
-
-async fn simulate(State(state): State<Arc<AdminState>>, Json(thought): Json<Thought>) -> Response {
-    let subject = match (&thought.user, &thought.virtual_account) {
-        (Some(user), None) => format!("user:{}", user.trim_start_matches("user:")),
-        (None, Some(account)) => {
-            format!("virtualaccount:{}", account.trim_start_matches("virtualaccount:"))
-        }
-        _ => return refuse(Refusal::InvalidField),
-    };
-    let metadata = thought.metadata.unwrap_or_default();
-    let metadata: Vec<_> = metadata.iter().map(|(key, value)| (&**key, &**value)).collect();
-    let model = thought.model.unwrap_or_default();
-    match report::matched(&state.book, &subject, &model, &metadata, now()) {
-        Some(matched) => Json(matched).into_response(),
-        // Nobody knows this subject: no rule names it, and it has no key.
-        None => Json(json!({"matched": []})).into_response(),
-    }
-}
-
-async fn my_usage(State(state): State<Arc<AdminState>>, headers: HeaderMap) -> Response {
-    let subject = match state.callers.whose(&headers) {
-        Ok((snapshot, subject)) => snapshot.caller(subject).subject.clone(),
-        Err(refusal) => return refuse(refusal),
-    };
-    match report::own(&state.book, &subject, now()) {
-        Some(usage) => Json(usage).into_response(),
-        None => Json(json!({"matched": []})).into_response(),
-    }
-}
-
 async fn targets_health(State(state): State<Arc<AdminState>>) -> Json<Value> {
     Json(targets::report(&(state.sources.targets)()))
 }
@@ -252,6 +170,11 @@ async fn admins_only(
 
 /// A refusal in the shape of `OpenAI`'s errors.
 fn refuse(refusal: Refusal) -> Response {
+    refuse_with(refusal, "")
+}
+
+/// The same, with what makes it particular.
+fn refuse_with(refusal: Refusal, detail: &str) -> Response {
     let row = refusal.row();
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let sentence = match refusal {
@@ -263,7 +186,8 @@ fn refuse(refusal: Refusal) -> Response {
         Refusal::ModelForbidden => "admin_access_denied",
         _ => row.code,
     };
-    let error = json!({"message": sentence, "type": row.kind, "param": null, "code": code});
+    let message = if detail.is_empty() { sentence.to_owned() } else { detail.to_owned() };
+    let error = json!({"message": message, "type": row.kind, "param": null, "code": code});
     (status, Json(json!({"error": error}))).into_response()
 }
 
@@ -275,13 +199,18 @@ impl Callers {
 
     /// Is this request an admin's?
     fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        // The nearest row: the key is good, the thing asked for is not its own.
+        if self.who(headers)?.is_none() { Ok(()) } else { Err(Refusal::ModelForbidden) }
+    }
+
+    /// Whose request is this? None is an admin's.
+    fn who(&self, headers: &HeaderMap) -> Result<Option<Box<str>>, Refusal> {
         if self.extra_token.is_some() && self.extra_token == token(headers).ok() {
-            return Ok(());
+            return Ok(None);
         }
         let (snapshot, subject) = self.whose(headers)?;
-        // The nearest row: the key is good, the thing asked for is not its own.
-        let is_admin = snapshot.caller(subject).is_admin;
-        if is_admin { Ok(()) } else { Err(Refusal::ModelForbidden) }
+        let caller = snapshot.caller(subject);
+        Ok((!caller.is_admin).then(|| caller.subject.clone()))
     }
 
     /// Whose request is this?

@@ -1,0 +1,31 @@
+//! What became of messages about budgets, by channel.
+
+use crate::control_plane::{
+    alerts::counts::Count,
+    telemetry::exposition::{Exposition, Kind},
+};
+use std::collections::BTreeMap;
+
+type Row = (&'static str, Kind, &'static str, fn(&Count) -> u64);
+
+/// One family a row, one sample a channel.
+#[rustfmt::skip] // One row a line reads as the table it is.
+const ROWS: [Row; 5] = [
+    ("weir_alerts_sent_total", Kind::Counter, "Messages about budgets that were taken.", |count| count.sent_total),
+    ("weir_alerts_failed_total", Kind::Counter, "Tries to send one that came to nothing.", |count| count.failed_total),
+    ("weir_alerts_retried_total", Kind::Counter, "Tries that were not a message's first.", |count| count.retried_total),
+    ("weir_alerts_given_up_total", Kind::Counter, "Messages that could not be sent in a day.", |count| count.given_up_total),
+    ("weir_alerts_waiting", Kind::Gauge, "Messages that are not sent yet.", |count| count.waiting),
+];
+
+pub(super) fn print(page: &mut Exposition, counts: &BTreeMap<Box<str>, Count>) {
+    if counts.is_empty() {
+        return;
+    }
+    for (name, kind, help, value) in ROWS {
+        page.family(name, kind, help);
+        for (channel, count) in counts {
+            page.sample(&[("channel", channel), ("kind", count.kind)], value(count));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Fault 51 over sockets: the clock on the wall is set forward by a day and back by an hour, while
+//! it serves and while it does not, and no window comes free early or stays locked.
+//!
+//! `tests/quota.rs` has the races at a window's border, `control_plane/clocks.rs` every jump by
+//! injection.
+
+mod harness;
+
+use harness::{
+    House, answer,
+    client::{Ask, Reply, chat_body},
+    faketime::{Clock, HOUR_SECONDS},
+    gateway::Gateway,
+    manifest,
+};
+use serde_json::{Value, json};
+
+/// A unit of an hour's window counts for at least that, and at most a twelfth longer.
+const HOLDS_SECONDS: std::ops::RangeInclusive<u64> = 3_600..=3_900;
+/// Longer than this test takes.
+const TEST_SECONDS: u64 = 120;
+
+/// A house under this clock, with these documents.
+fn house(clock: &Clock, documents: &[Value]) -> House {
+    let vendor = harness::vendor();
+    let folder = manifest::folder();
+    manifest::write_usual(&folder, vendor.address(), &["open", "raw-counted"]);
+    for (index, document) in documents.iter().enumerate() {
+        manifest::write(folder.path(), &format!("more-{index}"), document);
+    }
+    let gateway = Gateway::start_by(clock.command(), folder, manifest::folder(), &[]);
+    House { gateway, vendor }
+}
+
+/// The same after a kill.
+fn start(house: &mut House, clock: &Clock) {
+    let data = house.gateway.take_data();
+    let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
+    house.gateway = Gateway::start_by(clock.command(), folder, data, &[]);
+}
+
+/// The clock is set, and the gateway knows.
+fn set(house: &mut House, clock: &Clock, seconds: i64) {
+    clock.set(seconds);
+    assert!(house.gateway.wait_for_line("the clock on the wall was set").is_some());
+}
+
+fn retry_after(reply: &Reply) -> u64 {
+    assert_eq!(reply.status, 429, "{}", reply.text());
+    let seconds = reply.header("retry-after").expect("it says when");
+    seconds.parse().expect("seconds")
+}
+
+#[test]
+fn fault_51_a_clock_that_is_set_forward_a_day_or_back_an_hour_frees_no_window_and_locks_none() {
+    let clock = Clock::at_noon();
+    let limits = json!({"type": "gateway-rate-limiting-config", "name": "limits", "rules": [
+        {"id": "two", "limit_to": 2, "unit": "requests_per_hour"}]});
+    let mut house = house(&clock, &[limits]);
+    for _ in 0..2 {
+        assert_eq!(house.ask(&Ask::chat("open")).status, 200);
+    }
+    let begun = retry_after(&house.ask(&Ask::chat("open")));
+    assert!(HOLDS_SECONDS.contains(&begun), "{begun}");
+    let is_as_begun = |reply: &Reply| {
+        let seconds = retry_after(reply);
+        assert!(seconds <= begun && seconds + TEST_SECONDS >= begun, "{seconds} of {begun}");
+    };
+
+    // While it serves.
+    for seconds in [24 * HOUR_SECONDS, -HOUR_SECONDS, 3 * HOUR_SECONDS, -3 * HOUR_SECONDS] {
+        set(&mut house, &clock, seconds);
+        is_as_begun(&house.ask(&Ask::chat("open")));
+    }
+    // While it does not, again and again.
+    for seconds in [24 * HOUR_SECONDS, -HOUR_SECONDS, 0, -25 * HOUR_SECONDS] {
+        house.gateway.kill();
+        clock.set(seconds);
+        start(&mut house, &clock);
+        is_as_begun(&house.ask(&Ask::chat("open")));
+    }
+    assert_eq!(house.vendor.log().len(), 2);
+}
+
+/// Calendars follow the time of day, and never back into a period that was left.
+#[test]
+fn fault_51_a_budget_begins_anew_when_the_day_does_and_a_clock_set_back_gives_nothing_back() {
+    let clock = Clock::at_noon();
+    let budget = json!({"type": "gateway-budget-config", "name": "budgets", "rules": [
+        {"id": "day", "limit_to": 1_000, "unit": "tokens_per_day"}]});
+    let mut house = house(&clock, &[budget]);
+    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 600, "completion_tokens": 400, "total_tokens": 1_000}});
+    house.teach("counted", answer(200, "application/json", body.to_string().as_bytes()));
+    let ask = Ask::post("/v1/chat/completions", chat_body("raw-counted", r#","max_tokens":400"#));
+    let status = |house: &House| house.ask(&ask).status;
+    assert_eq!((status(&house), status(&house)), (200, 429), "the day's thousand is spent");
+
+    set(&mut house, &clock, -HOUR_SECONDS);
+    assert_eq!(status(&house), 429);
+    set(&mut house, &clock, 24 * HOUR_SECONDS);
+    house.ask_until(&ask, |reply| reply.status == 200);
+    assert_eq!(status(&house), 429, "a day of its own");
+    set(&mut house, &clock, 0);
+    assert_eq!(status(&house), 429, "the day that was left is over");
+
+    for seconds in [0, 24 * HOUR_SECONDS] {
+        house.gateway.kill();
+        clock.set(seconds);
+        start(&mut house, &clock);
+        assert_eq!(status(&house), 429, "each day's thousand stays spent");
+    }
+    assert_eq!(house.vendor.log().len(), 2);
+}
