@@ -69,7 +69,8 @@ pub fn decode<'b>(
             return Ok(());
         }
         "citationsContent" => {
-            return Ok(cited(parts, inner.value));
+            cited(parts, inner.value);
+            return Ok(());
         }
         _ if is_servers(inner.value) => match foreign(&key, block.value) {
             Content::Foreign(foreign) => Content::Server(foreign),

@@ -37,7 +37,7 @@ pub fn encode(out: &mut Vec<u8>, reply: &Reply<'_>, dropped: &mut Dropped) {
                 push_thinking(&mut content, text, signature.as_ref());
             }
             Content::Cited { text, citations } => {
-                push_cited(&mut content, text, citations, &mut pen)
+                push_cited(&mut content, text, citations, &mut pen);
             }
             _ if is_empty(part) && reply.choices.len() > 1 => {}
             _ => pen.push(&mut content, part),
