@@ -208,7 +208,7 @@ impl<'c> Seat<'c> {
 fn refuse(core: &Core, row: &Row, cap: &Concurrency, trail: &mut Trail<'_>) -> Failure {
     row.refuse();
     let seconds = row.turn_in_ms(cap.max, core.node_ms()).div_ceil(1_000);
-    trail.tell_later(seconds.clamp(1, RETRY_AFTER_SECONDS_MAX));
+    trail.notes.tell_later(seconds.clamp(1, RETRY_AFTER_SECONDS_MAX));
     Fault::Busy.into()
 }
 

@@ -127,10 +127,17 @@ pub struct Outcome<'a> {
     /// Those attempts that failed, in their order: target, space, a status or a `Fault`'s label,
     /// space, and so on.
     pub attempts: &'a str,
+    /// What of the request its target was not told, and what of the answer the client was not, for
+    /// their APIs have no word for it: names with a comma and a space between, or empty.
+    pub request_dropped: &'a str,
+    pub reply_dropped: &'a str,
 }
 
 /// The most that is told of failed attempts.
 pub const ATTEMPTS_BYTES_MAX: usize = 240;
+/// The most that is told of what one side was not told: names that no longer fit are counted, as in
+/// `logit_bias, seed, +3`. The header `x-weir-dropped` has room for more.
+pub const DROPPED_BYTES_MAX: usize = 62;
 
 impl Outcome<'_> {
     /// The outcome of an exchange about which nothing is known yet.
@@ -152,6 +159,8 @@ impl Outcome<'_> {
         retries: 0,
         rule: "",
         attempts: "",
+        request_dropped: "",
+        reply_dropped: "",
     };
 }
 

@@ -247,7 +247,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         };
         let status = fault.map_or(502, status_of);
         Self::note_failed(core, self.model(), status, fault);
-        trail.fail(&self.model().name, status, fault);
+        trail.notes.fail(&self.model().name, status, fault);
         trail.begin_attempt();
         trail.fault = fault;
     }
@@ -321,7 +321,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         if is_targets_own(status, fault) {
             core.targets.note(self.model(), Seen::Failed, now_ms);
         }
-        trail.fail(&self.model().name, status, fault);
+        trail.notes.fail(&self.model().name, status, fault);
         let next = self.next_after(core, status, fault, downlink, trail);
         match next {
             Some(moment) => {
@@ -427,7 +427,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         };
         out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(b"\"}");
-        trail.push_failed(&mut out);
+        trail.notes.push_failed(&mut out);
         if value.len() > b"{}".len() {
             out.push(b',');
             out.extend_from_slice(&value[1..]);

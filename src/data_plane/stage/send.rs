@@ -22,7 +22,7 @@ use crate::{
         verdicts::Known,
     },
     dialect::{openai_chat::request::Ask, pivot::dropped::Dropped},
-    lexicon::{fault::Fault, ids::SubjectId},
+    lexicon::ids::SubjectId,
     provider::target::Endpoint,
     snapshot::Snapshot,
 };
@@ -69,7 +69,6 @@ pub fn write(
     let Matter { core, ask, request, directives, .. } = *matter;
     let told = (trail.started_wall(), trail.answer_max(), &mut *dropped);
     match translate::call(&core.buffers, attempt.addressee(), ask, request, told) {
-        _ if attempt.model.target.is_secret_missing => Ok(Err(Fault::SecretUnavailable.into())),
         Ok(call) => {
             directives.check(dropped)?;
             Ok(Ok(call))

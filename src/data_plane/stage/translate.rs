@@ -149,8 +149,8 @@ impl From<Fault> for Unsaid {
 ///
 /// # Errors
 /// `OperationUnsupported` where the target's language has no word for it; of a translation,
-/// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
-/// cannot be signed.
+/// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the
+/// target's secret is missing, or the call cannot be signed.
 pub fn call(
     buffers: &Buffers,
     to: (&Target, Option<&Changes>),
@@ -158,6 +158,9 @@ pub fn call(
     from: &Request<'_>,
     told: (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
+    if to.0.is_secret_missing {
+        return Err(Fault::SecretUnavailable.into());
+    }
     if ask.operation == Operation::StoredResponse {
         *told.2 = Dropped::default();
         return stored(buffers.take(), to.0, from, told.0);
@@ -259,7 +262,7 @@ fn push_body(
         }
         Mend::ToInvoke => {
             out.extend_from_slice(body);
-            chunk::to_invoke(out, at, betas);
+            chunk::to_invoke(out, at, betas, dropped);
         }
         Mend::FromInvoke => {
             out.extend_from_slice(body);
@@ -272,7 +275,7 @@ fn push_body(
             let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
             if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
-                request.others.push(betas_field(betas));
+                request.others.push(betas_field(betas, dropped));
             }
             let written = translation::encode_request(out, &request, to_dialect, &to, dropped);
             buffers.give_document(notes);
@@ -283,9 +286,9 @@ fn push_body(
 }
 
 /// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
-fn betas_field(header: &[u8]) -> Other<'static> {
+fn betas_field(header: &[u8], dropped: &mut Dropped) -> Other<'static> {
     let mut json = Vec::new();
-    chunk::push_betas(&mut json, header);
+    chunk::push_betas(&mut json, header, dropped);
     let json = String::from_utf8(json).unwrap_or_default();
     Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
 }

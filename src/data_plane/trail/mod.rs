@@ -1,9 +1,9 @@
 //! The facts on the way. Whatever happens, a dropped Trail has filed exactly one receipt.
 //!
-//! `rare.rs` is what few have to tell, `beside.rs` the lines of calls beside the client's own.
+//! `notes.rs` is what few have to tell, `beside.rs` the lines of calls beside the client's own.
 
 mod beside;
-mod rare;
+mod notes;
 
 pub use beside::Beside;
 
@@ -30,7 +30,7 @@ use crate::{
     policy::{price::Quantities, route::Rule},
     snapshot::{Caller, Model},
 };
-use rare::Rare;
+use notes::Notes;
 use std::{
     borrow::Cow,
     cell::{RefCell, RefMut},
@@ -70,8 +70,8 @@ pub struct Trail<'a> {
     pub pass: Option<PassId>,
     /// What routes it.
     pub rule: Option<&'a Rule>,
-    /// What mostly is not.
-    rare: Option<Box<Rare>>,
+    /// Of attempts that failed, and of what could not be said.
+    pub notes: Notes,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
@@ -116,7 +116,7 @@ impl<'a> Trail<'a> {
             is_forgone: false,
             pass: None,
             rule: None,
-            rare: None,
+            notes: Notes::default(),
             operation: None,
             is_streaming: false,
             request_id: "",
@@ -212,29 +212,17 @@ impl<'a> Trail<'a> {
         let mut told = told.unwrap_or_default();
         let is_plain = told.is_empty();
         // What a refused limit says stands there already.
-        if let (Some(rare), Some(Refusal::TargetBusy)) = (&self.rare, self.refusal) {
-            rare.push_later(&mut told);
+        if self.refusal == Some(Refusal::TargetBusy) {
+            self.notes.push_later(&mut told);
         }
         if let (Some(rule), true) = (self.rule, is_plain) {
             let mut applied = rule.told.as_bytes().to_vec();
             applied.push(b'}');
-            self.push_failed(&mut applied);
+            self.notes.push_failed(&mut applied);
             applied.push(b'}');
             respond::push_raw(&mut told, b"x-tfy-applied-configurations", &applied);
         }
         told
-    }
-
-    /// An attempt failed with this status, or before there was one.
-    #[cold]
-    pub fn fail(&mut self, target: &str, status: u16, fault: Option<Fault>) {
-        self.rare.get_or_insert_default().fail(target, status, fault);
-    }
-
-    /// A target is busy, and has a turn in so many seconds.
-    #[cold]
-    pub fn tell_later(&mut self, seconds: u64) {
-        self.rare.get_or_insert_default().tell_later(seconds);
     }
 
     /// Another attempt begins: what was known of the last one's answer is not of this one's.
@@ -244,13 +232,6 @@ impl<'a> Trail<'a> {
         (self.first_content_us, self.last_content_us, self.contents) = (0, 0, 0);
         (self.usage, self.usage_is_reported) = (Usage::default(), false);
         (self.bytes_out, self.answered_us) = (0, 0);
-    }
-
-    /// Append `,"fallback":{"attempts":[{"target":"…","failed":"…"}]}` where attempts failed.
-    pub fn push_failed(&self, out: &mut Vec<u8>) {
-        if let Some(rare) = &self.rare {
-            rare.push_failed(out);
-        }
     }
 
     /// Of an answer that is whole: µs for each token, and until the first one of a stream. Where
@@ -389,7 +370,9 @@ impl<'a> Trail<'a> {
             total_us: self.recent_us(),
             retries: self.retries,
             rule: self.rule.map_or("", |rule| &rule.id),
-            attempts: self.rare.as_ref().map_or("", |rare| &rare.failed),
+            attempts: self.notes.attempts(),
+            request_dropped: self.notes.request_dropped(),
+            reply_dropped: self.notes.reply_dropped(),
         }
     }
 

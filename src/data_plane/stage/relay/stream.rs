@@ -305,6 +305,9 @@ impl Relay<'_> {
             // Every event is about a token.
             trail.estimate(u64::from(self.passage.tokens()));
         }
+        if let Some(dropped) = self.passage.dropped() {
+            trail.notes.drop_of_reply(dropped);
+        }
     }
 
     /// What stands behind the last blank line is an event too, if it is whole in itself; else it
