@@ -4,9 +4,11 @@ mod harness;
 
 use harness::{
     House,
-    client::{Ask, Reply},
+    client::Ask,
     gateway::Gateway,
-    manifest, vendor,
+    manifest,
+    talk::{self, answered, calls, events, told, tools},
+    vendor,
 };
 use serde_json::{Value, json};
 
@@ -29,48 +31,19 @@ fn house() -> House {
             "model_types": ["chat"], "cost": {"metric": "per_1000_tokens", "value":
                 {"input": 0.001, "output": 0.002}}})
     };
-    let account = json!({
-        "type": "provider-account/cohere", "name": "co",
-        "base_url": format!("http://{}/v2", vendor.address()),
-        "auth_data": {"type": "api-key", "api_key": manifest::VENDOR_KEY},
-        "integrations": models.map(integration),
-        "collaborators": [{"subject": manifest::OWNER, "role_id": "provider-account-access"}],
-    });
+    let base_url = format!("http://{}/v2", vendor.address());
+    let account = talk::account("cohere", "co", &base_url, json!(models.map(integration)));
     manifest::write_usual(&folder, vendor.address(), &["plain"]);
     manifest::write(folder.path(), "co", &account);
     House { gateway: Gateway::start(folder, &[]), vendor }
 }
 
-fn asked(path: &str, mut body: Value, more: &Value) -> Ask {
-    body["messages"] = json!([{"role": "user", "content": "Hello"}]);
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    Ask::post(path, body.to_string())
-}
-
 fn chat(model: &str, more: &Value) -> Ask {
-    asked("/v1/chat/completions", json!({"model": format!("co/{model}")}), more)
+    talk::chat(&format!("co/{model}"), more)
 }
 
 fn messages(model: &str, more: &Value) -> Ask {
-    let body = json!({"model": format!("co/{model}"), "max_tokens": 500});
-    asked("/v1/messages", body, more).header("anthropic-version", "2023-06-01")
-}
-
-fn events(reply: &Reply) -> Vec<Value> {
-    let parse = |data: String| serde_json::from_str(&data).unwrap_or(Value::String(data));
-    reply.events().into_iter().map(parse).collect()
-}
-
-fn sent(house: &House) -> Value {
-    let bodies = house.vendor_bodies();
-    serde_json::from_str(bodies.last().expect("the vendor was asked")).expect("JSON")
-}
-
-fn tools() -> Value {
-    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-    let tool = |name: &str| json!({"name": name, "description": "d", "parameters": schema});
-    json!([{"type": "function", "function": tool("get_weather")},
-        {"type": "function", "function": tool("get_time")}])
+    talk::messages(&format!("co/{model}"), more)
 }
 
 #[test]
@@ -89,8 +62,8 @@ fn an_openai_client_talks_to_cohere() {
     assert_eq!(seen.path, "/v2/chat");
     let key = format!("Bearer {}", manifest::VENDOR_KEY);
     assert_eq!(seen.header("authorization"), Some(&*key));
-    assert_eq!(sent(&house)["p"], 0.99);
-    assert_eq!(sent(&house)["stop_sequences"], json!(["END"]));
+    assert_eq!(house.sent()["p"], 0.99);
+    assert_eq!(house.sent()["stop_sequences"], json!(["END"]));
     let receipt = house.receipt();
     assert_eq!(receipt.number("input_tokens"), body["usage"]["prompt_tokens"]);
     assert_eq!(receipt.number("output_tokens"), body["usage"]["completion_tokens"]);
@@ -107,12 +80,8 @@ fn an_openai_client_streams_coheres_thoughts_words_and_tokens() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let events = events(&reply);
     assert_eq!(events.last().and_then(Value::as_str), Some("[DONE]"));
-    let told = |name: &str| -> String {
-        let piece = |event: &Value| event["choices"][0]["delta"][name].as_str().map(str::to_owned);
-        events.iter().filter_map(piece).collect()
-    };
-    assert_eq!(told("reasoning_content"), "Let me think about that.");
-    assert!(told("content").len() > 20);
+    assert_eq!(told(&events, "reasoning_content"), "Let me think about that.");
+    assert!(told(&events, "content").len() > 20);
     let usage = &events[events.len() - 2]["usage"];
     let receipt = house.receipt();
     assert_eq!(receipt.number("output_tokens"), usage["completion_tokens"]);
@@ -126,38 +95,21 @@ fn a_conversation_with_tools_goes_round_for_an_openai_client() {
         let more = json!({"tools": tools(), "stream": is_streaming});
         let first = house.ask(&chat("command-a-03-parallel-tool", &more));
         assert_eq!(first.status, 200, "{}", first.text());
-        let calls: Vec<Value> = if is_streaming {
-            let open = |event: &Value| {
-                let call = event["choices"][0]["delta"]["tool_calls"][0].clone();
-                call["id"].is_string().then_some(call)
-            };
-            events(&first).iter().filter_map(open).collect()
-        } else {
-            let message = first.json()["choices"][0]["message"].clone();
-            assert_eq!(message["reasoning_content"], "I will use a tool.");
-            message["tool_calls"].as_array().expect("calls").clone()
-        };
+        let calls = calls(&first, is_streaming);
         assert_eq!(calls.len(), 2);
-        let mut said = vec![json!({"role": "user", "content": "Go"})];
-        let calls: Vec<Value> = calls
-            .into_iter()
-            .map(|mut call| {
-                call["function"]["arguments"] = "{}".into();
-                call
-            })
-            .collect();
-        said.push(json!({"role": "assistant", "content": null, "tool_calls": calls,
-            "reasoning_content": "I will use a tool."}));
-        for call in &calls {
-            said.push(json!({"role": "tool", "tool_call_id": call["id"], "content": "21 C"}));
+        let plan = json!({"reasoning_content": "I will use a tool."});
+        if !is_streaming {
+            let message = &first.json()["choices"][0]["message"];
+            assert_eq!(message["reasoning_content"], plan["reasoning_content"]);
         }
+        let said = answered(&calls, plan);
 
         let more = json!({"tools": tools(), "messages": said, "tool_choice": "auto"});
         let second = house.ask(&chat("command-a-03-parallel-tool", &more));
 
         assert_eq!(second.status, 200, "{}", second.text());
         assert_eq!(second.json()["choices"][0]["finish_reason"], "stop");
-        let sent = sent(&house);
+        let sent = house.sent();
         assert_eq!(sent["messages"][1]["tool_plan"], "I will use a tool.");
         assert_eq!(sent["messages"][2]["tool_call_id"], calls[0]["id"]);
     }
@@ -174,8 +126,8 @@ fn an_anthropic_client_talks_to_cohere_whole_and_streamed() {
         let reply = house.ask(&messages("command-a-03-tool", &more));
 
         assert_eq!(reply.status, 200, "{}", reply.text());
-        assert_eq!(sent(&house)["tool_choice"], "REQUIRED");
-        assert_eq!(sent(&house)["messages"][0]["role"], "system");
+        assert_eq!(house.sent()["tool_choice"], "REQUIRED");
+        assert_eq!(house.sent()["messages"][0]["role"], "system");
         if is_streaming {
             let events = events(&reply);
             let end = &events[events.len() - 2];
@@ -204,7 +156,7 @@ fn structured_output_is_native_alone_and_unfolded_beside_tools() {
         let content: Value = serde_json::from_str(content).expect(content);
         assert!(content["city"].is_string());
         assert_eq!(body["choices"][0]["finish_reason"], "stop");
-        assert_eq!(sent(&house)["response_format"].is_null(), more.get("tools").is_some());
+        assert_eq!(house.sent()["response_format"].is_null(), more.get("tools").is_some());
     }
 }
 
@@ -252,8 +204,6 @@ fn what_the_client_is_not_told_of_citations_leaves_its_words_whole() {
     let streamed = house.ask(&chat("command-a-03-cite", &json!({"stream": true})));
 
     assert_eq!(whole.status, 200, "{}", whole.text());
-    let pieces = events(&streamed);
-    let piece = |event: &Value| event["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
-    let streamed: String = pieces.iter().filter_map(piece).collect();
+    let streamed = told(&events(&streamed), "content");
     assert_eq!(whole.json()["choices"][0]["message"]["content"], streamed);
 }

@@ -17,6 +17,7 @@ mod dialects {
     mod recordings;
     mod responses;
     mod round_trip;
+    mod splits;
     mod stream;
 }
 mod harness;

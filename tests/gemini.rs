@@ -5,10 +5,12 @@ mod harness;
 
 use harness::{
     House, answer,
-    client::{Ask, KEY, Reply},
+    client::{Ask, KEY},
     cloud::Cloud,
     gateway::Gateway,
-    manifest, stream, vendor,
+    manifest, stream,
+    talk::{chat, events, messages, with},
+    vendor,
 };
 use serde_json::{Value, json};
 
@@ -54,22 +56,6 @@ fn house() -> House {
     House { gateway: Gateway::start(folder, &[]), vendor }
 }
 
-fn with(mut body: Value, more: &Value) -> String {
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("one").clone());
-    body.to_string()
-}
-
-fn chat(model: &str, more: &Value) -> Ask {
-    let body = json!({"model": model, "messages": [{"role": "user", "content": "Hello"}]});
-    Ask::post("/v1/chat/completions", with(body, more))
-}
-
-fn messages(model: &str, more: &Value) -> Ask {
-    let body = json!({"model": model, "max_tokens": 500,
-        "messages": [{"role": "user", "content": "Hello"}]});
-    Ask::post("/v1/messages", with(body, more)).header("anthropic-version", "2023-06-01")
-}
-
 /// As Google's SDK asks: the key in its header, the account and the model in the path.
 fn content(account: &str, call: &str, more: &Value) -> Ask {
     let body = json!({"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]});
@@ -77,18 +63,39 @@ fn content(account: &str, call: &str, more: &Value) -> Ask {
     Ask::post(&path, with(body, more)).without("authorization").header("x-goog-api-key", KEY)
 }
 
-fn events(reply: &Reply) -> Vec<Value> {
-    let parse = |data: String| serde_json::from_str(&data).unwrap_or(Value::String(data));
-    reply.events().into_iter().map(parse).collect()
-}
+/// 114: a target's parameters reach a request in Google's words, in whichever words it goes on; one
+/// that Google has no word for is refused by name.
+#[test]
+fn a_targets_parameters_reach_a_request_in_googles_words() {
+    let house = house();
+    let rule = |id: &str, named: &str, target: &str, params: Value| {
+        json!({"id": id, "type": "priority-based-routing", "when": {"models": [named]},
+            "targets": [{"target": target, "override_params": params}]})
+    };
+    let rules = json!({"type": "gateway-load-balancing-config", "rules": [
+        rule("own", "goog/gemini-2.5-flash", "goog/gemini-2.5-flash",
+            json!({"temperature": 0.25, "max_tokens": 9, "stop": "END"})),
+        rule("other", "goog/gemini-think", "test/plain", json!({"maxOutputTokens": 7})),
+        rule("no", "goog/gemini-blocked", "goog/gemini-blocked", json!({"logit_bias": {}}))]});
+    manifest::write(house.gateway.manifests.path(), "routing", &rules);
+    let more = json!({"generationConfig": {"maxOutputTokens": 500, "topK": 4}});
+    let refused = content("goog", "gemini-blocked:generateContent", &json!({}));
+    let refused = house.ask_until(&refused, |reply| reply.status == 404);
+    assert!(refused.text().contains("logit_bias"), "{}", refused.text());
 
-fn sent(house: &House) -> Value {
-    let bodies = house.vendor_bodies();
-    serde_json::from_str(bodies.last().expect("the vendor was asked")).expect("JSON")
-}
-
-fn path(house: &House) -> String {
-    house.vendor.log().pop().expect("the vendor was asked").path
+    for call in ["generateContent", "streamGenerateContent?alt=sse"] {
+        let call = format!("gemini-2.5-flash:{call}");
+        assert_eq!(house.ask(&content("goog", &call, &more)).status, 200);
+        assert_eq!(
+            house.sent()["generationConfig"],
+            json!({"maxOutputTokens": 9, "topK": 4, "temperature": 0.25, "stopSequences": ["END"]})
+        );
+    }
+    let ask = |call: &str, more| house.ask(&content("goog", call, more)).status;
+    assert_eq!(ask("gemini-think:generateContent", &more), 200);
+    assert_eq!(house.sent()["max_tokens"], 7);
+    assert_eq!(ask("gemini-2.5-flash:countTokens", &json!({})), 200);
+    assert_eq!(house.sent().get("generationConfig"), None, "what is counted has no parameters");
 }
 
 #[test]
@@ -137,7 +144,7 @@ fn t041_an_openai_client_streams_gemini_and_the_receipt_has_its_tokens() {
     assert_eq!(receipt.number("input_tokens"), usage["prompt_tokens"]);
     assert_eq!(receipt.number("output_tokens"), usage["completion_tokens"]);
     assert_eq!(receipt.text("ending"), "complete");
-    assert_eq!(path(&house), "/v1beta/models/gemini-think:streamGenerateContent?alt=sse");
+    assert_eq!(house.path(), "/v1beta/models/gemini-think:streamGenerateContent?alt=sse");
 }
 
 /// The vendor answers 400 where the proof of the first call does not come back to it.
@@ -171,7 +178,7 @@ fn t124_an_openai_client_holds_a_conversation_with_tools_on_a_model_that_wants_i
 
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_eq!(reply.header("x-weir-dropped"), None);
-        let said = &sent(&house)["contents"];
+        let said = &house.sent()["contents"];
         assert_eq!(said[1]["parts"][0]["thoughtSignature"], PROOF);
         let result = &said[2]["parts"][0]["functionResponse"];
         assert_eq!(result["name"], "get_weather");
@@ -216,7 +223,7 @@ fn gemini_to_gemini_passes_byte_for_byte() {
 
     assert_eq!(reply.body, told);
     assert_eq!(house.vendor_bodies(), [body]);
-    assert_eq!(path(&house), "/v1beta/models/raw%3Ax:generateContent");
+    assert_eq!(house.path(), "/v1beta/models/raw%3Ax:generateContent");
     let receipt = house.receipt();
     assert_eq!((receipt.number("input_tokens"), receipt.number("output_tokens")), (3, 4));
     assert_eq!(receipt.text("operation"), "generate_content");
@@ -243,7 +250,7 @@ fn a_gemini_stream_passes_byte_for_byte_and_as_an_array_where_nobody_asks_for_ev
     let array = as_array.json();
     assert_eq!(array.as_array().map(Vec::len), Some(2));
     assert_eq!(array[0]["candidates"][0]["content"]["parts"][0]["text"], "a");
-    assert_eq!(path(&house), "/v1beta/models/raw%3Ax:streamGenerateContent?alt=sse");
+    assert_eq!(house.path(), "/v1beta/models/raw%3Ax:streamGenerateContent?alt=sse");
 }
 
 #[test]
@@ -253,7 +260,7 @@ fn a_gemini_client_talks_to_an_openai_vendor_and_streams_one() {
         "generationConfig": {"topK": 3, "maxOutputTokens": 500}});
 
     let reply = house.ask(&content("test", "plain:generateContent", &more));
-    let said = sent(&house);
+    let said = house.sent();
     let streamed = house.ask(&content("test", "plain:streamGenerateContent?alt=sse", &more));
 
     let body = reply.json();
@@ -264,7 +271,7 @@ fn a_gemini_client_talks_to_an_openai_vendor_and_streams_one() {
     assert_eq!(reply.header("x-weir-dropped"), Some("top_k"));
     assert_eq!(said["messages"][0], json!({"role": "system", "content": "Be brief."}));
     assert_eq!(said["max_tokens"], 500);
-    assert_eq!(sent(&house)["stream"], true);
+    assert_eq!(house.sent()["stream"], true);
     let events = events(&streamed);
     let joined: String = events
         .iter()
@@ -317,7 +324,7 @@ fn t124_claudes_thinking_survives_in_a_gemini_client() {
     let reply = house.ask(&content("claude", "claude-think:generateContent", &more));
 
     assert_eq!(reply.status, 200, "{}", reply.text());
-    let block = &sent(&house)["messages"][1]["content"][0];
+    let block = &house.sent()["messages"][1]["content"][0];
     assert_eq!(
         (&block["type"], &block["signature"]),
         (&json!("thinking"), &said["parts"][0]["thoughtSignature"])
@@ -442,7 +449,7 @@ fn vertex_is_asked_for_gemini_and_for_claude_with_a_token() {
 
     let gemini = house.ask(&chat("vertex/gemini-2.5-flash", &json!({})));
     assert_eq!(gemini.status, 200, "{}", gemini.text());
-    assert_eq!(path(&house), format!("{root}/google/models/gemini-2.5-flash:generateContent"));
+    assert_eq!(house.path(), format!("{root}/google/models/gemini-2.5-flash:generateContent"));
     for (is_streaming, method) in [(false, "rawPredict"), (true, "streamRawPredict")] {
         let more = json!({"stream": is_streaming});
         for ask in [
@@ -453,8 +460,8 @@ fn vertex_is_asked_for_gemini_and_for_claude_with_a_token() {
 
             assert_eq!(reply.status, 200, "{}", reply.text());
             let claude = "anthropic/models/claude-sonnet-4-5%4020250929";
-            assert_eq!(path(&house), format!("{root}/{claude}:{method}"));
-            let said = sent(&house);
+            assert_eq!(house.path(), format!("{root}/{claude}:{method}"));
+            let said = house.sent();
             assert_eq!(said["anthropic_version"], "vertex-2023-10-16");
             assert_eq!(said.get("model"), None);
             let seen = house.vendor.log().pop().expect("the vendor was asked");

@@ -5,9 +5,11 @@ mod harness;
 
 use harness::{
     House, answer,
-    client::{Ask, Reply},
+    client::Ask,
     gateway::Gateway,
-    manifest, stream, vendor,
+    manifest, stream,
+    talk::{self, chat, events, messages},
+    vendor,
 };
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -34,38 +36,10 @@ fn house() -> House {
         json!({"type": "integration/model/anthropic", "name": name, "model_types": ["chat"],
             "model_id": id.unwrap_or_else(|| name.to_owned())})
     };
-    let account = json!({
-        "type": "provider-account/anthropic", "name": "claude",
-        "base_url": format!("http://{}/v1", vendor.address()),
-        "auth_data": {"type": "api-key", "api_key": manifest::VENDOR_KEY},
-        "integrations": models.map(integration),
-        "collaborators": [{"subject": manifest::OWNER, "role_id": "provider-account-access"}],
-    });
+    let base_url = format!("http://{}/v1", vendor.address());
+    let account = talk::account("anthropic", "claude", &base_url, json!(models.map(integration)));
     manifest::write(folder.path(), "claude", &account);
     House { gateway: Gateway::start(folder, &[]), vendor }
-}
-
-fn chat(model: &str, more: Value) -> Ask {
-    let mut body = json!({"model": model, "messages": [{"role": "user", "content": "Hello"}]});
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    Ask::post("/v1/chat/completions", body.to_string())
-}
-
-fn messages(model: &str, more: Value) -> Ask {
-    let mut body = json!({"model": model, "max_tokens": 500,
-        "messages": [{"role": "user", "content": "Hello"}]});
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    Ask::post("/v1/messages", body.to_string()).header("anthropic-version", "2023-06-01")
-}
-
-fn events(reply: &Reply) -> Vec<Value> {
-    let parse = |data: String| serde_json::from_str(&data).unwrap_or(Value::String(data));
-    reply.events().into_iter().map(parse).collect()
-}
-
-fn sent(house: &House) -> Value {
-    let bodies = house.vendor_bodies();
-    serde_json::from_str(bodies.last().expect("the vendor was asked")).expect("JSON")
 }
 
 #[test]
@@ -85,7 +59,7 @@ fn an_openai_client_talks_to_claude() {
     assert_eq!(seen.path, "/v1/messages");
     assert_eq!(seen.header("x-api-key"), Some(manifest::VENDOR_KEY));
     assert_eq!(seen.header("anthropic-version"), Some("2023-06-01"));
-    assert_eq!(sent(&house)["metadata"]["user_id"], "u1");
+    assert_eq!(house.sent()["metadata"]["user_id"], "u1");
     let receipt = house.receipt();
     assert_eq!(receipt.text("operation"), "chat_completions");
     assert_eq!(receipt.number("input_tokens"), body["usage"]["prompt_tokens"]);
@@ -136,7 +110,7 @@ fn t124_thinking_survives_a_round_trip_with_its_signature() {
     ));
 
     assert_eq!(reply.status, 200, "{}", reply.text());
-    let sent = sent(&house);
+    let sent = house.sent();
     let block = &sent["messages"][1]["content"][0];
     assert_eq!(block["signature"], thought["thinking_blocks"][0]["signature"]);
     assert_eq!(sent["thinking"]["type"], "adaptive");
@@ -156,7 +130,7 @@ fn an_anthropic_client_talks_to_an_openai_vendor() {
     assert_eq!(body["stop_reason"], "end_turn");
     assert_eq!(body["content"][0]["type"], "text");
     assert_eq!(reply.header("x-weir-dropped"), Some("top_k"));
-    let sent = sent(&house);
+    let sent = house.sent();
     assert_eq!(sent["messages"][0], json!({"role": "system", "content": "Be brief."}));
     assert_eq!(sent["max_tokens"], 500);
     let receipt = house.receipt();

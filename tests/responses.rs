@@ -9,7 +9,9 @@ use harness::{
     gateway::Gateway,
     manifest,
     receipt::Receipt,
-    stream, vendor,
+    stream,
+    talk::{events, with},
+    vendor,
 };
 use serde_json::{Value, json};
 
@@ -47,27 +49,8 @@ fn house() -> House {
     House { gateway: Gateway::start(folder, &[]), vendor }
 }
 
-fn with(mut body: Value, more: Value) -> String {
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    body.to_string()
-}
-
 fn responses(model: &str, more: Value) -> Ask {
     Ask::post("/v1/responses", with(json!({"model": model, "input": "Hello"}), more))
-}
-
-fn events(reply: &Reply) -> Vec<Value> {
-    let parse = |data: String| serde_json::from_str(&data).unwrap_or(Value::String(data));
-    reply.events().into_iter().map(parse).collect()
-}
-
-fn sent(house: &House) -> Value {
-    let bodies = house.vendor_bodies();
-    serde_json::from_str(bodies.last().expect("the vendor was asked")).expect("JSON")
-}
-
-fn path(house: &House) -> String {
-    house.vendor.log().pop().expect("the vendor was asked").path
 }
 
 fn tools() -> Value {
@@ -103,7 +86,7 @@ fn a_native_vendor_is_asked_byte_for_byte_but_for_the_model() {
 
     assert_eq!(reply.body, told);
     assert_eq!(house.vendor_bodies(), [body.replace("openai/raw-x", "raw:x")]);
-    assert_eq!(path(&house), "/v1/responses");
+    assert_eq!(house.path(), "/v1/responses");
     let receipt = house.receipt();
     assert_eq!(receipt.text("operation"), "responses");
     assert_eq!((receipt.number("input_tokens"), receipt.number("output_tokens")), (3, 4));
@@ -200,7 +183,7 @@ fn t124_thinking_of_claude_survives_a_round_trip_through_a_responses_client() {
 
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.header("x-weir-dropped"), None);
-    let block = &sent(&house)["messages"][1]["content"][0];
+    let block = &house.sent()["messages"][1]["content"][0];
     assert_eq!(block["thinking"], "Let me think about that.");
     assert_eq!(block["signature"], "c2lnbmVkIGJ5IHRoZSByZWhlYXJzYWw=");
 }
@@ -239,8 +222,8 @@ fn clients_of_other_languages_talk_to_a_vendor_of_responses_alone() {
     assert_eq!(body["choices"][0]["finish_reason"], "stop");
     assert_eq!(body["usage"]["prompt_tokens_details"]["cached_tokens"], 11);
     assert_eq!(reply.header("x-weir-dropped"), Some("seed"));
-    assert_eq!(path(&house), "/v1/responses");
-    assert_eq!(sent(&house)["store"], false);
+    assert_eq!(house.path(), "/v1/responses");
+    assert_eq!(house.sent()["store"], false);
 
     let body = r#"{"model":"agents/think","max_tokens":9000,"stream":true,
         "thinking":{"type":"enabled","budget_tokens":2000},"messages":[{"role":"user","content":"Hi"}]}"#;
@@ -352,12 +335,12 @@ fn an_account_may_be_named_by_a_header() {
 
     let whole = responses("chats/plain", json!({})).header("x-tfy-provider-name", "openai");
     assert_eq!(house.ask(&whole).status, 200);
-    assert_eq!(path(&house), "/v1/chat/completions", "a whole name stands");
+    assert_eq!(house.path(), "/v1/chat/completions", "a whole name stands");
 
     let compact = Ask::post("/v1/responses/compact", r#"{"model":"plain","input":"Hi"}"#);
     let reply = house.ask(&compact.header("x-tfy-provider-name", "openai"));
     assert_eq!(reply.json()["object"], "response.compaction", "{}", reply.text());
-    assert_eq!(path(&house), "/v1/responses/compact");
+    assert_eq!(house.path(), "/v1/responses/compact");
     assert_eq!(receipt(&house, 3).number("output_tokens"), 3);
     let elsewhere = Ask::post("/v1/responses/compact", r#"{"model":"claude/plain","input":"Hi"}"#);
     assert_eq!(house.ask(&elsewhere).json()["error"]["code"], "operation_not_supported");

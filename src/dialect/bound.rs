@@ -216,7 +216,10 @@ fn answers(root: Value<'_, '_>, operation: Operation) -> Result<u64, Refused> {
         | Operation::Responses
         | Operation::Converse
         | Operation::ConverseStream => Ok(1),
-        Operation::Embeddings | Operation::CountTokens | Operation::CountContent => Ok(0),
+        Operation::Embeddings
+        | Operation::CountTokens
+        | Operation::CountContent
+        | Operation::CountConverse => Ok(0),
         Operation::GenerateContent => {
             let config = root.get("generationConfig");
             let count =

@@ -13,6 +13,7 @@
 //! No vendor's name appears here.
 
 pub mod anthropic;
+mod asked;
 pub mod bedrock;
 pub mod bound;
 pub mod cohere;
@@ -21,4 +22,5 @@ pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod pivot;
+mod told;
 pub mod translation;

@@ -1,12 +1,15 @@
 //! From one dialect into another, by way of the pivot: the one place that knows them all.
 
+mod encoder;
 mod facts;
 mod failure;
+mod whole;
 
 pub use facts::Facts;
 pub use failure::{
     decode_failure, push_failure, push_failure_event, push_refused, retry_after_seconds,
 };
+pub use whole::{decode_reply, reply, tell_reply, usage};
 
 use crate::{
     dialect::{
@@ -16,17 +19,13 @@ use crate::{
             dropped::Dropped,
             manner::Manner,
             part::Dialect,
-            reply::{Reply, Stop},
+            reply::Stop,
             request::Request,
             target::{Addressee, Written},
-            unfold::{self, Unfold},
-            usage::Usage,
+            unfold::Unfold,
         },
     },
-    lexicon::{
-        self,
-        refusal::{Refusal, Refused},
-    },
+    lexicon::refusal::{Refusal, Refused},
     wire::{
         eventstream::Message,
         json::{
@@ -35,6 +34,7 @@ use crate::{
         },
     },
 };
+use encoder::Encoder;
 
 /// Write a client's request in the target's dialect.
 ///
@@ -121,82 +121,6 @@ fn refuse(error: &JsonError) -> Refused {
     }
 }
 
-/// Write a vendor's whole answer in the client's dialect; what it used.
-///
-/// # Errors
-/// `Malformed` where it is not as its dialect says.
-pub fn reply(
-    out: &mut Vec<u8>,
-    body: &[u8],
-    (from, to): (Dialect, Dialect),
-    written: Written,
-    manner: &Manner<'_>,
-    dropped: &mut Dropped,
-) -> Result<Usage, Malformed> {
-    let mut document = Document::default();
-    let root = document.parse(body)?;
-    let reply = decode_reply(root, from, dropped)?;
-    tell_reply(out, reply, (to, written), manner, dropped)
-}
-
-/// Write what was read of a vendor's whole answer in the client's dialect; what it used.
-///
-/// # Errors
-/// `Malformed` of a dialect that no client speaks.
-pub fn tell_reply(
-    out: &mut Vec<u8>,
-    mut reply: Reply<'_>,
-    (to, written): (Dialect, Written),
-    manner: &Manner<'_>,
-    dropped: &mut Dropped,
-) -> Result<Usage, Malformed> {
-    if written.has_forced_tool {
-        unfold::reply(&mut reply);
-    }
-    match to {
-        Dialect::OpenAiChat => openai_chat::encode::reply::encode(out, &reply, manner, dropped),
-        Dialect::Anthropic => anthropic::encode::reply::encode(out, &reply, manner, dropped),
-        Dialect::Bedrock => bedrock::encode::reply::encode(out, &reply, dropped),
-        Dialect::OpenAiResponses => {
-            openai_responses::encode::reply::encode(out, &reply, manner, dropped);
-        }
-        Dialect::Gemini => gemini::encode::reply::encode(out, &reply, manner, dropped),
-        // No client speaks it.
-        Dialect::Cohere => return Err(Malformed),
-    }
-    Ok(reply.usage)
-}
-
-/// The tokens that a whole answer of this dialect reports.
-#[must_use]
-pub fn usage(root: Value<'_, '_>, from: Dialect) -> Option<lexicon::usage::Usage> {
-    match from {
-        Dialect::OpenAiChat => openai_chat::usage::decode(root.get("usage")?).seen(),
-        Dialect::Anthropic => anthropic::usage::decode(root.get("usage")?).seen(),
-        Dialect::Gemini => gemini::usage::decode(root.get("usageMetadata")?).seen(),
-        Dialect::Bedrock => bedrock::usage::decode(root.get("usage")?).seen(),
-        Dialect::OpenAiResponses => openai_responses::usage::decode(root.get("usage")?).seen(),
-        Dialect::Cohere => cohere::usage::decode(root.get("usage")?).seen(),
-    }
-}
-
-/// Read a whole answer of this dialect.
-pub fn decode_reply<'b>(
-    root: Value<'_, 'b>,
-    from: Dialect,
-    dropped: &mut Dropped,
-) -> Result<Reply<'b>, Malformed> {
-    let reply = match from {
-        Dialect::OpenAiChat => openai_chat::decode::reply::decode(root, dropped),
-        Dialect::Anthropic => anthropic::decode::reply::decode(root, dropped),
-        Dialect::Bedrock => bedrock::decode::reply::decode(root, dropped),
-        Dialect::OpenAiResponses => openai_responses::decode::reply::decode(root, dropped),
-        Dialect::Gemini => gemini::decode::reply::decode(root, dropped),
-        Dialect::Cohere => cohere::decode::reply::decode(root, dropped),
-    };
-    reply.map_err(|_| Malformed)
-}
-
 /// Answers that are ended one by one where a stream is cut; OpenAI's own bound is 128.
 const CHOICES_MAX: u32 = 1_024;
 
@@ -216,57 +140,6 @@ enum Heard<'h> {
     Event(&'h [u8]),
     /// A frame of AWS's, and its payload.
     Frame(&'h Message<'h>, &'h [u8]),
-}
-
-/// Writes events of one dialect.
-enum Encoder {
-    /// The events pass as they came: nothing is written.
-    Nobody,
-    OpenAiChat(openai_chat::encode::stream::Encoder),
-    Anthropic(anthropic::encode::stream::Encoder),
-    Bedrock(bedrock::encode::stream::Encoder),
-    OpenAiResponses(openai_responses::encode::stream::Encoder),
-    Gemini(gemini::encode::stream::Encoder),
-}
-
-impl Encoder {
-    fn of(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::OpenAiChat => {
-                Self::OpenAiChat(openai_chat::encode::stream::Encoder::default())
-            }
-            Dialect::Anthropic => Self::Anthropic(anthropic::encode::stream::Encoder::default()),
-            Dialect::Bedrock => Self::Bedrock(bedrock::encode::stream::Encoder::default()),
-            Dialect::Gemini => Self::Gemini(gemini::encode::stream::Encoder::default()),
-            Dialect::OpenAiResponses => {
-                Self::OpenAiResponses(openai_responses::encode::stream::Encoder::default())
-            }
-            // No client speaks it.
-            Dialect::Cohere => Self::Nobody,
-        }
-    }
-
-    fn push(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
-        match self {
-            Self::Nobody => {}
-            Self::OpenAiChat(encoder) => encoder.push(out, delta, manner),
-            Self::Anthropic(encoder) => encoder.push(out, delta, manner),
-            Self::Bedrock(encoder) => encoder.push(out, delta),
-            Self::Gemini(encoder) => encoder.push(out, delta, manner),
-            Self::OpenAiResponses(encoder) => encoder.push(out, delta, manner),
-        }
-    }
-
-    /// More must be remembered than there is room for.
-    const fn is_overfull(&self) -> bool {
-        match self {
-            Self::Nobody | Self::OpenAiChat(_) => false,
-            Self::Anthropic(encoder) => encoder.is_overfull,
-            Self::Bedrock(encoder) => encoder.is_overfull,
-            Self::OpenAiResponses(encoder) => encoder.is_overfull,
-            Self::Gemini(encoder) => encoder.is_overfull,
-        }
-    }
 }
 
 /// Translates one stream, event by event; of one whose client speaks its vendor's dialect it only
@@ -451,14 +324,7 @@ impl Stream {
     /// What could not be said so far.
     #[must_use]
     pub const fn dropped(&self) -> Option<&Dropped> {
-        match &self.encoder {
-            Encoder::Nobody => None,
-            Encoder::OpenAiChat(encoder) => Some(&encoder.dropped),
-            Encoder::Anthropic(encoder) => Some(&encoder.dropped),
-            Encoder::Bedrock(encoder) => Some(&encoder.dropped),
-            Encoder::OpenAiResponses(encoder) => Some(&encoder.dropped),
-            Encoder::Gemini(encoder) => Some(&encoder.dropped),
-        }
+        self.encoder.dropped()
     }
 }
 
@@ -492,6 +358,7 @@ impl Take for Pen<'_> {
             Delta::End => facts.is_done = true,
             Delta::Failed(_) => facts.has_failed = true,
             Delta::Ping if !self.forwards_pings => return,
+            Delta::Unsaid { name } => return self.encoder.name(name),
             Delta::Text { choice, .. }
             | Delta::Thinking { choice, .. }
             | Delta::Refusal { choice, .. }

@@ -13,6 +13,8 @@ pub enum Operation {
     /// Bedrock's chat; the model stands in the path.
     Converse,
     ConverseStream,
+    /// How many tokens a request of Bedrock's would have.
+    CountConverse,
     /// Bedrock's older chat, in the words of the model's maker: here Anthropic's.
     InvokeModel,
     InvokeModelStream,
@@ -29,7 +31,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -37,6 +39,7 @@ impl Operation {
         Self::CountTokens,
         Self::Converse,
         Self::ConverseStream,
+        Self::CountConverse,
         Self::InvokeModel,
         Self::InvokeModelStream,
         Self::Responses,
@@ -58,6 +61,7 @@ impl Operation {
             Self::CountTokens => "/messages/count_tokens",
             Self::Converse => "/converse",
             Self::ConverseStream => "/converse-stream",
+            Self::CountConverse => "/count-tokens",
             Self::InvokeModel => "/invoke",
             Self::InvokeModelStream => "/invoke-with-response-stream",
             Self::Responses | Self::StoredResponse => "/responses",
@@ -72,7 +76,11 @@ impl Operation {
     pub const fn names_model_in_path(self) -> bool {
         matches!(
             self,
-            Self::Converse | Self::ConverseStream | Self::InvokeModel | Self::InvokeModelStream
+            Self::Converse
+                | Self::ConverseStream
+                | Self::CountConverse
+                | Self::InvokeModel
+                | Self::InvokeModelStream
         )
     }
 
@@ -93,6 +101,7 @@ impl Operation {
             Self::CountTokens => "count_tokens",
             Self::Converse => "converse",
             Self::ConverseStream => "converse_stream",
+            Self::CountConverse => "count_converse",
             Self::InvokeModel => "invoke_model",
             Self::InvokeModelStream => "invoke_model_stream",
             Self::Responses => "responses",
@@ -112,6 +121,7 @@ impl Operation {
             | Self::CountTokens
             | Self::Converse
             | Self::ConverseStream
+            | Self::CountConverse
             | Self::InvokeModel
             | Self::InvokeModelStream
             | Self::GenerateContent

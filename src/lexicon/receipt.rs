@@ -23,6 +23,11 @@ pub enum Ending {
     Panicked = 5,
     /// The process died; found open in the ring afterwards.
     Interrupted = 6,
+    /// No exchange, but a call beside one, with its id: of two calls that were made for it, the one
+    /// whose answer was not told.
+    Hedged = 7,
+    /// No exchange, but a call beside one, with its id: a model was asked how hard it is.
+    Classified = 8,
 }
 
 impl Ending {
@@ -37,7 +42,15 @@ impl Ending {
             Self::ClientGone => "client_gone",
             Self::Panicked => "panicked",
             Self::Interrupted => "interrupted",
+            Self::Hedged => "hedged",
+            Self::Classified => "classified",
         }
+    }
+
+    /// Is it the line of a call beside an exchange, and not of the exchange itself?
+    #[must_use]
+    pub const fn is_beside(self) -> bool {
+        matches!(self, Self::Hedged | Self::Classified)
     }
 
     #[must_use]
@@ -50,6 +63,8 @@ impl Ending {
             4 => Self::ClientGone,
             5 => Self::Panicked,
             6 => Self::Interrupted,
+            7 => Self::Hedged,
+            8 => Self::Classified,
             _ => return None,
         })
     }
@@ -112,10 +127,17 @@ pub struct Outcome<'a> {
     /// Those attempts that failed, in their order: target, space, a status or a `Fault`'s label,
     /// space, and so on.
     pub attempts: &'a str,
+    /// What of the request its target was not told, and what of the answer the client was not, for
+    /// their APIs have no word for it: names with a comma and a space between, or empty.
+    pub request_dropped: &'a str,
+    pub reply_dropped: &'a str,
 }
 
 /// The most that is told of failed attempts.
 pub const ATTEMPTS_BYTES_MAX: usize = 240;
+/// The most that is told of what one side was not told: names that no longer fit are counted, as in
+/// `logit_bias, seed, +3`. The header `x-weir-dropped` has room for more.
+pub const DROPPED_BYTES_MAX: usize = 62;
 
 impl Outcome<'_> {
     /// The outcome of an exchange about which nothing is known yet.
@@ -137,6 +159,8 @@ impl Outcome<'_> {
         retries: 0,
         rule: "",
         attempts: "",
+        request_dropped: "",
+        reply_dropped: "",
     };
 }
 

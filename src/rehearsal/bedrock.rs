@@ -26,9 +26,10 @@ use serde_json::{Value, json};
 const SIGNATURE: &str = "c2lnbmVkIGJ5IHRoZSByZWhlYXJzYWw=";
 
 /// The paths behind a model, and whether an answer is streamed there.
-const ENDS: [(&str, bool); 4] = [
+const ENDS: [(&str, bool); 5] = [
     ("/converse", false),
     ("/converse-stream", true),
+    ("/count-tokens", false),
     ("/invoke", false),
     ("/invoke-with-response-stream", true),
 ];
@@ -62,6 +63,10 @@ pub(super) fn answer(request: &Request, ask: &Ask) -> Vec<Step> {
     let path = request.path.split('?').next().unwrap_or_default();
     if path.contains("/invoke") {
         return invoke(ask);
+    }
+    if path.ends_with("/count-tokens") {
+        let counted = words::pieces(&ask.body["input"].to_string()).len();
+        return vec![frame::json(200, &[], &json!({"inputTokens": counted}))];
     }
     if let Err(why) = insist(ask.body) {
         return vec![refuse(400, &why)];

@@ -1,9 +1,10 @@
 //! Bedrock's own clients, before every vendor.
 
-use super::house::{converse, frames, house, sent, tool_config};
+use super::house::{frames, house, tool_config};
 use crate::harness::{
     self, answer, aws_frames,
     client::{Ask, KEY},
+    talk::converse,
 };
 use serde_json::{Value, json};
 use weir::rehearsal::script::Step;
@@ -84,7 +85,7 @@ fn a_bedrock_client_talks_to_vendors_of_other_languages() {
         assert_eq!(names[0], "messageStart");
         assert_eq!(names[names.len() - 2..], ["messageStop", "metadata"]);
         assert_eq!(frames[frames.len() - 1].2["usage"], body["usage"]);
-        assert!(sent(&house)["stream"].as_bool().unwrap_or_default());
+        assert!(house.sent()["stream"].as_bool().unwrap_or_default());
     }
     let receipts = house.receipts(4);
     assert!(receipts.iter().all(|receipt| receipt.text("ending") == "complete"));
@@ -135,7 +136,7 @@ fn a_bedrock_clients_conversation_with_tools_goes_round_at_an_openai_vendor() {
     let second = house.ask(&converse("test/tool", "converse", &more));
 
     assert_eq!(second.json()["stopReason"], "end_turn", "{}", second.text());
-    let sent = sent(&house);
+    let sent = house.sent();
     assert_eq!(sent["messages"][2]["tool_call_id"], call["toolUseId"]);
     assert_eq!(sent["messages"][2]["content"], "{\"celsius\":21}");
 }

@@ -1,11 +1,6 @@
 //! The house of these tests, and what is asked of it.
 
-use crate::harness::{
-    House, aws_frames,
-    client::{Ask, Reply},
-    gateway::Gateway,
-    manifest, vendor,
-};
+use crate::harness::{House, aws_frames, client::Reply, gateway::Gateway, manifest, talk, vendor};
 use serde_json::{Value, json};
 
 const NOVA: &str = "us.amazon.nova-2-lite-v1:0";
@@ -53,42 +48,10 @@ pub fn house() -> House {
         json!({"type": "integration/model/anthropic", "name": name, "model_id": name,
             "model_types": ["chat"]})
     });
-    let claude = json!({
-        "type": "provider-account/anthropic", "name": "claude",
-        "base_url": format!("http://{}/v1", vendor.address()),
-        "auth_data": {"type": "api-key", "api_key": manifest::VENDOR_KEY},
-        "integrations": claudes,
-        "collaborators": [{"subject": manifest::OWNER, "role_id": "provider-account-access"}],
-    });
+    let base_url = format!("http://{}/v1", vendor.address());
+    let claude = talk::account("anthropic", "claude", &base_url, json!(claudes));
     manifest::write(folder.path(), "claude", &claude);
     House { gateway: Gateway::start(folder, &[]), vendor }
-}
-
-fn asked(path: &str, mut body: Value, more: &Value) -> Ask {
-    body["messages"] = json!([{"role": "user", "content": "Hello"}]);
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    Ask::post(path, body.to_string())
-}
-
-pub fn chat(model: &str, more: &Value) -> Ask {
-    asked("/v1/chat/completions", json!({"model": model}), more)
-}
-
-pub fn messages(model: &str, more: &Value) -> Ask {
-    asked("/v1/messages", json!({"model": model, "max_tokens": 500}), more)
-}
-
-/// As boto3 asks it.
-pub fn converse(model: &str, operation: &str, more: &Value) -> Ask {
-    let mut body = json!({"messages": [{"role": "user", "content": [{"text": "Hello"}]}]});
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    let model = model.replace('/', "%2F").replace(':', "%3A");
-    Ask::post(&format!("/bedrock/proxy/model/{model}/{operation}"), body.to_string())
-}
-
-pub fn events(reply: &Reply) -> Vec<Value> {
-    let parse = |data: String| serde_json::from_str(&data).unwrap_or(Value::String(data));
-    reply.events().into_iter().map(parse).collect()
 }
 
 /// The frames of a reply: what each is, its name and its payload.
@@ -101,18 +64,6 @@ pub fn frames(reply: &Reply) -> Vec<(String, String, Value)> {
         (word(), word(), serde_json::from_str(&word()).expect("JSON"))
     };
     lines.lines().map(read).collect()
-}
-
-pub fn sent(house: &House) -> Value {
-    let bodies = house.vendor_bodies();
-    serde_json::from_str(bodies.last().expect("the vendor was asked")).expect("JSON")
-}
-
-pub fn tools() -> Value {
-    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-    let tool = |name: &str| json!({"name": name, "description": "d", "parameters": schema});
-    json!([{"type": "function", "function": tool("get_weather")},
-        {"type": "function", "function": tool("get_time")}])
 }
 
 pub fn tool_config() -> Value {

@@ -1,8 +1,12 @@
 //! Anthropic's words at Bedrock: its clients before Claude there, and `invoke_model` of Bedrock's
 //! clients before every vendor.
 
-use super::house::{converse, events, frames, house, messages, sent};
-use crate::harness::client::{Ask, Reply};
+use super::house::{frames, house};
+use crate::harness::{
+    answer, aws_frames,
+    client::{Ask, Reply},
+    talk::{converse, events, messages},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
@@ -29,19 +33,23 @@ fn words(events: &[Value]) -> String {
 }
 
 #[test]
-fn t094_an_anthropic_client_talks_to_claude_at_bedrock_in_its_own_words() {
+fn t094_t129_an_anthropic_client_talks_to_claude_at_bedrock_in_its_own_words() {
     let house = house();
     for is_streaming in [false, true] {
         let more = json!({"stream": is_streaming, "new_field": {"n": 1.0},
             "thinking": {"type": "enabled", "budget_tokens": 100}});
 
         let ask = messages("signed/sonnet", &more).header("anthropic-version", "2023-06-01");
-        let reply = house.ask(&ask.header("anthropic-beta", "a-1,b-2"));
+        let betas = "effort-2025-11-24,mcp-servers-2025-12-04,context-1m-2025-08-07";
+        let reply = house.ask(&ask.header("anthropic-beta", betas));
 
         assert_eq!(reply.status, 200, "{}", reply.text());
-        let body = sent(&house);
+        let body = house.sent();
         assert_eq!(body["anthropic_version"], "bedrock-2023-05-31");
-        assert_eq!(body["anthropic_beta"], json!(["a-1", "b-2"]));
+        let known = json!(["effort-2025-11-24", "context-1m-2025-08-07"]);
+        assert_eq!(body["anthropic_beta"], known);
+        let unsaid = Some("anthropic-beta.mcp-servers-2025-12-04");
+        assert_eq!(reply.header("x-weir-dropped"), unsaid);
         assert_eq!(body["new_field"], json!({"n": 1.0}));
         assert!(body["model"].is_null() && body["stream"].is_null());
         let seen = house.vendor.log().pop().expect("the vendor was asked");
@@ -142,4 +150,83 @@ fn errors_of_an_invoke_are_told_as_bedrock_tells_them() {
     assert_eq!(midway.status, 400, "{}", midway.text());
     assert_eq!(midway.json()["__type"], "ValidationException");
     assert!(cut.status == 502 || frames(&cut).pop().expect("frames").0 == "exception");
+}
+
+/// A stream in frames, each a chunk that holds this data.
+fn framed(chunks: &[Value]) -> Vec<u8> {
+    let line = |chunk: &Value| {
+        let bytes = STANDARD.encode(chunk.to_string());
+        format!("event chunk {{\"bytes\":\"{bytes}\"}}\n")
+    };
+    aws_frames::of_lines(&chunks.iter().map(line).collect::<String>())
+}
+
+/// Models of other makers answer in words of their own; AWS says beside them what was used.
+#[test]
+fn an_invoke_of_any_makers_model_passes_and_is_billed_by_what_aws_says() {
+    let house = house();
+    let body = br#"{"outputText":"Hi","odd":1.0}"#;
+    let head = "application/json\r\nx-amzn-bedrock-input-token-count: 5\r\n\
+        x-amzn-bedrock-output-token-count: 10";
+    house.teach("b", answer(200, head, body));
+    let whole = house.ask(&invoke("aws/raw", "invoke", &json!({"inputText": "Hello"})));
+    let metrics = json!({"inputTokenCount": 6, "outputTokenCount": 11});
+    let stream = framed(&[
+        json!({"outputText": "H"}),
+        json!({"outputText": "i", "amazon-bedrock-invocationMetrics": metrics}),
+    ]);
+    let kind = "application/vnd.amazon.eventstream";
+    house.teach("b", answer(200, kind, &stream));
+    let streamed = house.ask(&invoke("aws/raw", "invoke-with-response-stream", &json!({})));
+
+    assert_eq!((whole.status, &*whole.body), (200, &body[..]));
+    assert_eq!((streamed.status, &streamed.body), (200, &stream));
+    let receipts = house.receipts(2);
+    let tokens =
+        |nth: usize| (receipts[nth].number("input_tokens"), receipts[nth].number("output_tokens"));
+    assert_eq!((tokens(0), tokens(1)), ((5, 10), (6, 11)));
+    assert!(receipts.iter().all(|one| one.text("ending") == "complete"));
+}
+
+/// How many tokens a conversation has: Bedrock answers, other vendors are not asked.
+#[test]
+fn tokens_are_counted_where_bedrock_counts_them() {
+    let house = house();
+    let input = json!({"converse": {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}});
+    let count = |model: &str| house.ask(&converse(model, "count-tokens", json!({"input": input})));
+
+    let (counted, refused) = (count("aws/nova"), count("test/plain"));
+
+    assert_eq!(counted.status, 200, "{}", counted.text());
+    assert!(counted.json()["inputTokens"].as_u64().is_some_and(|tokens| tokens > 0));
+    assert_eq!(refused.status, 404, "{}", refused.text());
+    let seen = house.vendor.log();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].path.ends_with("/count-tokens"), "{}", seen[0].path);
+    let receipts = house.receipts(2);
+    assert!(receipts.iter().all(|one| one.text("operation") == "count_converse"));
+    assert!(receipts.iter().all(|one| one.number("output_tokens") == 0));
+}
+
+/// What else AWS's and Google's own APIs have is refused with words, and never passed on unmetered.
+#[test]
+fn t059_what_is_not_served_of_a_vendors_own_api_is_refused_by_its_name() {
+    let house = house();
+    for (path, word) in [
+        ("/bedrock/proxy/model/aws%2Fnova/rerank", "converse-stream"),
+        ("/bedrock/proxy/guardrail/g/version/1/apply", "converse-stream"),
+        ("/bedrock/proxy/async-invoke", "converse-stream"),
+        ("/gemini/goog/proxy/v1beta/models/m:embedContent", "/v1/embeddings"),
+        ("/gemini/goog/proxy/v1beta/models/m:batchEmbedContents", "/v1/embeddings"),
+        ("/gemini/goog/proxy/upload/v1beta/files", "inline"),
+        ("/gemini/goog/proxy/v1beta/models", "/v1/models"),
+        ("/gemini/goog/proxy/v1beta/cachedContents", "inline"),
+        ("/gemini/goog/proxy/v1/projects/p/locations/l/publishers/x/models/m:predict", "inline"),
+    ] {
+        let reply = house.ask(&Ask::post(path, "{}"));
+
+        assert_eq!(reply.status, 404, "{path}: {}", reply.text());
+        assert!(reply.text().contains(word), "{path}: {}", reply.text());
+    }
+    assert_eq!(house.vendor.log().len(), 0);
 }

@@ -1,7 +1,10 @@
 //! Bedrock as a vendor, for OpenAI's and Anthropic's clients.
 
-use super::house::{chat, events, house, messages, sent, tools};
-use crate::harness::manifest;
+use super::house::house;
+use crate::harness::{
+    manifest,
+    talk::{answered, calls, chat, events, messages, told, tools},
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -20,7 +23,7 @@ fn an_openai_client_talks_to_bedrock_by_a_key() {
     assert_eq!(seen.path, "/model/us.amazon.nova-2-lite-v1%3A0/converse");
     let key = format!("Bearer {}", manifest::VENDOR_KEY);
     assert_eq!(seen.header("authorization"), Some(&*key));
-    assert_eq!(sent(&house)["inferenceConfig"]["temperature"], 0.25);
+    assert_eq!(house.sent()["inferenceConfig"]["temperature"], 0.25);
     let receipt = house.receipt();
     assert_eq!(receipt.text("operation"), "chat_completions");
     assert_eq!(receipt.number("input_tokens"), body["usage"]["prompt_tokens"]);
@@ -34,17 +37,16 @@ fn t047_an_openai_client_streams_bedrock_by_a_signature_and_the_receipt_has_its_
     let more = json!({"stream": true, "stream_options": {"include_usage": true},
         "reasoning_effort": "low"});
 
-    let reply = house.ask(&chat("signed/sonnet", &more).header("anthropic-beta", "a-1, b-2"));
+    let reply = house.ask(
+        &chat("signed/sonnet", &more)
+            .header("anthropic-beta", "context-1m-2025-08-07, claude-code-20250219"),
+    );
 
     assert_eq!(reply.status, 200, "{}", reply.text());
     let events = events(&reply);
     assert_eq!(events.last().and_then(Value::as_str), Some("[DONE]"));
-    let told = |name: &str| -> String {
-        let piece = |event: &Value| event["choices"][0]["delta"][name].as_str().map(str::to_owned);
-        events.iter().filter_map(piece).collect()
-    };
-    assert_eq!(told("reasoning_content"), "Let me think about that.");
-    assert!(told("content").len() > 20);
+    assert_eq!(told(&events, "reasoning_content"), "Let me think about that.");
+    assert!(told(&events, "content").len() > 20);
     let usage = &events[events.len() - 2]["usage"];
     let receipt = house.receipt();
     assert_eq!(receipt.number("input_tokens"), usage["prompt_tokens"]);
@@ -55,9 +57,11 @@ fn t047_an_openai_client_streams_bedrock_by_a_signature_and_the_receipt_has_its_
     let proof = seen.header("authorization").expect("it is signed");
     assert!(proof.contains("Credential=AKIATEST/"), "{proof}");
     assert!(proof.contains("/eu-west-1/bedrock/aws4_request"), "{proof}");
-    let fields = sent(&house)["additionalModelRequestFields"].clone();
+    let fields = house.sent()["additionalModelRequestFields"].clone();
     assert_eq!(fields["thinking"]["type"], "enabled");
-    assert_eq!(fields["anthropic_beta"], json!(["a-1", "b-2"]));
+    assert_eq!(fields["anthropic_beta"], json!(["context-1m-2025-08-07"]));
+    let unsaid = Some("anthropic-beta.claude-code-20250219");
+    assert_eq!(reply.header("x-weir-dropped"), unsaid);
 }
 
 #[test]
@@ -67,41 +71,18 @@ fn t124_thinking_and_tools_survive_a_round_trip_for_an_openai_client() {
         let more = json!({"tools": tools(), "stream": is_streaming});
         let first = house.ask(&chat("aws/parallel-tool", &more));
         assert_eq!(first.status, 200, "{}", first.text());
-        let calls: Vec<Value> = if is_streaming {
-            let open = |event: &Value| {
-                let call = event["choices"][0]["delta"]["tool_calls"][0].clone();
-                call["id"].is_string().then_some(call)
-            };
-            events(&first).iter().filter_map(open).collect()
-        } else {
-            let message = first.json()["choices"][0]["message"].clone();
-            message["tool_calls"].as_array().expect("calls").clone()
-        };
+        let calls = calls(&first, is_streaming);
         assert_eq!(calls.len(), 2);
-        let thought = house.ask(&chat("aws/think", &json!({}))).json();
+        let thought = house.ask(&chat("aws/think", json!({}))).json();
         let blocks = thought["choices"][0]["message"]["thinking_blocks"].clone();
         assert_eq!(blocks[0]["thinking"], "Let me think about that.");
-        let calls: Vec<Value> = calls
-            .into_iter()
-            .map(|mut call| {
-                call["function"]["arguments"] = "{}".into();
-                call
-            })
-            .collect();
-        let mut said = vec![
-            json!({"role": "user", "content": "Go"}),
-            json!({"role": "assistant", "content": null, "tool_calls": calls,
-                "thinking_blocks": blocks}),
-        ];
-        for call in &calls {
-            said.push(json!({"role": "tool", "tool_call_id": call["id"], "content": "21 C"}));
-        }
+        let said = answered(&calls, json!({"thinking_blocks": blocks}));
 
         // The tools are not said again, which this API would refuse.
         let second = house.ask(&chat("aws/sonnet", &json!({"messages": said})));
 
         assert_eq!(second.status, 200, "{}", second.text());
-        let sent = sent(&house);
+        let sent = house.sent();
         let proof = &sent["messages"][1]["content"][0]["reasoningContent"]["reasoningText"];
         assert_eq!(proof["signature"], blocks[0]["signature"]);
         let results = sent["messages"][2]["content"].as_array().expect("results");
@@ -121,8 +102,8 @@ fn an_anthropic_client_talks_to_bedrock_whole_and_streamed() {
         let reply = house.ask(&messages("aws/nova", &more));
 
         assert_eq!(reply.status, 200, "{}", reply.text());
-        assert_eq!(sent(&house)["toolConfig"]["toolChoice"], json!({"any": {}}));
-        assert_eq!(sent(&house)["system"], json!([{"text": "Be brief."}]));
+        assert_eq!(house.sent()["toolConfig"]["toolChoice"], json!({"any": {}}));
+        assert_eq!(house.sent()["system"], json!([{"text": "Be brief."}]));
         let reason = if is_streaming {
             let events = events(&reply);
             events[events.len() - 2]["delta"]["stop_reason"].clone()
@@ -147,17 +128,14 @@ fn structured_output_is_native_or_unfolded() {
 
             assert_eq!(reply.status, 200, "{}", reply.text());
             let content: String = if is_streaming {
-                let piece = |event: &Value| {
-                    event["choices"][0]["delta"]["content"].as_str().map(str::to_owned)
-                };
-                events(&reply).iter().filter_map(piece).collect()
+                told(&events(&reply), "content")
             } else {
                 let body = reply.json();
                 body["choices"][0]["message"]["content"].as_str().expect("text").to_owned()
             };
             let content: Value = serde_json::from_str(&content).expect(&content);
             assert!(content["city"].is_string());
-            assert_eq!(sent(&house)["outputConfig"].is_null(), model == "aws/nova");
+            assert_eq!(house.sent()["outputConfig"].is_null(), model == "aws/nova");
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct Answer {
     pub tokens: Option<(u64, u64)>,
     pub cached: Option<u64>,
     pub error: Option<String>,
+    /// URLs of the pages that its words are from.
+    pub sources: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +32,11 @@ impl Tool {
             text => serde_json::from_str(text).unwrap_or_else(|_| self.arguments.clone().into()),
         }
     }
+}
+
+/// Append an URL, which must be there.
+pub fn cite(answer: &mut Answer, url: &Value) {
+    answer.sources.push(url.as_str().expect("a source has an URL").to_owned());
 }
 
 /// Append the text that a value is, if it is one.

@@ -1,6 +1,6 @@
 //! Reads answers and streams as Anthropic's clients do, and insists on the order of events.
 
-use super::answer::{Answer, Tool, push};
+use super::answer::{Answer, Tool, cite, push};
 use serde_json::Value;
 
 /// Read a whole answer.
@@ -13,7 +13,11 @@ pub fn whole(body: &[u8]) -> Answer {
     let mut answer = Answer { finish, ..Answer::default() };
     for block in reply["content"].as_array().expect("content") {
         match block["type"].as_str().expect("a type") {
-            "text" => push(&mut answer.text, &block["text"]),
+            "text" => {
+                push(&mut answer.text, &block["text"]);
+                let citations = block["citations"].as_array().into_iter().flatten();
+                citations.for_each(|citation| cite(&mut answer, &citation["url"]));
+            }
             "thinking" => {
                 assert!(block["signature"].is_string());
                 push(&mut answer.reasoning, &block["thinking"]);
@@ -110,6 +114,12 @@ fn step(answer: &mut Answer, delta: &Value) {
     match delta["type"].as_str().expect("a type") {
         "text_delta" => push(&mut answer.text, &delta["text"]),
         "thinking_delta" => push(&mut answer.reasoning, &delta["thinking"]),
+        "citations_delta" => {
+            let citation = &delta["citation"];
+            assert_eq!(citation["type"], "web_search_result_location");
+            assert!(citation["cited_text"].is_string() && citation["encrypted_index"].is_string());
+            cite(answer, &citation["url"]);
+        }
         "signature_delta" => assert!(delta["signature"].is_string()),
         "input_json_delta" => {
             let tool = answer.tools.last_mut().expect("a tool is open");

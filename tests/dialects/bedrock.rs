@@ -1,7 +1,7 @@
 //! Reads answers and streams as boto3's users do, and insists on the order of frames.
 
 use super::{
-    answer::{Answer, Tool, push},
+    answer::{Answer, Tool, cite, push},
     frames,
 };
 use serde_json::Value;
@@ -18,6 +18,11 @@ pub fn whole(body: &[u8]) -> Answer {
         let (kind, inner) = block.as_object().and_then(|all| all.iter().next()).expect("a block");
         match kind.as_str() {
             "text" => push(&mut answer.text, inner),
+            "citationsContent" => {
+                push(&mut answer.text, &inner["content"][0]["text"]);
+                let citations = inner["citations"].as_array().expect("citations").iter();
+                citations.for_each(|one| cite(&mut answer, &one["location"]["web"]["url"]));
+            }
             "reasoningContent" => push(&mut answer.reasoning, &inner["reasoningText"]["text"]),
             "toolUse" => {
                 assert!(inner["input"].is_object());
@@ -27,6 +32,9 @@ pub fn whole(body: &[u8]) -> Answer {
                     name: text(&inner["name"]),
                     arguments: inner["input"].to_string(),
                 });
+            }
+            "image" | "audio" | "video" => {
+                assert!(inner["format"].is_string() && inner["source"]["bytes"].is_string());
             }
             other => panic!("no client knows {other}"),
         }
@@ -75,6 +83,10 @@ pub fn stream(body: &[u8]) -> Answer {
                 });
                 let delta = &data["delta"];
                 push(&mut answer.text, &delta["text"]);
+                if let Some(citation) = delta.get("citation") {
+                    assert!(citation["sourceContent"][0]["text"].is_string(), "{line}");
+                    cite(&mut answer, &citation["location"]["web"]["url"]);
+                }
                 push(&mut answer.reasoning, &delta["reasoningContent"]["text"]);
                 if let Some(call) = open[&index] {
                     push(&mut answer.tools[call].arguments, &delta["toolUse"]["input"]);

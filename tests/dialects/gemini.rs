@@ -1,6 +1,6 @@
 //! Reads answers and streams as Google's clients do, and insists on what they want.
 
-use super::answer::{Answer, Tool, push};
+use super::answer::{Answer, Tool, cite, push};
 use serde_json::Value;
 
 /// Read a whole answer.
@@ -45,6 +45,9 @@ fn see(answer: &mut Answer, reply: &Value) {
             assert_eq!(content["role"], "model");
             content["parts"].as_array().expect("parts").iter().for_each(|it| part(answer, it));
         }
+        if let Some(grounding) = candidate.get("groundingMetadata") {
+            ground(answer, grounding);
+        }
         if let Some(finish) = candidate["finishReason"].as_str() {
             answer.finish = Some(finish.to_owned());
         }
@@ -56,6 +59,21 @@ fn see(answer: &mut Answer, reply: &Value) {
         assert_eq!(count("totalTokenCount"), Some(input + output));
         answer.tokens = Some((input, output));
         answer.cached = count("cachedContentTokenCount");
+    }
+}
+
+/// Each support lies within the words, and names pages that are there.
+fn ground(answer: &mut Answer, grounding: &Value) {
+    let chunks = grounding["groundingChunks"].as_array().expect("chunks");
+    for support in grounding["groundingSupports"].as_array().expect("supports") {
+        let index = |name: &str| support["segment"][name].as_u64().expect("an index");
+        assert!(index("startIndex") <= index("endIndex"), "{support}");
+        assert!(index("endIndex") <= answer.text.len() as u64, "{support}");
+        for chunk in support["groundingChunkIndices"].as_array().expect("indices") {
+            let chunk = usize::try_from(chunk.as_u64().expect("an index")).expect("small");
+            assert!(chunks[chunk]["web"]["title"].is_string());
+            cite(answer, &chunks[chunk]["web"]["uri"]);
+        }
     }
 }
 

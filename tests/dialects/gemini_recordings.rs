@@ -4,34 +4,15 @@
 use super::{
     answer::Answer,
     anthropic, gemini, openai,
-    stream::{MANNER, translate},
+    recordings::{ok, whole},
+    stream::translate,
 };
 use crate::harness::fixture::{self, Recording};
 use serde_json::Value;
-use weir::dialect::{
-    pivot::{dropped::Dropped, part::Dialect, target::Written},
-    translation,
-};
+use weir::dialect::pivot::part::Dialect;
 
 const TO_OPENAI: (Dialect, Dialect) = (Dialect::Gemini, Dialect::OpenAiChat);
 const TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::Gemini, Dialect::Anthropic);
-
-/// As in `recordings.rs`.
-const EVERY_CUT_MAX: usize = 2 << 10;
-const CUTS: usize = 16;
-
-fn ok(recordings: Option<Vec<Recording>>, kind: &str) -> Vec<Recording> {
-    let all = recordings.into_iter().flatten();
-    all.filter(|one| one.kind == kind && one.status == 200).collect()
-}
-
-fn whole(body: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
-    let mut out = Vec::new();
-    let written = Written::default();
-    let told = translation::reply(&mut out, body, pair, written, &MANNER, &mut Dropped::default());
-    told.expect("a recorded answer is well formed");
-    out
-}
 
 fn streamed(recording: &Recording, pair: (Dialect, Dialect)) -> Vec<u8> {
     let out = translate(std::iter::once(&recording.body[..]), pair);
@@ -133,22 +114,6 @@ fn fault_20_a_recorded_call_in_pieces_is_the_object_that_its_pieces_make() {
     assert_eq!(steps.len(), 10);
     assert_eq!(steps[9], "Let stand for 15 minutes before serving.");
     assert!(recipe["name"].is_string(), "{recipe}");
-}
-
-#[test]
-fn fault_05_a_gemini_stream_is_told_the_same_however_it_is_cut() {
-    for Recording { name, body, .. } in &ok(fixture::gemini_answers(), "sse") {
-        for pair in [TO_OPENAI, TO_ANTHROPIC] {
-            let whole = translate(std::iter::once(&body[..]), pair);
-            assert_eq!(translate(body.chunks(7), pair), whole, "{name}, seven bytes at a time");
-            let stride = if body.len() <= EVERY_CUT_MAX { 1 } else { body.len() / CUTS };
-            for cut in (0..body.len()).step_by(stride) {
-                let (first, second) = body.split_at(cut);
-                let cut_once = translate([first, second].into_iter(), pair);
-                assert_eq!(cut_once, whole, "{name}, cut at {cut}");
-            }
-        }
-    }
 }
 
 #[test]

@@ -63,9 +63,12 @@ fn pretty(json: &[u8]) -> String {
 /// A request for the model that it names, which is the vendor's own name here.
 fn request(body: &[u8], from: Dialect, to: Dialect) -> Told {
     let asked: Value = serde_json::from_slice(body).expect("an input is JSON");
-    // Bedrock's requests have it in their path.
+    // Bedrock's and Google's requests have it in their path.
     let model = asked["model"].as_str().unwrap_or(match to {
         Dialect::Anthropic => "claude-sonnet-4-5",
+        Dialect::Bedrock => "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        Dialect::Gemini => "gemini-2.5-flash",
+        Dialect::Cohere => "command-a-03-2025",
         _ => "gpt-5-mini",
     });
     let account_type = DIALECTS.iter().find(|row| row.1 == to).expect("a dialect").2;
@@ -167,6 +170,28 @@ fn pairs() -> Vec<(&'static str, &'static str, Dialect, Dialect, PathBuf)> {
         }
     }
     found
+}
+
+/// Each client's requests to each vendor, and each vendor's answers to each client.
+#[test]
+fn every_pair_has_its_files() {
+    for (from_name, from, _) in DIALECTS {
+        for (to_name, to, _) in DIALECTS.into_iter().filter(|row| row.1 != from) {
+            let folder = root().join(format!("{from_name}_to_{to_name}"));
+            let parts: BTreeSet<String> = match folder.is_dir() {
+                false => BTreeSet::new(),
+                true => inputs(&folder)
+                    .into_iter()
+                    .filter_map(|(case, _)| case.rsplit_once('.').map(|(_, part)| part.to_owned()))
+                    .collect(),
+            };
+            let has = |part: &str| parts.contains(part);
+            // Nobody asks in Cohere's words, and nobody is answered in them.
+            let is_asked = from == Dialect::Cohere || has("request");
+            let is_answered = to == Dialect::Cohere || has("reply") && has("stream");
+            assert!(is_asked && is_answered, "{from_name} to {to_name}: {parts:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reads answers and streams as OpenAI's clients do, and insists on what the strictest want.
 
-use super::answer::{Answer, Tool, push};
+use super::answer::{Answer, Tool, cite, push};
 use serde_json::Value;
 
 /// Read a whole answer.
@@ -15,6 +15,7 @@ pub fn whole(body: &[u8]) -> Answer {
     let mut answer = Answer { finish: finish(choice), ..Answer::default() };
     push(&mut answer.text, &message["content"]);
     push(&mut answer.reasoning, &message["reasoning_content"]);
+    annotations(&mut answer, &message["annotations"]);
     for call in message["tool_calls"].as_array().into_iter().flatten() {
         assert_eq!(call["type"], "function");
         let function = &call["function"];
@@ -79,6 +80,7 @@ fn step(answer: &mut Answer, choice: &Value, data: &str) {
     assert!(choice.get("finish_reason").is_some() && choice["index"].is_u64(), "{data}");
     push(&mut answer.text, &choice["delta"]["content"]);
     push(&mut answer.reasoning, &choice["delta"]["reasoning_content"]);
+    annotations(answer, &choice["delta"]["annotations"]);
     for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
         let index = usize::try_from(call["index"].as_u64().expect(data)).expect(data);
         let arguments = call["function"]["arguments"].as_str().expect(data);
@@ -95,6 +97,19 @@ fn step(answer: &mut Answer, choice: &Value, data: &str) {
     if let Some(finish) = finish(choice) {
         assert!(answer.finish.is_none(), "a second finish: {data}");
         answer.finish = Some(finish);
+    }
+}
+
+/// Each lies within the words so far.
+fn annotations(answer: &mut Answer, list: &Value) {
+    for annotation in list.as_array().into_iter().flatten() {
+        assert_eq!(annotation["type"], "url_citation");
+        let told = &annotation["url_citation"];
+        let index = |name: &str| told[name].as_u64().expect("an index");
+        assert!(index("start_index") <= index("end_index"), "{told}");
+        assert!(index("end_index") <= answer.text.chars().count() as u64, "{told}");
+        assert!(told["title"].is_string());
+        cite(answer, &told["url"]);
     }
 }
 

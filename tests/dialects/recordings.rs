@@ -3,7 +3,7 @@
 
 use super::{
     answer::{Answer, Tool},
-    anthropic, frames, openai, responses,
+    anthropic, bedrock, frames, gemini, openai, responses,
     stream::{MANNER, translate},
 };
 use crate::harness::fixture::{self, Recording};
@@ -20,17 +20,12 @@ const BEDROCK_TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::Bedrock, Dialect::Ant
 const COHERE_TO_OPENAI: (Dialect, Dialect) = (Dialect::Cohere, Dialect::OpenAiChat);
 const COHERE_TO_ANTHROPIC: (Dialect, Dialect) = (Dialect::Cohere, Dialect::Anthropic);
 
-/// Streams up to this size are cut at every single place, larger ones at `CUTS` places.
-/// `recordings.rs` cuts all up to 8 KiB at every place; a translation sees whole events only.
-const EVERY_CUT_MAX: usize = 2 << 10;
-const CUTS: usize = 16;
-
-fn ok(recordings: Option<Vec<Recording>>, kind: &str) -> Vec<Recording> {
+pub(super) fn ok(recordings: Option<Vec<Recording>>, kind: &str) -> Vec<Recording> {
     let all = recordings.into_iter().flatten();
     all.filter(|one| one.kind == kind && one.status == 200).collect()
 }
 
-fn whole(body: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
+pub(super) fn whole(body: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
     let mut out = Vec::new();
     let written = Written::default();
     let told = translation::reply(&mut out, body, pair, written, &MANNER, &mut Dropped::default());
@@ -217,7 +212,10 @@ fn a_bedrock_answer_reads_the_same_as_an_openai_and_an_anthropic_one() {
     assert!(read == 0 || read > 10, "only {read}");
 }
 
-fn framed<'a>(pieces: impl Iterator<Item = &'a [u8]>, pair: (Dialect, Dialect)) -> Option<Vec<u8>> {
+pub(super) fn framed<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+    pair: (Dialect, Dialect),
+) -> Option<Vec<u8>> {
     frames::translate_with(pieces, &mut Stream::new(pair, Written::default(), false))
 }
 
@@ -240,45 +238,6 @@ fn a_bedrock_stream_reads_the_same_as_an_openai_and_an_anthropic_one() {
         read += 1;
     }
     assert!(read == 0 || read > 10, "only {read}");
-}
-
-#[test]
-fn fault_05_a_translation_of_frames_is_the_same_however_they_are_cut() {
-    for pair in [BEDROCK_TO_OPENAI, BEDROCK_TO_ANTHROPIC] {
-        for Recording { name, body, .. } in &ok(fixture::converses(), "eventstream") {
-            let whole = framed(std::iter::once(&body[..]), pair);
-            assert_eq!(framed(body.chunks(1), pair), whole, "{name}, a byte at a time");
-            let stride = if body.len() <= EVERY_CUT_MAX { 1 } else { body.len() / CUTS };
-            for cut in (0..body.len()).step_by(stride) {
-                let (first, second) = body.split_at(cut);
-                let cut_once = framed([first, second].into_iter(), pair);
-                assert_eq!(cut_once, whole, "{name}, cut at {cut}");
-            }
-        }
-    }
-}
-
-/// fault 5, t001, t007, t011: also where a character is cut in two.
-#[test]
-fn fault_05_a_translation_is_the_same_however_its_stream_is_cut() {
-    let both = [
-        (ok(fixture::anthropic_messages(), "sse"), TO_OPENAI),
-        (ok(fixture::openai_chats(), "sse"), TO_ANTHROPIC),
-        (ok(fixture::cohere_chats(), "sse"), COHERE_TO_OPENAI),
-        (ok(fixture::cohere_chats(), "sse"), COHERE_TO_ANTHROPIC),
-    ];
-    for (recordings, pair) in both {
-        for Recording { name, body, .. } in &recordings {
-            let whole = translate(std::iter::once(&body[..]), pair);
-            assert_eq!(translate(body.chunks(1), pair), whole, "{name}, a byte at a time");
-            let stride = if body.len() <= EVERY_CUT_MAX { 1 } else { body.len() / CUTS };
-            for cut in (0..body.len()).step_by(stride) {
-                let (first, second) = body.split_at(cut);
-                let cut_once = translate([first, second].into_iter(), pair);
-                assert_eq!(cut_once, whole, "{name}, cut at {cut}");
-            }
-        }
-    }
 }
 
 /// fault 7, t008, t009: CRLF and lone CR mean what LF means.
@@ -437,4 +396,40 @@ fn answers_of_the_other_dialects_read_the_same_in_the_responses_api() {
             check(&recording, &told, |stop| stop);
         }
     }
+}
+
+/// The pages that a recorded stream of Anthropic's cites, read without us.
+fn cited(recording: &Recording) -> Vec<String> {
+    let text = String::from_utf8_lossy(&recording.body);
+    let events = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events = events.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    let urls = events.map(|event| event["delta"]["citation"]["url"].clone());
+    urls.filter_map(|url| url.as_str().map(str::to_owned)).collect()
+}
+
+/// t127: sources are told wherever there is a word for them, while the answer streams.
+#[test]
+fn t127_the_pages_that_a_stream_cites_are_told_to_every_client() {
+    let mut told = 0;
+    for recording in ok(fixture::anthropic_messages(), "sse") {
+        let expected = cited(&recording);
+        if expected.is_empty() || is_several(&recording) {
+            continue;
+        }
+        let tell = |to: Dialect| {
+            let out = translate(std::iter::once(&recording.body[..]), (Dialect::Anthropic, to));
+            out.unwrap_or_else(|| panic!("{} is malformed", recording.name))
+        };
+        let all = [
+            openai::stream(&tell(Dialect::OpenAiChat)),
+            responses::stream(&tell(Dialect::OpenAiResponses)),
+            gemini::stream(&tell(Dialect::Gemini)),
+            bedrock::stream(&tell(Dialect::Bedrock)),
+        ];
+        for answer in all {
+            assert_eq!(answer.sources, expected, "{}", recording.name);
+        }
+        told += expected.len();
+    }
+    assert!(told > 10, "only {told} pages are cited");
 }

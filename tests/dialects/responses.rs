@@ -1,7 +1,7 @@
 //! Reads answers and streams as clients of the Responses API do: by the events alone, and again by
 //! the response that the last one holds; and insists that both say the same.
 
-use super::answer::{Answer, Tool, push};
+use super::answer::{Answer, Tool, cite, push};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -57,6 +57,11 @@ fn read_item(answer: &mut Answer, item: &Value) {
                 } else {
                     assert!(part["annotations"].is_array() && part["logprobs"].is_array());
                     push(&mut answer.text, &part["text"]);
+                    for one in part["annotations"].as_array().expect("a list") {
+                        assert_eq!(one["type"], "url_citation");
+                        assert!(one["start_index"].is_u64() && one["end_index"].is_u64());
+                        cite(answer, &one["url"]);
+                    }
                 }
             }
         }

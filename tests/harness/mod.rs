@@ -24,6 +24,7 @@ pub mod mail;
 pub mod manifest;
 pub mod receipt;
 pub mod routing;
+pub mod talk;
 pub mod tls;
 
 use client::{Ask, Client, Reply};

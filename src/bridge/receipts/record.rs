@@ -14,7 +14,8 @@
 //!          tokens written to a cache, of those for an hour, heard, spoken u32 ×4,
 //!          ttft, inter-token, total u32 ×3 (µs), length u16 of resolved model, 0 u16;
 //!          code, fault, resolved model; then, where the flag `routed` is set,
-//!          lengths u16 of rule and attempts, rule, attempts
+//!          lengths u16 of rule and attempts, rule, attempts; then, where the flag `dropped` is
+//!          set, the same of what was dropped of request and reply
 //! ```
 //!
 //! Older stores hold version 1, which has no cost, and version 2, which has none of the four parts
@@ -28,7 +29,7 @@ use crate::{
     lexicon::{
         ids::ReceiptId,
         operation::Operation,
-        receipt::{ATTEMPTS_BYTES_MAX, Ending, Opening, Outcome, Receipt},
+        receipt::{ATTEMPTS_BYTES_MAX, DROPPED_BYTES_MAX, Ending, Opening, Outcome, Receipt},
         time::UnixMillis,
         usage::Usage,
     },
@@ -43,6 +44,7 @@ const USAGE_REPORTED: u8 = 1;
 const TRUNCATED: u8 = 2;
 const SENT: u8 = 4;
 const ROUTED: u8 = 8;
+const DROPPED: u8 = 16;
 
 const REQUEST_ID_BYTES_MAX: usize = 128;
 const SUBJECT_BYTES_MAX: usize = 256;
@@ -56,13 +58,15 @@ const CERTIFICATE_BYTES_MAX: usize = 256;
 const RULE_BYTES_MAX: usize = 76;
 /// Rule and attempts with their lengths, in words.
 const ROUTED_WORDS_MAX: usize = (4 + RULE_BYTES_MAX + ATTEMPTS_BYTES_MAX) / 8;
+/// What was dropped of both sides with its lengths, in words.
+const DROPPED_WORDS_MAX: usize = (4 + 2 * DROPPED_BYTES_MAX) / 8;
 
 const OPENING_FIXED_BYTES: usize = 48;
 const OUTCOME_FIXED_WORDS: usize = 12;
 /// An outcome of which only codes are kept.
 pub(super) const OUTCOME_WORDS_MIN: usize = OUTCOME_FIXED_WORDS + 2 * CODE_BYTES_MAX / 8;
 pub(super) const OUTCOME_WORDS_MAX: usize =
-    OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8 + ROUTED_WORDS_MAX;
+    OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8 + ROUTED_WORDS_MAX + DROPPED_WORDS_MAX;
 /// What remains beside two whole outcomes: the sealed one stays true while the closing one is
 /// written.
 const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
@@ -130,7 +134,7 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
 }
 
 /// The outcome, with the model's name cut to `model_bytes_max`; where that is nothing, it does not
-/// say how it was routed either.
+/// say how it was routed or what was dropped either.
 pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, bytes: &mut Vec<u8>) {
     let start = bytes.len();
     let mut is_truncated = false;
@@ -138,14 +142,18 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     let fault = cut(outcome.fault, CODE_BYTES_MAX, &mut is_truncated);
     let model_bytes_max = model_bytes_max.min(MODEL_BYTES_MAX);
     let model = cut(outcome.resolved_model, model_bytes_max, &mut is_truncated);
-    let rule = cut(outcome.rule, RULE_BYTES_MAX, &mut is_truncated);
-    let attempts = cut(outcome.attempts, ATTEMPTS_BYTES_MAX, &mut is_truncated);
+    let routed = [
+        cut(outcome.rule, RULE_BYTES_MAX, &mut is_truncated),
+        cut(outcome.attempts, ATTEMPTS_BYTES_MAX, &mut is_truncated),
+    ];
+    let dropped = [outcome.request_dropped, outcome.reply_dropped]
+        .map(|names| cut(names, DROPPED_BYTES_MAX, &mut is_truncated));
     let flags = flag(outcome.usage_is_reported, USAGE_REPORTED)
         | flag(is_truncated, TRUNCATED)
         | flag(outcome.was_sent, SENT);
-    let is_routed = !outcome.rule.is_empty() || !outcome.attempts.is_empty();
-    let is_routed = is_routed && model_bytes_max > 0;
-    let flags = flags | flag(is_routed, ROUTED);
+    let pairs = [(routed, ROUTED), (dropped, DROPPED)];
+    let is_told = |pair: [&str; 2]| model_bytes_max > 0 && pair != ["", ""];
+    let flags = pairs.iter().fold(flags, |all, (pair, bit)| all | flag(is_told(*pair), *bit));
     let mut fixed = [0; 8 * OUTCOME_FIXED_WORDS];
     fixed[..2].copy_from_slice(&[outcome.ending as u8, flags]);
     fixed[2..4].copy_from_slice(&outcome.status.to_le_bytes());
@@ -181,12 +189,13 @@ pub(super) fn encode_outcome(outcome: &Outcome<'_>, model_bytes_max: usize, byte
     for text in [code, fault, model] {
         bytes.extend_from_slice(text.as_bytes());
     }
-    if is_routed {
-        for text in [rule, attempts] {
+    for (pair, _) in pairs.into_iter().filter(|(pair, _)| is_told(*pair)) {
+        for text in pair {
             bytes.extend_from_slice(&length(text));
         }
-        bytes.extend_from_slice(rule.as_bytes());
-        bytes.extend_from_slice(attempts.as_bytes());
+        for text in pair {
+            bytes.extend_from_slice(text.as_bytes());
+        }
     }
     pad(bytes, start);
 }
@@ -271,12 +280,15 @@ fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corru
     part.take(2)?;
     let (code, fault) = (part.text(u16::from(code))?, part.text(u16::from(fault))?);
     let resolved_model = part.text(model)?;
-    let (rule, attempts) = if flags & ROUTED == 0 {
-        ("", "")
-    } else {
-        let (rule, attempts) = (part.u16()?, part.u16()?);
-        (part.text(rule)?, part.text(attempts)?)
+    let mut pair = |bit: u8| {
+        if flags & bit == 0 {
+            return Ok(("", ""));
+        }
+        let (first, second) = (part.u16()?, part.u16()?);
+        Ok((part.text(first)?, part.text(second)?))
     };
+    let (rule, attempts) = pair(ROUTED)?;
+    let (request_dropped, reply_dropped) = pair(DROPPED)?;
     let outcome = Outcome {
         ending: Ending::from_u8(ending).ok_or(Corrupt)?,
         status,
@@ -295,6 +307,8 @@ fn decode_outcome(record: &[u8], version: u8) -> Result<(Outcome<'_>, u8), Corru
         retries,
         rule,
         attempts,
+        request_dropped,
+        reply_dropped,
     };
     Ok((outcome, flags))
 }
@@ -311,6 +325,7 @@ const fn operation_code(operation: Operation) -> u8 {
         Operation::ConverseStream => 21,
         Operation::InvokeModel => 22,
         Operation::InvokeModelStream => 23,
+        Operation::CountConverse => 24,
         Operation::Responses => 12,
         Operation::CompactResponse => 13,
         Operation::StoredResponse => 14,

@@ -53,6 +53,12 @@ struct Line<'a> {
     /// Only where some failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed_attempts: Vec<FailedAttempt<'a>>,
+    /// What the target was not told of the request, and the client of the answer; only where
+    /// something could not be said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    request_dropped: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reply_dropped: Vec<&'a str>,
     /// Only where something was cut.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -69,6 +75,10 @@ fn failed_attempts(text: &str) -> Vec<FailedAttempt<'_>> {
     let words: Vec<&str> = text.split(' ').collect();
     let (pairs, _) = words.as_chunks();
     pairs.iter().map(|[target, failed]| FailedAttempt { target, failed }).collect()
+}
+
+fn names(text: &str) -> Vec<&str> {
+    text.split(", ").filter(|name| !name.is_empty()).collect()
 }
 
 /// The receipt, to be serialized.
@@ -111,6 +121,8 @@ pub fn receipt_json<'a>(receipt: &'a Receipt<'a>) -> impl Serialize + 'a {
         retries: outcome.retries,
         rule: outcome.rule,
         failed_attempts: failed_attempts(outcome.attempts),
+        request_dropped: names(outcome.request_dropped),
+        reply_dropped: names(outcome.reply_dropped),
         truncated: receipt.is_truncated,
     }
 }

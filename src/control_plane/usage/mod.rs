@@ -333,8 +333,9 @@ impl Observer for Clerk {
         }
         state.adopt(&self.0.data_dir);
         state.nominate(receipt);
-        if let State { newest: Some(snapshot), subjects, births, calendar, lines, touched, .. } =
-            state
+        if let State {
+            newest: Some(snapshot), subjects, births, calendar, lines, touched, ..
+        } = state
         {
             count((snapshot, subjects, births), receipt, calendar, lines, touched);
         }

@@ -170,21 +170,25 @@ fn elsewhere(rest: &[u8], target: &[u8], start: u32) -> Result<Route, Refused> {
             let name = rest.strip_suffix(operation.path().as_bytes())?;
             (!name.is_empty()).then(|| Route::CallOf(operation, span(name)))
         });
-        return found.ok_or_else(unknown);
+        return found.ok_or_else(|| not_served(rest, AWS_SERVED));
+    }
+    if rest.starts_with(b"/bedrock/proxy/") {
+        return Err(not_served(rest, AWS_SERVED));
     }
     let rest = rest.strip_prefix(b"/gemini/").ok_or_else(unknown)?;
     let slash = memchr::memchr(b'/', rest).ok_or_else(unknown)?;
     let (account, rest) = rest.split_at(slash);
     let rest = rest.strip_prefix(b"/proxy/").ok_or_else(unknown)?;
-    let models = memchr::memmem::find(rest, b"models/").ok_or_else(unknown)?;
+    let other = || not_served(rest, GOOGLE_SERVED);
+    let models = memchr::memmem::find(rest, b"models/").ok_or_else(other)?;
     let rest = &rest[models + b"models/".len()..];
-    let colon = memchr::memrchr(b':', rest).ok_or_else(unknown)?;
+    let colon = memchr::memrchr(b':', rest).ok_or_else(other)?;
     let (model, method) = rest.split_at(colon);
     let (operation, is_streaming) = match method {
         b":generateContent" => (Operation::GenerateContent, false),
         b":streamGenerateContent" => (Operation::GenerateContent, true),
         b":countTokens" => (Operation::CountContent, false),
-        _ => return Err(unknown()),
+        _ => return Err(other()),
     };
     if account.is_empty() || model.is_empty() {
         return Err(unknown());
@@ -198,6 +202,20 @@ fn elsewhere(rest: &[u8], target: &[u8], start: u32) -> Result<Route, Refused> {
         is_streaming,
         is_array: is_streaming && !is_events,
     }))
+}
+
+/// What of AWS's and of Google's own APIs is served; the rest is not passed on, for nobody would
+/// know what it costs, and who may see what other callers keep there.
+const AWS_SERVED: &str = "converse, converse-stream, invoke, invoke-with-response-stream and \
+    count-tokens of a model; models are listed at /v1/models";
+const GOOGLE_SERVED: &str = "generateContent, streamGenerateContent and countTokens of a model; \
+    embeddings are asked for at /v1/embeddings, models are listed at /v1/models, and files, caches, \
+    batches and predictions are not served: send data inline, or by its URL";
+
+#[cold]
+fn not_served(path: &[u8], served: &str) -> Refused {
+    let path = String::from_utf8_lossy(&path[..path.len().min(80)]).into_owned();
+    Refusal::RouteUnknown.about("path", format!("{path:?} is not served here: only {served}."))
 }
 
 fn starts_anew(rest: &[u8]) -> bool {

@@ -149,8 +149,8 @@ impl From<Fault> for Unsaid {
 ///
 /// # Errors
 /// `OperationUnsupported` where the target's language has no word for it; of a translation,
-/// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the call
-/// cannot be signed.
+/// `InvalidJson`, `InvalidField` and `DuplicateField`; the fault `SecretUnavailable` where the
+/// target's secret is missing, or the call cannot be signed.
 pub fn call(
     buffers: &Buffers,
     to: (&Target, Option<&Changes>),
@@ -158,19 +158,24 @@ pub fn call(
     from: &Request<'_>,
     told: (UnixMillis, Option<u32>, &mut Dropped),
 ) -> Result<Call, Unsaid> {
+    if to.0.is_secret_missing {
+        return Err(Fault::SecretUnavailable.into());
+    }
     if ask.operation == Operation::StoredResponse {
         *told.2 = Dropped::default();
         return stored(buffers.take(), to.0, from, told.0);
     }
     match to.1.filter(|changes| !changes.params.is_empty()) {
         None => write(buffers, to, ask, from, told),
-        Some(_) if Dialect::of(ask.operation) == Dialect::Gemini => {
-            let detail = "Its rule sets parameters, which a request in Google's words cannot take.";
-            Err(Refusal::OperationUnsupported.about("model", detail).into())
-        }
+        // What is only counted has no parameters.
+        Some(_) if ask.operation == Operation::CountContent => write(buffers, to, ask, from, told),
         Some(changes) => {
             let mut body = Vec::with_capacity(from.body.len() + 256);
-            alter::params(&mut body, from.body, changes)?;
+            if ask.operation == Operation::GenerateContent {
+                alter::google_params(&mut body, from.body, changes)?;
+            } else {
+                alter::params(&mut body, from.body, changes)?;
+            }
             let from = Request { body: &body, ..*from };
             if ask.is_of_path() {
                 return write(buffers, to, ask, &from, told);
@@ -257,7 +262,7 @@ fn push_body(
         }
         Mend::ToInvoke => {
             out.extend_from_slice(body);
-            chunk::to_invoke(out, at, betas);
+            chunk::to_invoke(out, at, betas, dropped);
         }
         Mend::FromInvoke => {
             out.extend_from_slice(body);
@@ -270,7 +275,7 @@ fn push_body(
             let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
             if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
-                request.others.push(betas_field(betas));
+                request.others.push(betas_field(betas, dropped));
             }
             let written = translation::encode_request(out, &request, to_dialect, &to, dropped);
             buffers.give_document(notes);
@@ -281,9 +286,9 @@ fn push_body(
 }
 
 /// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
-fn betas_field(header: &[u8]) -> Other<'static> {
+fn betas_field(header: &[u8], dropped: &mut Dropped) -> Other<'static> {
     let mut json = Vec::new();
-    chunk::push_betas(&mut json, header);
+    chunk::push_betas(&mut json, header, dropped);
     let json = String::from_utf8(json).unwrap_or_default();
     Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
 }

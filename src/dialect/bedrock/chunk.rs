@@ -8,7 +8,7 @@
 //! model-parameters-anthropic-claude-messages.html, read 2026-11-21, and recorded traffic.
 
 use crate::{
-    dialect::pivot::delta::Malformed,
+    dialect::pivot::{delta::Malformed, dropped::Dropped},
     wire::{
         eventstream,
         json::{
@@ -25,14 +25,34 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 /// The version of Anthropic's API as Bedrock calls it: the only one since 2023.
 const VERSION: &[u8] = b"\"anthropic_version\":\"bedrock-2023-05-31\"";
 
+/// Betas of Anthropic's that AWS knows, by their names without their dates; it answers 400 to a
+/// request that names any other.
+/// **Source**: docs.aws.amazon.com/bedrock/latest/userguide/
+/// model-parameters-anthropic-claude-messages-request-response.html, and what users of other
+/// gateways report of `fine-grained-tool-streaming`; read 2026-11-21.
+const BETAS: [&str; 12] = [
+    "computer-use",
+    "context-1m",
+    "context-management",
+    "dev-full-thinking",
+    "effort",
+    "extended-cache-ttl",
+    "fine-grained-tool-streaming",
+    "interleaved-thinking",
+    "output-128k",
+    "token-efficient-tools",
+    "tool-examples",
+    "tool-search-tool",
+];
+
 /// Make of Anthropic's body at `at` one of Bedrock's; what names no place there stays as it is.
-pub fn to_invoke(out: &mut Vec<u8>, at: usize, betas: Option<&[u8]>) {
+pub fn to_invoke(out: &mut Vec<u8>, at: usize, betas: Option<&[u8]>, dropped: &mut Dropped) {
     // What is no object was refused when it was read.
     let _ = prune(out, at, &["model", "stream", "anthropic_version"], &[]);
     let mut members = VERSION.to_vec();
     if let Some(betas) = betas {
         members.extend_from_slice(b",\"anthropic_beta\":");
-        push_betas(&mut members, betas);
+        push_betas(&mut members, betas, dropped);
     }
     push_front(out, at, &members);
 }
@@ -59,14 +79,31 @@ pub fn betas_of(body: &[u8]) -> String {
     names.map(std::borrow::Cow::into_owned).collect::<Vec<_>>().join(",")
 }
 
-/// Append the names in a header as a list of texts.
-pub fn push_betas(out: &mut Vec<u8>, header: &[u8]) {
+/// Append the names in a header as a list of texts; those that AWS would refuse are named.
+pub fn push_betas(out: &mut Vec<u8>, header: &[u8], dropped: &mut Dropped) {
     let header = String::from_utf8_lossy(header);
     let mut array = Array::open(out);
     for name in header.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        push_json_string(array.item(), name);
+        if BETAS.contains(&undated(name)) {
+            push_json_string(array.item(), name);
+        } else {
+            dropped.name(format!("anthropic-beta.{name}"));
+        }
     }
     array.close();
+}
+
+/// A name without the date behind it: `effort-2025-11-24` is `effort`.
+fn undated(name: &str) -> &str {
+    let date = name.len().checked_sub("-2025-11-24".len()).filter(|at| name.is_char_boundary(*at));
+    let date = date.filter(|at| {
+        let is_fit = |(at, byte): (usize, u8)| match at {
+            0 | 5 | 8 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        name.bytes().skip(*at).enumerate().all(is_fit)
+    });
+    date.map_or(name, |at| &name[..at])
 }
 
 /// Put members in front of those of the object at `at`.
@@ -121,20 +158,24 @@ pub fn wrap(out: &mut Vec<u8>, events: &[u8]) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::{betas_of, from_invoke, push_event, to_invoke, unwrap};
+    use crate::dialect::pivot::dropped::Dropped;
 
     #[test]
     fn a_body_is_anthropics_here_and_bedrocks_there() {
         let there = |body: &str, betas: Option<&[u8]>| {
             let mut out = [b"HEAD", body.as_bytes()].concat();
-            to_invoke(&mut out, 4, betas);
-            String::from_utf8(out.split_off(4)).expect("UTF-8")
+            let mut dropped = Dropped::default();
+            to_invoke(&mut out, 4, betas, &mut dropped);
+            let names = dropped.iter().map(ToOwned::to_owned).collect::<Vec<_>>();
+            (String::from_utf8(out.split_off(4)).expect("UTF-8"), names)
         };
         let version = "\"anthropic_version\":\"bedrock-2023-05-31\"";
-        assert_eq!(
-            there(r#"{ "model":"a/b","stream":true, "n": 1.0e+2}"#, Some(b"x-1, y-2")),
-            format!(r#"{{{version},"anthropic_beta":["x-1","y-2"], "n": 1.0e+2}}"#)
-        );
-        assert_eq!(there(r#"{"model":"m"}"#, None), format!("{{{version}}}"));
+        let betas = b"effort-2025-11-24, y-2,effort,oauth-2025-04-20";
+        let (body, unsaid) = there(r#"{ "model":"a/b","stream":true, "n": 1.0e+2}"#, Some(betas));
+        let known = r#"["effort-2025-11-24","effort"]"#;
+        assert_eq!(body, format!(r#"{{{version},"anthropic_beta":{known}, "n": 1.0e+2}}"#));
+        assert_eq!(unsaid, ["anthropic-beta.y-2", "anthropic-beta.oauth-2025-04-20"]);
+        assert_eq!(there(r#"{"model":"m"}"#, None), (format!("{{{version}}}"), vec![]));
 
         let body = r#"{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["a","b"],"n":1}"#;
         let mut out = body.as_bytes().to_vec();

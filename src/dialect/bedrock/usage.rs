@@ -26,6 +26,33 @@ pub fn decode(value: Value<'_, '_>) -> Usage {
     }
 }
 
+/// What AWS says of a call of any maker's model, by the names of its counts:
+/// `{"inputTokenCount":5,"outputTokenCount":10}` in the last chunk of a stream, and in headers.
+pub fn invoked(count: impl Fn(&str) -> Option<u64>) -> Usage {
+    let cached = count("cacheReadInputTokenCount");
+    let written = count("cacheWriteInputTokenCount");
+    let beside = cached.unwrap_or(0).saturating_add(written.unwrap_or(0));
+    Usage {
+        input: count("inputTokenCount").map(|fresh| fresh.saturating_add(beside)),
+        output: count("outputTokenCount"),
+        cached,
+        cache_written: written,
+        ..Usage::default()
+    }
+}
+
+/// The same by its header: `inputTokenCount` is `x-amzn-bedrock-input-token-count`.
+#[must_use]
+pub fn header_of(count: &str) -> Option<&'static str> {
+    Some(match count {
+        "inputTokenCount" => "x-amzn-bedrock-input-token-count",
+        "outputTokenCount" => "x-amzn-bedrock-output-token-count",
+        "cacheReadInputTokenCount" => "x-amzn-bedrock-cache-read-input-token-count",
+        "cacheWriteInputTokenCount" => "x-amzn-bedrock-cache-write-input-token-count",
+        _ => return None,
+    })
+}
+
 /// Append a `usage` object; the API always tells the first three.
 pub fn encode(out: &mut Vec<u8>, usage: &Usage) {
     let beside = usage.cached.unwrap_or(0).saturating_add(usage.cache_written.unwrap_or(0));

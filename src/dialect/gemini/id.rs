@@ -24,6 +24,12 @@ impl Seed {
         }
     }
 
+    /// What was fed, as a number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
     /// The id of a call: the vendor's own, or one made of the answer's id, the call's number and
     /// name; and in it the call's proof.
     pub fn call_id<'b>(

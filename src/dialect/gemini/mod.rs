@@ -12,7 +12,7 @@
 pub mod decode;
 pub mod encode;
 pub mod error;
-mod id;
+pub(super) mod id;
 mod name;
 mod schema;
 mod signature;

@@ -1,6 +1,6 @@
 //! Names in either spelling: Google's JSON may be written in camel case and in snake case.
 
-use crate::wire::json::document::Value;
+use crate::dialect::field::Field;
 use std::borrow::Cow;
 
 /// A name as Google writes it: `system_instruction` is `systemInstruction`.
@@ -23,11 +23,13 @@ pub fn camel(name: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The last member of this name, in either spelling, that is not null.
-pub fn get<'d, 'b>(value: Value<'d, 'b>, name: &str) -> Option<Value<'d, 'b>> {
-    value.get(name).or_else(|| {
-        let others = value.members().filter(|(key, it)| key.contains('_') && !it.is_null());
-        others.filter(|(key, _)| camel(key) == name).map(|(_, it)| it).last()
+/// The last member of this name, in either spelling, that is not null; it goes by the name that is
+/// asked for.
+pub fn get<'d, 'b, 's>(field: &'s Field<'d, 'b, '_>, name: &'s str) -> Option<Field<'d, 'b, 's>> {
+    field.get(name).or_else(|| {
+        let members = field.value.members().filter(|(key, it)| key.contains('_') && !it.is_null());
+        let value = members.filter(|(key, _)| camel(key) == name).map(|(_, it)| it).last();
+        value.map(|value| field.named(name, value))
     })
 }
 

@@ -1,7 +1,9 @@
 //! One step of a streamed answer.
 
 use crate::{
-    dialect::pivot::{failure::Failure, part::Foreign, reply::Stop, text::Text, usage::Usage},
+    dialect::pivot::{
+        citation::Citation, failure::Failure, part::Foreign, reply::Stop, text::Text, usage::Usage,
+    },
     wire::json::JsonError,
 };
 
@@ -57,10 +59,15 @@ pub enum Delta<'b> {
         choice: u32,
         tool: u32,
     },
-    /// Where the words before are from.
+    /// Where the words of the part in work are from: those before, or, if there are none, those
+    /// that follow.
     Citation {
         choice: u32,
-        citation: Foreign<'b>,
+        citation: Citation<'b>,
+    },
+    /// Something that no other dialect can say, by its name; it is part of no content.
+    Unsaid {
+        name: &'b str,
     },
     /// As OpenAI writes them, of the words just said.
     Logprobs {

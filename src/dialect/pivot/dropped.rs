@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// Names kept; beyond them only their number counts. A header has room for about as many.
 const NAMES_MAX: usize = 64;
+/// Room for the number of those that have none.
+const BEYOND_BYTES_MAX: usize = 12;
 /// A name is a path of fields; more of it is not told.
 const NAME_BYTES_MAX: usize = 96;
 
@@ -48,16 +50,28 @@ impl Dropped {
     ///
     /// **Shape**: `logit_bias, seed, +3` where three more were left unnamed.
     pub fn push(&self, out: &mut Vec<u8>) {
-        for (index, name) in self.iter().enumerate() {
-            if index > 0 {
-                out.extend_from_slice(b", ");
+        self.push_within(out, usize::MAX);
+    }
+
+    /// The same in so many bytes at most; names that no longer fit are counted.
+    pub fn push_within(&self, out: &mut Vec<u8>, bytes_max: usize) {
+        let begin = out.len();
+        let mut beyond = self.0.as_deref().map_or(0, |names| names.beyond);
+        for name in self.iter() {
+            let comma: &[u8] = if out.len() > begin { b", " } else { b"" };
+            let bytes = out.len() - begin + comma.len() + name.len();
+            if bytes > bytes_max.saturating_sub(BEYOND_BYTES_MAX) {
+                beyond += 1;
+                continue;
             }
+            out.extend_from_slice(comma);
             let clean =
                 |byte: u8| if byte.is_ascii_graphic() && byte != b',' { byte } else { b'?' };
             out.extend(name.bytes().map(clean));
         }
-        if let Some(Names { beyond: beyond @ 1.., .. }) = self.0.as_deref() {
-            out.extend_from_slice(format!(", +{beyond}").as_bytes());
+        if beyond > 0 {
+            let comma = if out.len() > begin { ", " } else { "" };
+            out.extend_from_slice(format!("{comma}+{beyond}").as_bytes());
         }
     }
 }
@@ -90,5 +104,13 @@ mod tests {
         assert!(pushed(&dropped).ends_with("x[63], +3"));
         dropped.name("y".repeat(10_000));
         assert!(pushed(&dropped).len() < 1_000);
+        for bytes_max in [20, 62, 100] {
+            let mut out = Vec::new();
+            dropped.push_within(&mut out, bytes_max);
+            let told = String::from_utf8(out).expect("ASCII");
+            assert!(told.starts_with("x[0], ") && told.len() <= bytes_max, "{told}");
+            let named = told.split(", ").filter(|name| name.starts_with('x')).count();
+            assert!(told.ends_with(&format!(", +{}", NAMES_MAX + 4 - named)), "{told}");
+        }
     }
 }

@@ -172,7 +172,9 @@ impl Dialect {
             | Operation::CountTokens
             | Operation::InvokeModel
             | Operation::InvokeModelStream => Self::Anthropic,
-            Operation::Converse | Operation::ConverseStream => Self::Bedrock,
+            Operation::Converse | Operation::ConverseStream | Operation::CountConverse => {
+                Self::Bedrock
+            }
             Operation::Responses | Operation::CompactResponse | Operation::StoredResponse => {
                 Self::OpenAiResponses
             }

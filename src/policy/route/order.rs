@@ -213,7 +213,7 @@ fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64
             }
             Reason::Priority
         }
-        Strategy::Complexity => {
+        Strategy::Complexity { .. } => {
             for (score, index) in chosen {
                 *score = f64::from(asked.tier.distance(candidate(*index).tier));
             }

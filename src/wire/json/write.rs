@@ -21,6 +21,11 @@ impl<'o> Object<'o> {
         Self { out, is_begun: false }
     }
 
+    /// Go on in an object whose bracket is written, and nothing else; who wrote it closes it.
+    pub const fn resume(out: &'o mut Vec<u8>) -> Self {
+        Self { out, is_begun: false }
+    }
+
     /// Write the name; the value is to be appended to what this gives.
     #[inline]
     pub fn key(&mut self, name: &str) -> &mut Vec<u8> {

@@ -74,6 +74,7 @@ pub fn push(
     let out = &mut downlink.out;
     respond::push_status(out, status);
     if !dropped.is_empty() {
+        trail.notes.drop_of_request(&dropped);
         out.extend_from_slice(b"x-weir-dropped: ");
         dropped.push(out);
         out.extend_from_slice(b"\r\n");

@@ -15,7 +15,7 @@ use crate::{
             error,
             stream::{DONE_EVENT, Observer, Verdict, has_content},
         },
-        pivot::{delta::Malformed, manner::Manner, part::Dialect},
+        pivot::{delta::Malformed, dropped::Dropped, manner::Manner, part::Dialect},
         translation::Stream,
     },
     lexicon::{fault::Fault, refusal::Refusal, usage::Usage},
@@ -180,6 +180,14 @@ impl<'t> Passage<'t> {
         match self {
             Self::Watched(observer) => observer.usage,
             Self::Told { stream, .. } => stream.facts.usage.seen(),
+        }
+    }
+
+    /// What the client was not told so far.
+    pub(super) const fn dropped(&self) -> Option<&Dropped> {
+        match self {
+            Self::Watched(_) => None,
+            Self::Told { stream, .. } => stream.dropped(),
         }
     }
 

@@ -241,7 +241,7 @@ impl Relay<'_> {
     }
 
     /// Until when the next bytes must be there.
-    fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
+    fn until(&self, core: &Core, limits: &Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
         let is_awaited = self.passage.is_awaited(self.length.is_some()) || self.hold.is_some();
@@ -304,6 +304,9 @@ impl Relay<'_> {
         if !trail.usage_is_reported {
             // Every event is about a token.
             trail.estimate(u64::from(self.passage.tokens()));
+        }
+        if let Some(dropped) = self.passage.dropped() {
+            trail.notes.drop_of_reply(dropped);
         }
     }
 

@@ -12,10 +12,12 @@ use crate::{
         upstream::call::Answer,
     },
     dialect::{
+        bedrock,
         pivot::{delta::Malformed, dropped::Dropped},
         translation,
     },
-    lexicon::fault::Fault,
+    lexicon::{fault::Fault, usage::Usage},
+    wire::json::value::read_u64,
 };
 
 /// Relay the answer. It is read whole, for no part of it can be told before all is known.
@@ -38,14 +40,14 @@ pub(super) async fn relay(
         let mut document = reply.core.buffers.take_document();
         let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
         reply.core.buffers.give_document(document);
-        reply.trail.report(usage);
+        reply.trail.report(usage.or_else(|| counted(answer)));
         reply.trail.content(reply.core.clock.recent());
         tell(reply, answer, status, &body).await?;
         reply.core.buffers.give(body);
         return Ok(());
     }
     let (manner, written) = (talk.manner_of(reply.trail), talk.call.written);
-    // What the client is not told of the answer: its head has no place for it.
+    // What the client is not told of the answer, as the receipt says.
     let mut dropped = Dropped::default();
     let mut out = reply.core.buffers.take();
     let mut document = reply.core.buffers.take_document();
@@ -57,6 +59,7 @@ pub(super) async fn relay(
     reply.core.buffers.give_document(document);
     if let Ok(usage) = read {
         reply.trail.report(usage.seen());
+        reply.trail.notes.drop_of_reply(&dropped);
         reply.trail.content(reply.core.clock.recent());
         tell(reply, answer, status, &out).await?;
     } else {
@@ -69,4 +72,13 @@ pub(super) async fn relay(
     reply.core.buffers.give(out);
     reply.core.buffers.give(body);
     Ok(())
+}
+
+/// What the vendor's head says was used, where the body is in words that nobody here reads.
+fn counted(answer: &Answer) -> Option<Usage> {
+    let count = |name: &str| {
+        let header = bedrock::usage::header_of(name)?;
+        read_u64(answer.header(header)?)
+    };
+    bedrock::usage::invoked(count).seen()
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     dialect::{
-        field::{self, Path},
+        asked,
+        field::Field,
         pivot::{
             dropped::Dropped,
             part::{
@@ -13,187 +14,135 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::{Kind, Value},
 };
 use std::borrow::Cow;
+
+/// Members that some block is read from; the first not always.
+const KNOWN: [&str; 17] = [
+    "caller",
+    "type",
+    "text",
+    "citations",
+    "source",
+    "id",
+    "name",
+    "input",
+    "title",
+    "tool_use_id",
+    "content",
+    "is_error",
+    "thinking",
+    "signature",
+    "data",
+    "context",
+    "cache_control",
+];
 
 /// Append what a `content` or `system` holds: a text, or blocks.
 pub fn decode_all<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    if let Some(text) = Text::of(value) {
-        parts.push(Part::text(text));
-        return Ok(());
-    }
-    let items = field::array(value, path).map_err(|_| path.refuse("a string or an array"))?.items();
-    for (index, item) in items.enumerate() {
-        parts.push(decode(item, &path.index(index), dropped)?);
-    }
-    Ok(())
+    asked::content(parts, field, |parts, block| {
+        parts.push(decode(block, dropped)?);
+        Ok(())
+    })
 }
 
 /// Read one block.
-pub fn decode<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Part<'b>, Refused> {
-    let block = Block::read(value, path)?;
-    let kind = block.kind.read();
-    let content = match &*kind {
-        "text" => match block.get("citations").filter(|list| list.items().next().is_some()) {
-            Some(list) => Content::Cited { text: block.text("text")?, citations: Json::of(list) },
-            None => Content::Text(block.text("text")?),
-        },
-        "image" => Content::Image { source: block.source()?, detail: None },
-        "document" => Content::Document(document(&block, dropped)?),
+pub fn decode<'b>(block: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Part<'b>, Refused> {
+    let kind = read_kind(block)?;
+    let word = kind.read();
+    let content = match &*word {
+        "text" => text(block)?,
+        "image" => Content::Image { source: source(block)?, detail: None },
+        "document" => Content::Document(document(block, dropped)?),
         "tool_use" => Content::ToolCall(ToolCall {
-            id: block.text("id")?,
-            name: block.text("name")?,
+            id: block.need_text("id")?,
+            name: block.need_text("name")?,
             arguments: match block.get("input") {
-                Some(input) => Arguments::Value(Json::of(input)),
+                Some(input) => Arguments::Value(Json::of(input.value)),
                 None => Arguments::Value(Json(Cow::Borrowed("{}"))),
             },
             signature: None,
         }),
-        "tool_result" => Content::ToolResult(result(&block, dropped)?),
+        "tool_result" => Content::ToolResult(result(block, dropped)?),
         "thinking" => Content::Thinking {
-            text: block.text("thinking")?,
-            signature: block.get("signature").and_then(Text::of).filter(|text| !text.is_empty()),
+            text: block.need_text("thinking")?,
+            signature: block.get_text("signature").filter(|text| !text.is_empty()),
         },
-        "redacted_thinking" => Content::RedactedThinking(block.text("data")?),
-        _ => block.foreign(),
+        "redacted_thinking" => Content::RedactedThinking(block.need_text("data")?),
+        _ => {
+            // What the vendor's own tools were asked and answered, and all that is newer.
+            let is_servers = word.ends_with("_tool_use") || word.ends_with("_tool_result");
+            let json = Json::of(block.value);
+            let foreign = Foreign { dialect: Dialect::Anthropic, name: kind.clone(), json };
+            let content =
+                if is_servers { Content::Server(foreign) } else { Content::Foreign(foreign) };
+            return Ok(content.into());
+        }
     };
-    let is_whole = matches!(content, Content::Server(_) | Content::Foreign(_));
-    if !is_whole {
-        block.name_unread(dropped);
-    }
-    let cache = block.get("cache_control").filter(|_| !is_whole).map(Json::of);
-    Ok(Part { content, cache })
+    // Who called a tool: that the model itself did is the common case, and goes without saying.
+    let caller = block.get("caller").filter(|caller| caller.word("type") == "direct");
+    block.drop_others(&KNOWN[usize::from(caller.is_none())..], dropped);
+    Ok(Part { content, cache: block.get("cache_control").map(|cache| Json::of(cache.value)) })
 }
 
-/// A block, its type read.
-struct Block<'d, 'b, 'p> {
-    kind: Text<'b>,
-    value: Value<'d, 'b>,
-    path: &'p Path<'p>,
-}
-
-impl<'d, 'b, 'p> Block<'d, 'b, 'p> {
-    fn read(value: Value<'d, 'b>, path: &'p Path<'p>) -> Result<Self, Refused> {
-        let object = field::object(value, path)?;
-        let kind = object.get("type").and_then(Text::of);
-        let kind = kind.ok_or_else(|| path.name("type").refuse("a string"))?;
-        Ok(Self { kind, value, path })
-    }
-
-    fn get(&self, name: &str) -> Option<Value<'d, 'b>> {
-        self.value.get(name)
-    }
-
-    fn text(&self, name: &str) -> Result<Text<'b>, Refused> {
-        let path = self.path.name(name);
-        let value = self.get(name).ok_or_else(|| path.refuse("a string"))?;
-        field::text(value, &path)
-    }
-
-    /// `{"type":"base64","media_type":"image/png","data":"…"}`, or an `url` or `file`.
-    fn source(&self) -> Result<Source<'b>, Refused> {
-        let path = self.path.name("source");
-        let value = self.get("source").ok_or_else(|| path.refuse("an object"))?;
-        let source = Block::read(value, &path)?;
-        match &*source.kind.read() {
-            "base64" => Ok(Source::Base64 {
-                media_type: source.text("media_type")?,
-                data: source.text("data")?,
-            }),
-            "url" => Ok(Source::Url(source.text("url")?)),
-            "file" => Ok(Source::File(source.text("file_id")?)),
-            _ => Err(path.name("type").refuse("base64, url or file")),
-        }
-    }
-
-    /// What the vendor's own tools were asked and answered, and all that is newer than this.
-    fn foreign(&self) -> Content<'b> {
-        let kind = self.kind.read();
-        let foreign = Foreign {
-            dialect: Dialect::Anthropic,
-            name: self.kind.clone(),
-            json: Json::of(self.value),
-        };
-        if kind.ends_with("_tool_use") || kind.ends_with("_tool_result") {
-            Content::Server(foreign)
-        } else {
-            Content::Foreign(foreign)
-        }
-    }
-
-    fn name_unread(&self, dropped: &mut Dropped) {
-        for (key, value) in self.value.members() {
-            let is_read = matches!(
-                &*key,
-                "type"
-                    | "text"
-                    | "citations"
-                    | "source"
-                    | "id"
-                    | "name"
-                    | "input"
-                    | "title"
-                    | "tool_use_id"
-                    | "content"
-                    | "is_error"
-                    | "thinking"
-                    | "signature"
-                    | "data"
-                    | "context"
-                    | "cache_control"
-            );
-            // `caller` says who called a tool; that the model itself did is the common case.
-            let is_direct = &*key == "caller"
-                && value.get("type").and_then(Value::plain).as_deref() == Some("direct");
-            if !is_read && !is_direct && !value.is_null() {
-                dropped.name(self.path.name(&key).to_string());
-            }
-        }
-    }
-}
-
-fn document<'b>(block: &Block<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Document<'b>, Refused> {
-    let path = block.path.name("source");
-    let value = block.get("source").ok_or_else(|| path.refuse("an object"))?;
-    let source = Block::read(value, &path)?;
-    let body = match &*source.kind.read() {
-        "text" => DocumentBody::Text(source.text("data")?),
-        "content" => {
-            let mut parts = Vec::new();
-            if let Some(content) = source.get("content") {
-                decode_all(&mut parts, content, &path.name("content"), dropped)?;
-            }
-            DocumentBody::Parts(parts)
-        }
-        _ => DocumentBody::Source(block.source()?),
-    };
-    Ok(Document {
-        body,
-        title: block.get("title").and_then(Text::of),
-        context: block.get("context").and_then(Text::of),
-        citations: block.get("citations").map(Json::of),
+fn text<'b>(block: &Field<'_, 'b, '_>) -> Result<Content<'b>, Refused> {
+    let text = block.need_text("text")?;
+    let citations = block.get("citations").filter(|list| list.value.items().next().is_some());
+    Ok(match citations {
+        Some(list) => Content::Cited { text, citations: Json::of(list.value) },
+        None => Content::Text(text),
     })
 }
 
-fn result<'b>(block: &Block<'_, 'b, '_>, dropped: &mut Dropped) -> Result<ToolResult<'b>, Refused> {
-    let mut content = Vec::new();
-    if let Some(value) = block.get("content") {
-        decode_all(&mut content, value, &block.path.name("content"), dropped)?;
+fn read_kind<'b>(block: &Field<'_, 'b, '_>) -> Result<Text<'b>, Refused> {
+    block.object()?;
+    block.get_text("type").ok_or_else(|| block.refuse_member("type", "a string"))
+}
+
+/// `{"type":"base64","media_type":"image/png","data":"…"}`, or an `url` or `file`.
+fn source<'b>(block: &Field<'_, 'b, '_>) -> Result<Source<'b>, Refused> {
+    let source = block.need("source", "an object")?;
+    match &*read_kind(&source)?.read() {
+        "base64" => Ok(Source::Base64 {
+            media_type: source.need_text("media_type")?,
+            data: source.need_text("data")?,
+        }),
+        "url" => Ok(Source::Url(source.need_text("url")?)),
+        "file" => Ok(Source::File(source.need_text("file_id")?)),
+        _ => Err(source.refuse_member("type", "base64, url or file")),
     }
-    let is_error = match block.get("is_error") {
-        Some(value) if value.kind() == Kind::Boolean => value.as_bool().unwrap_or_default(),
-        Some(_) => return Err(block.path.name("is_error").refuse("true or false")),
-        None => false,
+}
+
+fn document<'b>(block: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Document<'b>, Refused> {
+    let inner = block.need("source", "an object")?;
+    let body = match &*read_kind(&inner)?.read() {
+        "text" => DocumentBody::Text(inner.need_text("data")?),
+        "content" => {
+            let mut parts = Vec::new();
+            if let Some(content) = inner.get("content") {
+                decode_all(&mut parts, &content, dropped)?;
+            }
+            DocumentBody::Parts(parts)
+        }
+        _ => DocumentBody::Source(source(block)?),
     };
-    Ok(ToolResult { id: block.text("tool_use_id")?, name: None, content, is_error })
+    Ok(Document {
+        body,
+        title: block.get_text("title"),
+        context: block.get_text("context"),
+        citations: block.get("citations").map(|citations| Json::of(citations.value)),
+    })
+}
+
+fn result<'b>(block: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<ToolResult<'b>, Refused> {
+    let mut content = Vec::new();
+    if let Some(inner) = block.get("content") {
+        decode_all(&mut content, &inner, dropped)?;
+    }
+    let is_error = block.get("is_error").map_or(Ok(false), |field| field.boolean())?;
+    Ok(ToolResult { id: block.need_text("tool_use_id")?, name: None, content, is_error })
 }

@@ -3,7 +3,7 @@
 use crate::{
     dialect::{
         anthropic::{decode::block, usage},
-        field::Path,
+        field::Field,
         pivot::{
             dropped::Dropped,
             reply::{Choice, Reply, Stop},
@@ -11,7 +11,7 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::{Kind, Value},
+    wire::json::document::Value,
 };
 
 /// Read an answer.
@@ -21,25 +21,22 @@ use crate::{
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
     let mut reply = Reply::default();
     let mut choice = Choice::default();
-    let path = Path::root("content");
-    let mut content = None;
     for (key, value) in root.members() {
         match &*key {
             _ if value.is_null() => {}
             "id" => reply.id = Text::of(value),
             "model" => reply.model = Text::of(value),
-            "content" if value.kind() == Kind::Array => content = Some(value),
             "stop_reason" => choice.stop = stop(value, root.get("stop_sequence")),
             "usage" => reply.usage = usage::decode(value),
-            "type" | "role" | "stop_sequence" => {}
+            "type" | "role" | "content" | "stop_sequence" => {}
             // `container`, `context_management`, `stop_details`: for those who speak this dialect.
             _ => dropped.name(key.into_owned()),
         }
     }
-    let items = content.ok_or_else(|| path.refuse("an array"))?.items();
-    for (index, item) in items.enumerate() {
-        choice.parts.push(block::decode(item, &path.index(index), dropped)?);
-    }
+    Field::root(root).need("content", "an array")?.items(|block| {
+        choice.parts.push(block::decode(block, dropped)?);
+        Ok(())
+    })?;
     reply.choices.push(choice);
     Ok(reply)
 }

@@ -5,18 +5,18 @@
 use crate::{
     dialect::{
         anthropic::decode::{block, message},
-        field::{self, Path, once},
-        openai_chat::decode::request::read_thinking,
+        asked,
+        field::Field,
         pivot::{
             dropped::Dropped,
             part::{Dialect, Foreign},
-            request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
-            text::{Json, Text},
-            tool::{ServerKind, ServerTool, Tool, ToolChoice},
+            request::{Effort, Output, Reasoning, Request, Role, Turn},
+            text::Json,
+            tool::{ServerKind, ServerTool, ToolChoice},
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::{Kind, Value},
+    wire::json::document::Value,
 };
 
 /// Read a request.
@@ -26,17 +26,15 @@ use crate::{
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Request<'b>, Refused> {
     let mut request = Request { wants_usage: true, ..Request::default() };
     let mut fields = Fields::default();
-    for (key, value) in root.members() {
-        let path = Path::root(&key);
-        if value.is_null() {
-            continue;
-        }
-        let is_known = content_field(&mut request, &mut fields, &key, value, &path, dropped)?
-            || asking_field(&mut request, &mut fields, &key, value, &path, dropped)?;
+    Field::root(root).members(|name, field| {
+        let is_known = content_field(&mut request, &mut fields, name, field, dropped)?
+            || asking_field(&mut request, &mut fields, name, field, dropped)?
+            || asked::sampling(&mut request, name, field)?;
         if !is_known {
-            request.others.push(Other { name: key, value: Json::of(value) });
+            request.others.push(asked::other(name, field));
         }
-    }
+        Ok(())
+    })?;
     if let Some(system) = fields.system {
         request.turns.insert(0, system);
     }
@@ -62,43 +60,31 @@ struct Fields<'b> {
 fn content_field<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    match key {
+    match name {
         "model" => {
-            once(&mut fields.model, (), path)?;
-            request.model = field::text(value, path)?;
+            field.once(&mut fields.model, ())?;
+            request.model = field.text()?;
         }
         "messages" => {
-            once(&mut fields.messages, (), path)?;
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                message::decode(&mut request.turns, item, &path.index(index), dropped)?;
-            }
+            field.once(&mut fields.messages, ())?;
+            field.items(|item| message::decode(&mut request.turns, item, dropped))?;
         }
         "system" => {
             let mut parts = Vec::new();
-            block::decode_all(&mut parts, value, path, dropped)?;
-            let turn = Turn { role: Role::System, name: None, parts };
-            once(&mut fields.system, turn, path)?;
+            block::decode_all(&mut parts, field, dropped)?;
+            field.once(&mut fields.system, Turn { role: Role::System, name: None, parts })?;
         }
-        "tools" => {
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                read_tool(request, item, &path.index(index), dropped)?;
+        "tools" => field.items(|item| read_tool(request, item, dropped))?,
+        "metadata" => field.known_members(dropped, |name, field, _| {
+            if name == "user_id" {
+                request.user = Some(field.text()?);
             }
-        }
-        "metadata" => {
-            for (key, value) in field::object(value, path)?.members() {
-                let path = path.name(&key);
-                match &*key {
-                    _ if value.is_null() => {}
-                    "user_id" => request.user = Some(field::text(value, &path)?),
-                    _ => dropped.name(path.to_string()),
-                }
-            }
-        }
+            Ok(name == "user_id")
+        })?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -107,27 +93,18 @@ fn content_field<'b>(
 fn asking_field<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    let number = || field::number(value, path);
-    match key {
-        "max_tokens" => once(&mut request.max_tokens, field::count(value, path)?, path)?,
-        "temperature" => once(&mut request.temperature, number()?, path)?,
-        "top_p" => once(&mut request.top_p, number()?, path)?,
-        "top_k" => once(&mut request.top_k, number()?, path)?,
-        "stream" => request.is_streaming = field::boolean(value, path)?,
-        "stop_sequences" => {
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                request.stop.push(field::text(item, &path.index(index))?);
-            }
-        }
-        "tool_choice" => read_choice(request, value, path)?,
-        "thinking" => fields.thinking = Some(read_thinking(value, path)?),
-        "output_config" => read_output_config(request, fields, value, path, dropped)?,
-        "output_format" => request.output = read_format(value, path)?,
+    match name {
+        "max_tokens" => field.count_into(&mut request.max_tokens)?,
+        "stream" => request.is_streaming = field.boolean()?,
+        "stop_sequences" => field.texts_into(&mut request.stop)?,
+        "tool_choice" => read_choice(request, field)?,
+        "thinking" => fields.thinking = Some(asked::thinking(field)?),
+        "output_config" => read_output_config(request, fields, field, dropped)?,
+        "output_format" => request.output = read_format(field)?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -137,100 +114,73 @@ fn asking_field<'b>(
 fn read_output_config<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*key {
-            _ if value.is_null() => {}
+    field.known_members(dropped, |name, field, _| {
+        match name {
             "effort" => {
-                let word = field::text(value, &path)?;
-                let effort = Effort::of(&word.read());
+                let effort = Effort::of(&field.text()?.read());
                 let wanted = "low, medium, high, xhigh or max";
-                fields.effort = Some(effort.ok_or_else(|| path.refuse(wanted))?);
+                fields.effort = Some(effort.ok_or_else(|| field.refuse(wanted))?);
             }
-            "format" => request.output = read_format(value, &path)?,
-            _ => dropped.name(path.to_string()),
+            "format" => request.output = read_format(field)?,
+            _ => return Ok(false),
         }
-    }
-    Ok(())
+        Ok(true)
+    })
 }
 
-fn read_format<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Output<'b>, Refused> {
-    let object = field::object(value, path)?;
-    match (object.get("type").and_then(Value::plain).as_deref(), object.get("schema")) {
-        (Some("json_schema"), Some(schema)) => Ok(Output::JsonSchema {
-            name: object.get("name").and_then(Text::of),
+fn read_format<'b>(field: &Field<'_, 'b, '_>) -> Result<Output<'b>, Refused> {
+    field.object()?;
+    match (&*field.word("type"), field.get("schema")) {
+        ("json_schema", Some(schema)) => Ok(Output::JsonSchema {
+            name: field.get_text("name"),
             description: None,
-            schema: Json::of(schema),
+            schema: Json::of(schema.value),
             // It is always followed to the letter here.
             is_strict: Some(true),
         }),
-        _ => Err(path.refuse("a json_schema with its schema")),
+        _ => Err(field.refuse("a json_schema with its schema")),
     }
 }
 
-fn read_choice<'b>(
-    request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-) -> Result<(), Refused> {
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Value::plain).unwrap_or_default();
-    let choice = match &*kind {
+fn read_choice<'b>(request: &mut Request<'b>, field: &Field<'_, 'b, '_>) -> Result<(), Refused> {
+    field.object()?;
+    let choice = match &*field.word("type") {
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,
         "none" => ToolChoice::None,
-        "tool" => {
-            let path = path.name("name");
-            let name = object.get("name").ok_or_else(|| path.refuse("a string"))?;
-            ToolChoice::Tool(field::text(name, &path)?)
-        }
-        _ => return Err(path.name("type").refuse("auto, any, tool or none")),
+        "tool" => ToolChoice::Tool(field.need_text("name")?),
+        _ => return Err(field.refuse_member("type", "auto, any, tool or none")),
     };
-    once(&mut request.tool_choice, choice, path)?;
-    if let Some(disabled) = object.get("disable_parallel_tool_use") {
-        let path = path.name("disable_parallel_tool_use");
-        request.parallel_tools = Some(!field::boolean(disabled, &path)?);
+    field.once(&mut request.tool_choice, choice)?;
+    if let Some(disabled) = field.get("disable_parallel_tool_use") {
+        request.parallel_tools = Some(!disabled.boolean()?);
     }
     Ok(())
 }
 
 fn read_tool<'b>(
     request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Text::of);
-    if let Some(kind) = kind.filter(|kind| *kind != *"custom") {
-        let tool =
-            Foreign { dialect: Dialect::Anthropic, name: kind.clone(), json: Json::of(value) };
+    field.object()?;
+    if let Some(kind) = field.get_text("type").filter(|kind| *kind != *"custom") {
+        let json = Json::of(field.value);
+        let tool = Foreign { dialect: Dialect::Anthropic, name: kind.clone(), json };
         request.server_tools.push(ServerTool { kind: server_kind(&kind.read()), tool });
         return Ok(());
     }
-    let mut name = None;
-    let mut tool = Tool::default();
-    for (key, value) in object.members() {
-        let path = path.name(&key);
-        match &*key {
+    let tool = asked::tool(field, dropped, |tool, name, field| {
+        match name {
             "type" => {}
-            _ if value.is_null() => {}
-            "name" => once(&mut name, field::text(value, &path)?, &path)?,
-            "description" => once(&mut tool.description, field::text(value, &path)?, &path)?,
-            "input_schema" => {
-                once(&mut tool.parameters, field::json_object(value, &path)?, &path)?;
-            }
-            "strict" => tool.is_strict = Some(field::boolean(value, &path)?),
-            "cache_control" => tool.cache = Some(field::json_object(value, &path)?),
-            _ if value.kind() == Kind::Boolean && value.as_bool() == Some(false) => {}
-            _ => dropped.name(path.to_string()),
+            "input_schema" => field.once(&mut tool.parameters, field.json_object()?)?,
+            _ => return Ok(name != "strict" && field.value.as_bool() == Some(false)),
         }
-    }
-    tool.name = name.ok_or_else(|| path.name("name").refuse("a string"))?;
+        Ok(true)
+    })?;
     request.tools.push(tool);
     Ok(())
 }

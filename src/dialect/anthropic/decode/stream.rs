@@ -10,9 +10,12 @@
 use crate::{
     dialect::{
         anthropic::{decode::reply, error, usage},
+        bedrock::usage::invoked,
         pivot::{
+            citation::Citation,
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
+            reply::Stop,
             text::{Arguments, Json, Text},
             usage::Usage,
         },
@@ -62,8 +65,10 @@ impl Decoder {
         // Taken out, so that what is read of it does not hold the rest of this.
         let mut document = std::mem::take(&mut self.document);
         let done = document.parse(data).map_err(Malformed::from).and_then(|event| {
-            let kind = event.get("type").and_then(Value::plain).ok_or(Malformed)?;
-            self.event(&kind, event, to)
+            match event.get("type").and_then(Value::plain) {
+                Some(kind) => self.event(&kind, event, to),
+                None => self.invoked(event, to),
+            }
         });
         self.document = document;
         done
@@ -109,6 +114,17 @@ impl Decoder {
         }
     }
 
+    /// A chunk in the words of a model of another maker, as AWS passes them: of those only the last
+    /// can be read, for AWS itself says there what was used.
+    fn invoked(&mut self, chunk: Value<'_, '_>, to: &mut impl Take) -> Result<(), Malformed> {
+        let metrics = chunk.get("amazon-bedrock-invocationMetrics").ok_or(Malformed)?;
+        self.has_ended = true;
+        to.take(Delta::Usage(invoked(|name| metrics.get(name).and_then(Value::as_u64))));
+        to.take(Delta::Finish { choice: 0, stop: Stop::End });
+        to.take(Delta::End);
+        Ok(())
+    }
+
     /// Some vendors say it twice; but one that begins anew in the midst of an answer has spliced
     /// two answers into one.
     fn start(&mut self, message: Value<'_, '_>, to: &mut impl Take) -> Result<(), Malformed> {
@@ -124,6 +140,7 @@ impl Decoder {
             to.take(Delta::Start { id: text("id"), model: text("model"), created: None });
         }
         to.take(Delta::Usage(self.usage));
+        name_others(message, to);
         // Empty, but for calls that the vendor's own code made before.
         for (index, block) in message.get("content").into_iter().flat_map(Value::items).enumerate()
         {
@@ -223,10 +240,14 @@ impl Decoder {
             ("input_json_delta", Block::Foreign) => {}
             ("input_json_delta", _) => return Err(Malformed),
             ("citations_delta", _) => {
-                let json = Json::of(delta.get("citation").ok_or(Malformed)?);
-                let name = Text::plain("citation");
-                let citation = Foreign { dialect: Dialect::Anthropic, name, json };
-                to.take(Delta::Citation { choice: 0, citation });
+                let value = delta.get("citation").ok_or(Malformed)?;
+                if let Some(citation) = Citation::of(value) {
+                    to.take(Delta::Citation { choice: 0, citation });
+                } else {
+                    let (name, json) = (Text::plain("citations"), Json::of(value));
+                    let part = Foreign { dialect: Dialect::Anthropic, name, json };
+                    to.take(Delta::Foreign { choice: 0, part });
+                }
             }
             _ => {
                 let part = Foreign {
@@ -241,11 +262,13 @@ impl Decoder {
     }
 
     fn finish(&mut self, event: Value<'_, '_>, to: &mut impl Take) {
+        name_others(event, to);
         if let Some(value) = event.get("usage") {
             usage::amend(&mut self.usage, value);
             to.take(Delta::Usage(self.usage));
         }
         let Some(delta) = event.get("delta") else { return };
+        name_others(delta, to);
         let sequence = delta.get("stop_sequence");
         if let Some(stop) = delta.get("stop_reason").and_then(|it| reply::stop(it, sequence)) {
             to.take(Delta::Finish { choice: 0, stop });
@@ -262,6 +285,26 @@ impl Decoder {
 
     fn block(&self, index: usize) -> Block {
         self.blocks.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// Name what is told of the answer as a whole and is of this dialect alone: `container`,
+/// `context_management`, `stop_details`.
+fn name_others(value: Value<'_, '_>, to: &mut impl Take) {
+    const KNOWN: [&str; 9] = [
+        "id",
+        "type",
+        "role",
+        "model",
+        "content",
+        "stop_reason",
+        "stop_sequence",
+        "usage",
+        "delta",
+    ];
+    let others = value.members().filter(|(_, value)| !value.is_null());
+    for (name, _) in others.filter(|(name, _)| !KNOWN.contains(&&**name)) {
+        to.take(Delta::Unsaid { name: &name });
     }
 }
 

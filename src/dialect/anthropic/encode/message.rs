@@ -8,10 +8,10 @@ use crate::{
         anthropic::encode::block,
         pivot::{
             dropped::Dropped,
-            part::{Content, Part},
             request::{Request, Role, Turn},
             target::Addressee,
         },
+        told::{self, is_instruction},
     },
     wire::json::write::{Array, Object},
 };
@@ -23,7 +23,6 @@ pub fn push_all(
     to: &Addressee<'_>,
     dropped: &mut Dropped,
 ) {
-    let is_instruction = |turn: &Turn<'_>| matches!(turn.role, Role::System | Role::Developer);
     let leading = request.turns.iter().take_while(|turn| is_instruction(turn)).count();
     if leading == request.turns.len() {
         // Instructions alone are a conversation too, but not here.
@@ -70,14 +69,12 @@ fn push_message(messages: &mut Array<'_>, role: &str, turns: &[&Turn<'_>], dropp
     if turns.iter().any(|turn| turn.name.is_some()) {
         dropped.name("messages[].name");
     }
-    let is_result = |part: &&Part<'_>| matches!(part.content, Content::ToolResult(_));
-    let parts = || turns.iter().flat_map(|turn| &turn.parts).filter(|part| !block::is_empty(part));
-    if parts().next().is_none() {
+    let mut parts = told::results_first(turns, block::is_empty).peekable();
+    if parts.peek().is_none() {
         return;
     }
     let mut message = messages.object();
     message.text("role", role);
-    let ordered = parts().filter(is_result).chain(parts().filter(|part| !is_result(part)));
-    block::push_all(message.key("content"), ordered, dropped);
+    block::push_all(message.key("content"), parts, dropped);
     message.close();
 }

@@ -5,3 +5,4 @@ mod message;
 pub mod reply;
 pub mod request;
 pub mod stream;
+pub mod thinking;

@@ -2,26 +2,30 @@
 
 use crate::{
     dialect::{
-        anthropic::encode::message,
+        anthropic::encode::{
+            message,
+            thinking::{Said, effort_word},
+        },
         pivot::{
             dropped::Dropped,
-            part::{Content, Dialect},
-            request::{Effort, Output, Reasoning, Request, Role},
-            target::{Addressee, FORCED_TOOL, Thinking, Written},
+            part::Dialect,
+            request::{Output, Request},
+            target::{Addressee, FORCED_TOOL, Written},
             text::{Json, Text},
             tool::{ServerKind, Tool, ToolChoice},
         },
+        told,
     },
     wire::json::{object::scan_object, write::Object},
 };
 
-/// The least budget for thinking.
-/// **Source**: docs.claude.com/en/docs/build-with-claude/extended-thinking, read 2026-11-21.
-const BUDGET_MIN: u64 = 1_024;
-
 /// Fields that pass as they are, for clients of any dialect may send them on.
 const SHARED: [&str; 5] =
     ["cache_control", "container", "context_management", "inference_geo", "mcp_servers"];
+
+/// What this API has no word for.
+const UNSAID: [&str; 6] =
+    ["frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "top_logprobs"];
 
 /// Append the request's body.
 pub fn encode(
@@ -40,20 +44,14 @@ pub fn encode(
     }
     push_sampling(&mut object, request, to, &plan, dropped);
     push_tools(&mut object, request, &plan, dropped);
-    plan.push_thinking(&mut object);
+    plan.thinking.push(&mut object);
     plan.push_output_config(&mut object, request);
     if let Some(user) = &request.user {
         let mut metadata = object.object("metadata");
         user.push(metadata.key("user_id"));
         metadata.close();
     }
-    for other in &request.others {
-        if SHARED.contains(&&*other.name) {
-            object.raw(&other.name, &other.value.0);
-        } else {
-            dropped.name(other.name.clone().into_owned());
-        }
-    }
+    told::push_others(&mut object, request.others.iter(), &SHARED, dropped);
     object.close();
     Written { has_forced_tool: plan.has_forced_tool }
 }
@@ -62,103 +60,31 @@ pub fn encode(
 struct Plan {
     max_tokens: u64,
     thinking: Said,
-    effort: Option<&'static str>,
     /// The schema goes into `output_config`.
     has_native_schema: bool,
     has_forced_tool: bool,
 }
 
-/// The value of `thinking`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
-    Nothing,
-    Disabled,
-    Adaptive,
-    Enabled(u64),
-}
-
 impl Plan {
     fn of(request: &Request<'_>, to: &Addressee<'_>, dropped: &mut Dropped) -> Self {
-        let mut plan = Self {
-            max_tokens: request.max_tokens.unwrap_or(to.abilities.max_tokens_default),
-            thinking: Said::Nothing,
-            effort: None,
-            has_native_schema: false,
-            has_forced_tool: false,
-        };
-        plan.think(request, to, dropped);
-        let thinks = plan.thinks();
+        let max_tokens = request.max_tokens.unwrap_or(to.abilities.max_tokens_default);
+        let thinking = Said::of(request, to.abilities, max_tokens, dropped);
+        let thinks = thinking.thinks();
+        let (mut has_native_schema, mut has_forced_tool) = (false, false);
         match &request.output {
             Output::Text => {}
             Output::JsonSchema { is_strict, .. }
                 if to.abilities.has_json_schema && (thinks || *is_strict == Some(true)) =>
             {
-                plan.has_native_schema = true;
+                has_native_schema = true;
             }
             // A model that thinks cannot be forced to call, and a name can be taken.
             _ if thinks || request.tools.iter().any(|tool| tool.name == *FORCED_TOOL) => {
                 dropped.name("response_format");
             }
-            _ => plan.has_forced_tool = true,
+            _ => has_forced_tool = true,
         }
-        plan
-    }
-
-    const fn thinks(&self) -> bool {
-        matches!(self.thinking, Said::Adaptive | Said::Enabled(_))
-    }
-
-    fn think(&mut self, request: &Request<'_>, to: &Addressee<'_>, dropped: &mut Dropped) {
-        let is_able = to.abilities.thinking != Thinking::None;
-        if request.reasoning == Reasoning::Off && is_able {
-            self.thinking = Said::Disabled;
-        }
-        if matches!(request.reasoning, Reasoning::Unsaid | Reasoning::Off) {
-            return;
-        }
-        if !is_able || lacks_thinking(request) {
-            return dropped.name("reasoning_effort");
-        }
-        let Thinking::Budget { min } = to.abilities.thinking else {
-            self.thinking = Said::Adaptive;
-            self.effort = match request.reasoning {
-                Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => Some(effort),
-                Reasoning::Budget(budget) => Some(Effort::of_budget(budget, request.max_tokens)),
-                _ => None,
-            }
-            .map(effort_word);
-            return;
-        };
-        let min = min.max(BUDGET_MIN);
-        let budget = match request.reasoning {
-            // Without a bound of the client's the answer has the model's own, and words need room.
-            Reasoning::Budget(budget) if request.max_tokens.is_none() => {
-                Some(budget.min(self.max_tokens / 2))
-            }
-            Reasoning::Budget(budget) => Some(budget),
-            Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => {
-                effort.budget(self.max_tokens, min)
-            }
-            _ => Effort::Medium.budget(self.max_tokens, min),
-        };
-        match budget {
-            Some(budget) => self.thinking = Said::Enabled(budget),
-            None => dropped.name("reasoning_effort"),
-        }
-    }
-
-    fn push_thinking(&self, object: &mut Object<'_>) {
-        match self.thinking {
-            Said::Nothing => {}
-            Said::Disabled => object.raw("thinking", "{\"type\":\"disabled\"}"),
-            Said::Adaptive => object.raw("thinking", "{\"type\":\"adaptive\"}"),
-            Said::Enabled(budget) => {
-                let mut thinking = object.object("thinking");
-                thinking.text("type", "enabled");
-                thinking.number("budget_tokens", budget);
-                thinking.close();
-            }
-        }
+        Self { max_tokens, thinking, has_native_schema, has_forced_tool }
     }
 
     fn push_output_config(&self, object: &mut Object<'_>, request: &Request<'_>) {
@@ -166,12 +92,16 @@ impl Plan {
             Output::JsonSchema { schema, .. } if self.has_native_schema => Some(schema),
             _ => None,
         };
-        if schema.is_none() && self.effort.is_none() {
+        let effort = match self.thinking {
+            Said::Adaptive(effort) => effort,
+            _ => None,
+        };
+        if schema.is_none() && effort.is_none() {
             return;
         }
         let mut config = object.object("output_config");
-        if let Some(effort) = self.effort {
-            config.text("effort", effort);
+        if let Some(effort) = effort {
+            config.text("effort", effort_word(effort));
         }
         if let Some(schema) = schema {
             let mut format = config.object("format");
@@ -183,33 +113,6 @@ impl Plan {
     }
 }
 
-const fn effort_word(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Minimal | Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh | Effort::Max => "max",
-    }
-}
-
-/// A model that thinks wants its thinking back with the calls whose results it gets; a client that
-/// has lost it gets an answer without.
-fn lacks_thinking(request: &Request<'_>) -> bool {
-    let turns = request.turns.iter().rev();
-    let mut turns = turns.skip_while(|turn| turn.role == Role::Tool);
-    let Some(turn) = turns.next() else { return false };
-    let awaits_results = request.turns.last().is_some_and(|turn| turn.role == Role::Tool);
-    let has = |is: fn(&Content<'_>) -> bool| turn.parts.iter().any(|part| is(&part.content));
-    awaits_results
-        && has(|content| matches!(content, Content::ToolCall(_)))
-        && !has(|content| {
-            matches!(
-                content,
-                Content::Thinking { signature: Some(_), .. } | Content::RedactedThinking(_)
-            )
-        })
-}
-
 fn push_sampling(
     object: &mut Object<'_>,
     request: &Request<'_>,
@@ -217,7 +120,7 @@ fn push_sampling(
     plan: &Plan,
     dropped: &mut Dropped,
 ) {
-    let thinks = plan.thinks();
+    let thinks = plan.thinking.thinks();
     let value = |number: &str| number.parse::<f64>().unwrap_or_default();
     let mut says = |name: &'static str, is_fit: bool| {
         if !is_fit {
@@ -248,32 +151,9 @@ fn push_sampling(
     if request.stop.iter().any(|text| is_blank(&text)) {
         dropped.name("stop");
     }
-    let mut stops = request.stop.iter().filter(|text| !is_blank(text)).peekable();
-    if stops.peek().is_some() {
-        let mut array = object.array("stop_sequences");
-        for text in stops {
-            text.push(array.item());
-        }
-        array.close();
-    }
-    name_unsaid(request, dropped);
-}
-
-/// What this API has no word for.
-fn name_unsaid(request: &Request<'_>, dropped: &mut Dropped) {
-    let unsaid = [
-        ("frequency_penalty", request.frequency_penalty.is_some_and(|number| number != "0")),
-        ("presence_penalty", request.presence_penalty.is_some_and(|number| number != "0")),
-        ("seed", request.seed.is_some()),
-        ("n", request.count.is_some_and(|count| count != 1)),
-        ("logprobs", request.logprobs == Some(true)),
-        ("top_logprobs", request.top_logprobs.is_some_and(|top| top > 0)),
-    ];
-    for (name, is_unsaid) in unsaid {
-        if is_unsaid {
-            dropped.name(name);
-        }
-    }
+    let stops = request.stop.iter().filter(|text| !is_blank(text));
+    told::push_texts(object, "stop_sequences", stops);
+    told::name_unsaid(request, &UNSAID, dropped);
 }
 
 fn push_tools(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropped: &mut Dropped) {
@@ -325,23 +205,11 @@ fn push_forced_tool(mut object: Object<'_>, output: &Output<'_>) {
 }
 
 fn push_choice(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropped: &mut Dropped) {
-    let forced = Text::plain(FORCED_TOOL);
-    let choice = match &request.tool_choice {
-        // Either an answer, which is in the form, or a call of the client's own tools.
-        None | Some(ToolChoice::Auto | ToolChoice::Required)
-            if plan.has_forced_tool && !request.tools.is_empty() =>
-        {
-            Some(&ToolChoice::Required)
-        }
-        Some(choice @ ToolChoice::Tool(_)) if plan.has_forced_tool => Some(choice),
-        _ if plan.has_forced_tool => Some(&ToolChoice::Tool(forced)),
-        Some(ToolChoice::Required | ToolChoice::Tool(_)) if plan.thinks() => {
-            dropped.name("tool_choice");
-            Some(&ToolChoice::Auto)
-        }
-        None if request.parallel_tools == Some(false) => Some(&ToolChoice::Auto),
-        choice => choice.as_ref(),
-    };
+    let forced = ToolChoice::Tool(Text::plain(FORCED_TOOL));
+    let forced = plan.has_forced_tool.then_some(&forced);
+    let choice = told::choice_beside(request, forced, plan.thinking.thinks(), dropped);
+    let is_single = request.parallel_tools == Some(false);
+    let choice = choice.or(is_single.then_some(&ToolChoice::Auto));
     let Some(choice) = choice else { return };
     let mut written = object.object("tool_choice");
     match choice {
@@ -353,7 +221,7 @@ fn push_choice(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, drop
             name.push(written.key("name"));
         }
     }
-    if request.parallel_tools == Some(false) && *choice != ToolChoice::None {
+    if is_single && *choice != ToolChoice::None {
         written.boolean("disable_parallel_tool_use", true);
     }
     written.close();

@@ -11,8 +11,8 @@ use crate::{
             error, usage,
         },
         pivot::{
-            delta::Delta, dropped::Dropped, manner::Manner, nesting::Nesting, reply::Stop,
-            text::Text, usage::Usage,
+            citation::Citation, delta::Delta, dropped::Dropped, manner::Manner, nesting::Nesting,
+            reply::Stop, text::Text, usage::Usage,
         },
     },
     wire::json::write::Object,
@@ -114,7 +114,7 @@ impl Encoder {
                 self.release(out);
             }
             Delta::PartEnd { choice: 0 } if !matches!(self.open, Open::Tool(_)) => self.close(out),
-            Delta::Citation { .. } => self.dropped.name("citations"),
+            Delta::Citation { choice: 0, citation } => self.cite(out, citation),
             Delta::Logprobs { .. } => self.dropped.name("logprobs"),
             Delta::Foreign { part, .. } => {
                 self.dropped.name(format!("content.{}", part.name.read()));
@@ -193,6 +193,20 @@ impl Encoder {
         out.extend_from_slice(b"\":\"");
         text.push_inside(out);
         out.extend_from_slice(b"\"}}\n\n");
+    }
+
+    /// Where the words of the block in work are from; behind a block it is too late.
+    fn cite(&mut self, out: &mut Vec<u8>, citation: &Citation<'_>) {
+        if !matches!(self.open, Open::Text | Open::Nothing) {
+            return self.dropped.name("content.citations");
+        }
+        self.turn_to(out, Open::Text);
+        out.extend_from_slice(DELTA);
+        crate::wire::http1::push_decimal(out, self.next);
+        out.extend_from_slice(b",\"delta\":{\"type\":\"citations_delta\",\"citation\":");
+        let mut object = Object::open(out);
+        citation.push(&mut object);
+        object.close_with(b"}}\n\n");
     }
 
     fn open_tool(&mut self, out: &mut Vec<u8>, tool: u32, id: &Text<'_>, name: &Text<'_>) {

@@ -9,8 +9,9 @@
 use crate::{
     dialect::{
         bedrock::format::{self, DOCUMENTS, IMAGES, SOUNDS, VIDEOS},
-        field::{self, Path},
+        field::Field,
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{
                 Content, Dialect, Document, DocumentBody, Foreign, Part, Source, ToolCall,
@@ -27,62 +28,55 @@ use std::borrow::Cow;
 /// Append what a `content` or `system` holds.
 pub fn decode_all<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    for (index, item) in field::array(value, path)?.items().enumerate() {
-        decode(parts, item, &path.index(index), dropped)?;
-    }
-    Ok(())
+    field.items(|item| decode(parts, item, dropped))
 }
 
 /// Append one block: a part, several, or a mark on the part before.
 pub fn decode<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    block: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
+    block.object()?;
     // Some write a `type` beside the one member that the API knows.
-    let mut members = field::object(value, path)?
-        .members()
-        .filter(|(key, value)| &**key != "type" && !value.is_null());
-    let Some((key, inner)) = members.next() else { return Err(path.refuse("a block")) };
-    let inner_path = path.name(&key);
+    let is_block = |(key, value): &(Cow<'_, str>, Value<'_, '_>)| key != "type" && !value.is_null();
+    let Some((key, _)) = block.value.members().find(is_block) else {
+        return Err(block.refuse("a block"));
+    };
+    let inner = block.need(&key, "a block")?;
     let content = match &*key {
-        "text" => Content::Text(field::text(inner, &inner_path)?),
+        "text" => Content::Text(inner.text()?),
         // Nobody else reads S3.
-        "image" | "video" | "audio" | "document" if is_in_s3(inner) => foreign(&key, value),
-        "image" => {
-            let source = source(inner, &inner_path, IMAGES)?;
-            Content::Image { source, detail: None }
+        "image" | "video" | "audio" | "document" if is_in_s3(inner.value) => {
+            foreign(&key, block.value)
         }
-        "video" => Content::Video(source(inner, &inner_path, VIDEOS)?),
-        "audio" => Content::Audio(source(inner, &inner_path, SOUNDS)?),
-        "document" => Content::Document(document(inner, &inner_path, dropped)?),
-        "toolUse" if !is_servers(inner) => Content::ToolCall(call(inner, &inner_path)?),
-        "toolResult" if !is_servers(inner) => {
-            Content::ToolResult(result(inner, &inner_path, dropped)?)
-        }
-        "reasoningContent" => reasoning(inner, &inner_path)?,
+        "image" => Content::Image { source: source(&inner, IMAGES)?, detail: None },
+        "video" => Content::Video(source(&inner, VIDEOS)?),
+        "audio" => Content::Audio(source(&inner, SOUNDS)?),
+        "document" => Content::Document(document(&inner, dropped)?),
+        "toolUse" if !is_servers(inner.value) => Content::ToolCall(call(&inner)?),
+        "toolResult" if !is_servers(inner.value) => Content::ToolResult(result(&inner, dropped)?),
+        "reasoningContent" => reasoning(&inner)?,
         "cachePoint" => {
-            mark(parts, inner, &inner_path, dropped);
+            match parts.last_mut() {
+                // What stands before this point may be kept.
+                Some(part) => part.cache = Some(cache(inner.value)),
+                None => inner.drop_into(dropped),
+            }
             return Ok(());
         }
         "citationsContent" => {
-            for text in inner.get("content").into_iter().flat_map(Value::items) {
-                parts.extend(text.get("text").and_then(Text::of).map(Part::text));
-            }
-            let has = |list: &Value<'_, '_>| list.items().next().is_some();
-            let Some(citations) = inner.get("citations").filter(has) else { return Ok(()) };
-            Content::Foreign(citation(citations))
+            cited(parts, inner.value);
+            return Ok(());
         }
-        _ if is_servers(inner) => match foreign(&key, value) {
+        _ if is_servers(inner.value) => match foreign(&key, block.value) {
             Content::Foreign(foreign) => Content::Server(foreign),
             other => other,
         },
-        _ => foreign(&key, value),
+        _ => foreign(&key, block.value),
     };
     parts.push(content.into());
     Ok(())
@@ -100,6 +94,37 @@ fn is_in_s3(block: Value<'_, '_>) -> bool {
     block.get("source").is_some_and(|source| source.get("s3Location").is_some())
 }
 
+/// Append words and where they are from, as far as that has an address.
+fn cited<'b>(parts: &mut Vec<Part<'b>>, block: Value<'_, 'b>) {
+    let texts = block.get("content").into_iter().flat_map(Value::items);
+    parts.extend(texts.filter_map(|text| text.get("text").and_then(Text::of)).map(Part::text));
+    let Some(list) = block.get("citations").filter(|list| list.items().next().is_some()) else {
+        return;
+    };
+    let sources: Vec<_> = list.items().filter_map(source_of).collect();
+    if let (Some(Part { content, .. }), false) = (parts.last_mut(), sources.is_empty())
+        && let Content::Text(text) = content
+    {
+        let (text, citations) = (std::mem::take(text), Citation::list(sources.iter()));
+        *content = Content::Cited { text, citations };
+    }
+    if sources.len() < list.items().count() {
+        parts.push(Content::Foreign(citation(list)).into());
+    }
+}
+
+/// `{"title":"…","sourceContent":[{"text":"…"}],"location":{"web":{"url":"…"}}}`: a source that has
+/// an address.
+pub fn source_of<'b>(value: Value<'_, 'b>) -> Option<Citation<'b>> {
+    let web = value.get("location").and_then(|location| location.get("web"))?;
+    let words = value.get("sourceContent").and_then(|list| list.items().next());
+    Some(Citation {
+        url: web.get("url").and_then(Text::of)?,
+        title: value.get("title").and_then(Text::of).unwrap_or_default(),
+        cited_text: words.and_then(|it| it.get("text")).and_then(Text::of).unwrap_or_default(),
+    })
+}
+
 /// Citations that only this dialect can say.
 #[must_use]
 pub fn citation<'b>(value: Value<'_, 'b>) -> Foreign<'b> {
@@ -113,14 +138,6 @@ pub fn is_servers(block: Value<'_, '_>) -> bool {
     kind.is_some_and(|kind| kind == "server_tool_use" || kind.ends_with("_result"))
 }
 
-/// What stands before this point may be kept.
-fn mark<'b>(parts: &mut [Part<'b>], point: Value<'_, 'b>, path: &Path<'_>, dropped: &mut Dropped) {
-    match parts.last_mut() {
-        Some(part) => part.cache = Some(cache(point)),
-        None => dropped.name(path.to_string()),
-    }
-}
-
 /// `{"type":"default","ttl":"1h"}` as the pivot says it.
 #[must_use]
 pub fn cache<'b>(point: Value<'_, 'b>) -> Json<'b> {
@@ -131,94 +148,74 @@ pub fn cache<'b>(point: Value<'_, 'b>) -> Json<'b> {
     })
 }
 
-fn text<'b>(value: Value<'_, 'b>, name: &str, path: &Path<'_>) -> Result<Text<'b>, Refused> {
-    let path = path.name(name);
-    field::text(value.get(name).ok_or_else(|| path.refuse("a string"))?, &path)
-}
-
 /// `{"format":"png","source":{"bytes":"…"}}`
-fn source<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-    families: &[&str],
-) -> Result<Source<'b>, Refused> {
-    let source_path = path.name("source");
-    let source = value.get("source").ok_or_else(|| source_path.refuse("an object"))?;
-    let data = text(source, "bytes", &source_path)?;
-    let format = text(value, "format", path)?;
+fn source<'b>(field: &Field<'_, 'b, '_>, families: &[&str]) -> Result<Source<'b>, Refused> {
+    let data = field.need("source", "an object")?.need_text("bytes")?;
+    let format = field.need_text("format")?;
     let media_type = format::media_type(&format.read(), families)
-        .ok_or_else(|| path.name("format").refuse("a format that the API knows"))?;
+        .ok_or_else(|| field.refuse_member("format", "a format that the API knows"))?;
     Ok(Source::Base64 { media_type: Text::plain(media_type), data })
 }
 
-fn document<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Document<'b>, Refused> {
-    let written = value.get("source");
-    let inner = |name: &str| written.and_then(|source| source.get(name));
-    let body = if let Some(text) = inner("text").and_then(Text::of) {
+fn document<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Document<'b>, Refused> {
+    let inner = field.need("source", "an object")?;
+    let body = if let Some(text) = inner.get_text("text") {
         DocumentBody::Text(text)
-    } else if let Some(content) = inner("content") {
+    } else if let Some(content) = inner.get("content") {
         let mut parts = Vec::new();
-        decode_all(&mut parts, content, &path.name("source").name("content"), dropped)?;
+        decode_all(&mut parts, &content, dropped)?;
         DocumentBody::Parts(parts)
     } else {
-        DocumentBody::Source(source(value, path, DOCUMENTS)?)
+        DocumentBody::Source(source(field, DOCUMENTS)?)
     };
     Ok(Document {
         body,
-        title: value.get("name").and_then(Text::of),
-        context: value.get("context").and_then(Text::of),
-        citations: value.get("citations").map(Json::of),
+        title: field.get_text("name"),
+        context: field.get_text("context"),
+        citations: field.get("citations").map(|citations| Json::of(citations.value)),
     })
 }
 
-fn call<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<ToolCall<'b>, Refused> {
-    let arguments = match value.get("input") {
-        Some(input) => Json::of(input),
+fn call<'b>(field: &Field<'_, 'b, '_>) -> Result<ToolCall<'b>, Refused> {
+    let arguments = match field.get("input") {
+        Some(input) => Json::of(input.value),
         None => Json(Cow::Borrowed("{}")),
     };
     Ok(ToolCall {
-        id: text(value, "toolUseId", path)?,
-        name: text(value, "name", path)?,
+        id: field.need_text("toolUseId")?,
+        name: field.need_text("name")?,
         arguments: Arguments::Value(arguments),
         signature: None,
     })
 }
 
-fn result<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<ToolResult<'b>, Refused> {
+fn result<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<ToolResult<'b>, Refused> {
     let mut content = Vec::new();
-    let items = value.get("content").into_iter().flat_map(Value::items);
-    for (index, item) in items.enumerate() {
-        match item.get("json") {
+    if let Some(list) = field.get("content") {
+        list.any_items(|item| match item.get("json") {
             // A value is words to models of other vendors.
-            Some(json) => content.push(Part::text(Text::Plain(Cow::Borrowed(json.raw())))),
-            None => decode(&mut content, item, &path.name("content").index(index), dropped)?,
-        }
+            Some(json) => {
+                content.push(Part::text(Text::Plain(Cow::Borrowed(json.value.raw()))));
+                Ok(())
+            }
+            None => decode(&mut content, item, dropped),
+        })?;
     }
-    let status = value.get("status").and_then(Value::plain);
     Ok(ToolResult {
-        id: text(value, "toolUseId", path)?,
+        id: field.need_text("toolUseId")?,
         name: None,
         content,
-        is_error: status.as_deref() == Some("error"),
+        is_error: field.word("status") == "error",
     })
 }
 
-fn reasoning<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Content<'b>, Refused> {
-    if let Some(data) = value.get("redactedContent").and_then(Text::of) {
+fn reasoning<'b>(field: &Field<'_, 'b, '_>) -> Result<Content<'b>, Refused> {
+    if let Some(data) = field.get_text("redactedContent") {
         return Ok(Content::RedactedThinking(data));
     }
-    let path = path.name("reasoningText");
-    let inner = value.get("reasoningText").ok_or_else(|| path.refuse("an object"))?;
+    let inner = field.need("reasoningText", "an object")?;
     Ok(Content::Thinking {
-        text: text(inner, "text", &path)?,
-        signature: inner.get("signature").and_then(Text::of).filter(|text| !text.is_empty()),
+        text: inner.need_text("text")?,
+        signature: inner.get_text("signature").filter(|text| !text.is_empty()),
     })
 }

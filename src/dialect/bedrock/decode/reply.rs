@@ -3,7 +3,7 @@
 use crate::{
     dialect::{
         bedrock::{decode::block, usage},
-        field::Path,
+        field::Field,
         pivot::{
             dropped::Dropped,
             reply::{Choice, Reply, Stop},
@@ -33,13 +33,10 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
             _ => dropped.name(key.into_owned()),
         }
     }
-    let path = Path::root("output");
-    let message = root.get("output").and_then(|output| output.get("message"));
-    let message = message.ok_or_else(|| path.name("message").refuse("an object"))?;
-    let path = path.name("message");
-    let path = path.name("content");
-    let content = message.get("content").ok_or_else(|| path.refuse("an array"))?;
-    block::decode_all(&mut choice.parts, content, &path, dropped)?;
+    let root = Field::root(root);
+    let output = root.need("output", "an object")?;
+    let message = output.need("message", "an object")?;
+    block::decode_all(&mut choice.parts, &message.need("content", "an array")?, dropped)?;
     reply.choices.push(choice);
     Ok(reply)
 }

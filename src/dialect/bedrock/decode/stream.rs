@@ -122,6 +122,9 @@ impl Decoder {
                 if let Some(value) = event.get("usage") {
                     to.take(Delta::Usage(usage::decode(value)));
                 }
+                if event.get("trace").is_some() {
+                    to.take(Delta::Unsaid { name: "trace" });
+                }
                 self.has_usage = true;
                 self.end(to);
             }
@@ -193,7 +196,10 @@ impl Decoder {
             }
             ("toolUse", Block::Said) => return Err(Malformed),
             ("citation", _) => {
-                to.take(Delta::Citation { choice: 0, citation: block::citation(inner) });
+                to.take(match block::source_of(inner) {
+                    Some(citation) => Delta::Citation { choice: 0, citation },
+                    None => Delta::Foreign { choice: 0, part: block::citation(inner) },
+                });
             }
             // What the vendor asks its own tools was named when its block began.
             (_, Block::Foreign) => {}

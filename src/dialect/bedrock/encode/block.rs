@@ -5,10 +5,12 @@ use crate::{
         anthropic::encode::block::{push_id, push_input},
         bedrock::format::{self, DOCUMENTS, IMAGES, SOUNDS, VIDEOS},
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Dialect, Document, DocumentBody, Foreign, Part, Source, ToolResult},
             text::{Json, Text},
         },
+        told,
     },
     wire::json::{
         value::push_json_string,
@@ -19,6 +21,35 @@ use crate::{
 /// A text without a word, which this API refuses and nobody misses.
 pub fn is_empty(part: &Part<'_>) -> bool {
     matches!(&part.content, Content::Text(text) if text.read().trim().is_empty())
+}
+
+/// `{"title":"…","sourceContent":[{"text":"…"}],"location":{"web":{"url":"…"}}}`
+///
+/// **Source**: the `Citation` of AWS's own description of its API, 2023-09-30.
+pub fn push_citation(mut object: Object<'_>, citation: &Citation<'_>) {
+    citation.title.push(object.key("title"));
+    let mut content = object.array("sourceContent");
+    let mut text = content.object();
+    citation.cited_text.push(text.key("text"));
+    text.close();
+    content.close();
+    let mut location = object.object("location");
+    let mut web = location.object("web");
+    citation.url.push(web.key("url"));
+    web.close();
+    location.close();
+    object.close();
+}
+
+/// **Source**: the `ToolUseId` of AWS's own description of its API, 2023-09-30.
+const ID_BYTES_MAX: usize = 64;
+
+/// Append an id in the letters that the API takes, and no more of them.
+fn push_fit_id(out: &mut Vec<u8>, id: &Text<'_>) {
+    let mut fit = Vec::new();
+    push_id(&mut fit, id);
+    let fit = std::str::from_utf8(&fit[1..fit.len() - 1]).unwrap_or_default();
+    told::push_id(out, &Text::Escaped(fit), ID_BYTES_MAX);
 }
 
 /// Writes blocks; what stands at `path` and cannot be said is named.
@@ -54,7 +85,7 @@ impl Pen<'_> {
             Content::ToolCall(call) => {
                 let mut object = array.object();
                 let mut inner = object.object("toolUse");
-                push_id(inner.key("toolUseId"), &call.id);
+                push_fit_id(inner.key("toolUseId"), &call.id);
                 call.name.push(inner.key("name"));
                 push_input(inner.key("input"), &call.arguments);
                 inner.close();
@@ -161,7 +192,7 @@ impl Pen<'_> {
     fn result(&mut self, array: &mut Array<'_>, result: &ToolResult<'_>) {
         let mut object = array.object();
         let mut inner = object.object("toolResult");
-        push_id(inner.key("toolUseId"), &result.id);
+        push_fit_id(inner.key("toolUseId"), &result.id);
         let mut content = inner.array("content");
         for part in result.content.iter().filter(|part| !is_empty(part)) {
             self.push(&mut content, part);

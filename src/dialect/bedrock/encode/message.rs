@@ -8,10 +8,11 @@ use crate::{
         bedrock::encode::block::{Pen, is_empty},
         pivot::{
             dropped::Dropped,
-            part::{Content, Part},
+            part::Content,
             request::{Request, Role, Turn},
             target::Addressee,
         },
+        told::{self, is_instruction},
     },
     wire::json::write::{Array, Object},
 };
@@ -23,15 +24,15 @@ pub fn push_all(
     to: &Addressee<'_>,
     dropped: &mut Dropped,
 ) {
-    let is_instruction = |turn: &&Turn<'_>| matches!(turn.role, Role::System | Role::Developer);
     let is_said = |turn: &&Turn<'_>| turn.parts.iter().any(|part| !is_empty(part));
     let mut turns: Vec<&Turn<'_>> =
         request.turns.iter().filter(|turn| !is_instruction(turn) && is_said(turn)).collect();
     let leading = request.turns.iter().take_while(|turn| is_instruction(turn)).count();
-    if request.turns[leading..].iter().any(|turn| is_instruction(&turn)) {
+    if request.turns[leading..].iter().any(is_instruction) {
         dropped.name("messages[].role");
     }
-    let mut system: Vec<&Turn<'_>> = request.turns.iter().filter(is_instruction).collect();
+    let mut system: Vec<&Turn<'_>> =
+        request.turns.iter().filter(|turn| is_instruction(turn)).collect();
     if turns.is_empty() {
         // Instructions alone are a conversation too, but not here.
         turns = std::mem::take(&mut system);
@@ -73,12 +74,10 @@ const fn speaker(role: Role) -> &'static str {
 
 /// Append several turns of one side as one message.
 fn push_message(messages: &mut Array<'_>, role: &str, turns: &[&Turn<'_>], pen: &mut Pen<'_>) {
-    let is_result = |part: &&Part<'_>| matches!(part.content, Content::ToolResult(_));
-    let parts = || turns.iter().flat_map(|turn| &turn.parts).filter(|part| !is_empty(part));
     let mut message = messages.object();
     message.text("role", role);
     let mut content = message.array("content");
-    for part in parts().filter(is_result).chain(parts().filter(|part| !is_result(part))) {
+    for part in told::results_first(turns, is_empty) {
         pen.push(&mut content, part);
     }
     content.close();

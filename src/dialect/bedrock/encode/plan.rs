@@ -1,16 +1,13 @@
 //! What hangs together in a request, decided before a word is written.
 
-use crate::dialect::pivot::{
-    dropped::Dropped,
-    part::Content,
-    request::{Effort, Output, Reasoning, Request, Role},
-    target::{Addressee, FORCED_TOOL, Thinking},
+use crate::dialect::{
+    anthropic::encode::thinking::Said,
+    pivot::{
+        dropped::Dropped,
+        request::{Effort, Output, Reasoning, Request},
+        target::{Addressee, FORCED_TOOL, Thinking},
+    },
 };
-
-/// The least budget for thinking.
-/// **Source**: docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html,
-/// read 2026-11-21.
-const BUDGET_MIN: u64 = 1_024;
 
 /// Whose fields a model knows beside those of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +46,6 @@ pub struct Plan {
     pub has_forced_tool: bool,
 }
 
-/// What is said of thinking.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    Nothing,
-    Disabled,
-    Adaptive,
-    Enabled(u64),
-}
-
 impl Plan {
     #[must_use]
     pub fn of(request: &Request<'_>, to: &Addressee<'_>, dropped: &mut Dropped) -> Self {
@@ -91,7 +79,7 @@ impl Plan {
 
     #[must_use]
     pub const fn thinks(&self) -> bool {
-        matches!(self.thinking, Said::Adaptive | Said::Enabled(_))
+        self.thinking.thinks()
     }
 
     /// Models that are told no more than how hard to try.
@@ -108,63 +96,13 @@ impl Plan {
     }
 
     fn think(&mut self, request: &Request<'_>, to: &Addressee<'_>, dropped: &mut Dropped) {
-        let is_able = to.abilities.thinking != Thinking::None;
-        match request.reasoning {
-            Reasoning::Unsaid => return,
-            Reasoning::Off => {
-                if is_able {
-                    self.thinking = Said::Disabled;
-                }
-                return;
-            }
-            _ if !is_able || lacks_thinking(request) => return dropped.name("reasoning_effort"),
-            _ => {}
-        }
-        let Thinking::Budget { min } = to.abilities.thinking else {
-            self.thinking = Said::Adaptive;
-            self.effort = match request.reasoning {
-                Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => Some(effort),
-                Reasoning::Budget(budget) => Some(Effort::of_budget(budget, request.max_tokens)),
-                _ => None,
-            };
-            return;
-        };
-        // A budget must be less than a bound that is told.
         let max_tokens = request.max_tokens.unwrap_or(to.abilities.max_tokens_default);
-        let min = min.max(BUDGET_MIN);
-        let budget = match request.reasoning {
-            Reasoning::Budget(budget) if request.max_tokens.is_none() => {
-                Some(budget.min(max_tokens / 2))
-            }
-            Reasoning::Budget(budget) => Some(budget),
-            Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => {
-                effort.budget(max_tokens, min)
-            }
-            _ => Effort::Medium.budget(max_tokens, min),
-        };
-        match budget {
-            Some(budget) => {
-                self.thinking = Said::Enabled(budget);
-                self.max_tokens = Some(max_tokens);
-            }
-            None => dropped.name("reasoning_effort"),
+        self.thinking = Said::of(request, to.abilities, max_tokens, dropped);
+        match self.thinking {
+            Said::Adaptive(effort) => self.effort = effort,
+            // A budget must be less than a bound that is told.
+            Said::Enabled(_) => self.max_tokens = Some(max_tokens),
+            Said::Nothing | Said::Disabled => {}
         }
     }
-}
-
-/// A model that thinks wants its thinking back with the calls whose results it gets; a client that
-/// has lost it gets an answer without.
-fn lacks_thinking(request: &Request<'_>) -> bool {
-    let mut turns = request.turns.iter().rev().skip_while(|turn| turn.role == Role::Tool);
-    let Some(turn) = turns.next() else { return false };
-    let awaits_results = request.turns.last().is_some_and(|turn| turn.role == Role::Tool);
-    let has = |is: fn(&Content<'_>) -> bool| turn.parts.iter().any(|part| is(&part.content));
-    awaits_results
-        && has(|content| matches!(content, Content::ToolCall(_)))
-        && !has(|content| {
-            matches!(
-                content,
-                Content::Thinking { signature: Some(_), .. } | Content::RedactedThinking(_)
-            )
-        })
 }

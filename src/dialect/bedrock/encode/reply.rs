@@ -3,16 +3,21 @@
 use crate::{
     dialect::{
         bedrock::{
-            encode::block::{Pen, is_empty, push_thinking},
+            encode::block::{Pen, is_empty, push_citation, push_thinking},
             usage,
         },
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::Content,
             reply::{Reply, Stop},
+            text::{Json, Text},
         },
     },
-    wire::json::write::Object,
+    wire::json::{
+        document::{Document, Value},
+        write::{Array, Object},
+    },
 };
 
 /// Append the answer. Of several only the first is told: this API knows no more. It has no place
@@ -30,6 +35,9 @@ pub fn encode(out: &mut Vec<u8>, reply: &Reply<'_>, dropped: &mut Dropped) {
             Content::Text(text) if text.is_empty() => {}
             Content::Thinking { text, signature } => {
                 push_thinking(&mut content, text, signature.as_ref());
+            }
+            Content::Cited { text, citations } => {
+                push_cited(&mut content, text, citations, &mut pen);
             }
             _ if is_empty(part) && reply.choices.len() > 1 => {}
             _ => pen.push(&mut content, part),
@@ -53,6 +61,30 @@ pub fn encode(out: &mut Vec<u8>, reply: &Reply<'_>, dropped: &mut Dropped) {
     if first.is_some_and(|choice| choice.logprobs.is_some()) {
         dropped.name("logprobs");
     }
+}
+
+/// Append words and where they are from: `{"citationsContent":{"content":[…],"citations":[…]}}`.
+fn push_cited(array: &mut Array<'_>, text: &Text<'_>, citations: &Json<'_>, pen: &mut Pen<'_>) {
+    let mut document = Document::default();
+    let list = document.parse(citations.0.as_bytes()).ok();
+    let told: Vec<_> = list.into_iter().flat_map(Value::items).map(Citation::of).collect();
+    if told.iter().any(Option::is_none) {
+        pen.dropped.name("content.citations");
+    }
+    let mut object = array.object();
+    let mut inner = object.object("citationsContent");
+    let mut content = inner.array("content");
+    let mut words = content.object();
+    text.push(words.key("text"));
+    words.close();
+    content.close();
+    let mut list = inner.array("citations");
+    for citation in told.iter().flatten() {
+        push_citation(list.object(), citation);
+    }
+    list.close();
+    inner.close();
+    object.close();
 }
 
 /// Append before which words it ended, where that is known; as Anthropic's models tell it here.

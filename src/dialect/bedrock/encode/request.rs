@@ -2,11 +2,14 @@
 
 use crate::{
     dialect::{
-        anthropic::encode::request::push_schema,
+        anthropic::encode::{
+            request::push_schema,
+            thinking::{Said, effort_word},
+        },
         bedrock::encode::{
             block::{push_json_text, push_mark},
             message,
-            plan::{Family, Plan, Said},
+            plan::{Family, Plan},
         },
         pivot::{
             dropped::Dropped,
@@ -16,6 +19,7 @@ use crate::{
             text::Text,
             tool::{Tool, ToolChoice},
         },
+        told,
     },
     wire::json::write::{Array, Object},
 };
@@ -34,6 +38,18 @@ const FIELDS: &str = "additionalModelRequestFields";
 /// Betas of Anthropic's that the client wants.
 pub const BETAS: &str = "anthropic_beta";
 
+/// What this API has no word for.
+const UNSAID: [&str; 8] = [
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "user",
+    "parallel_tool_calls",
+];
+
 /// Append the request's body.
 pub fn encode(
     out: &mut Vec<u8>,
@@ -48,14 +64,12 @@ pub fn encode(
     push_tools(&mut object, request, to, &plan, dropped);
     push_output(&mut object, request, &plan);
     push_fields(&mut object, request, &plan, dropped);
-    for other in &request.others {
-        match &*other.name {
-            FIELDS => {}
-            BETAS if plan.family == Family::Claude => {}
-            name if SHARED.contains(&name) => object.raw(name, &other.value.0),
-            _ => dropped.name(other.name.clone().into_owned()),
-        }
-    }
+    let others = request.others.iter().filter(|other| match &*other.name {
+        FIELDS => false,
+        BETAS => plan.family != Family::Claude,
+        _ => true,
+    });
+    told::push_others(&mut object, others, &SHARED, dropped);
     object.close();
     Written { has_forced_tool: plan.has_forced_tool }
 }
@@ -99,36 +113,9 @@ fn push_inference(
         dropped.name("stop");
     }
     let is_taken = |text: &&Text<'_>| plan.family != Family::Claude || !is_blank(text);
-    let mut stops = request.stop.iter().filter(is_taken).peekable();
-    if stops.peek().is_some() {
-        let mut array = config.array("stopSequences");
-        for text in stops {
-            text.push(array.item());
-        }
-        array.close();
-    }
+    told::push_texts(&mut config, "stopSequences", request.stop.iter().filter(is_taken));
     config.close();
-    name_unsaid(request, dropped);
-}
-
-/// What this API has no word for.
-fn name_unsaid(request: &Request<'_>, dropped: &mut Dropped) {
-    let is_told = |number: Option<&str>| number.is_some_and(|number| number != "0");
-    let unsaid = [
-        ("frequency_penalty", is_told(request.frequency_penalty)),
-        ("presence_penalty", is_told(request.presence_penalty)),
-        ("seed", request.seed.is_some()),
-        ("n", request.count.is_some_and(|count| count != 1)),
-        ("logprobs", request.logprobs == Some(true)),
-        ("top_logprobs", request.top_logprobs.is_some_and(|top| top > 0)),
-        ("user", request.user.is_some()),
-        ("parallel_tool_calls", request.parallel_tools == Some(false)),
-    ];
-    for (name, is_unsaid) in unsaid {
-        if is_unsaid {
-            dropped.name(name);
-        }
-    }
+    told::name_unsaid(request, &UNSAID, dropped);
 }
 
 /// Names of tools that were called before and are no longer there: the API wants them.
@@ -195,24 +182,12 @@ fn push_tools(
 }
 
 fn push_choice(config: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropped: &mut Dropped) {
-    let has_tools = !request.tools.is_empty();
-    let forced = Text::plain(FORCED_TOOL);
-    let choice = match &request.tool_choice {
-        // Either an answer, which is in the form, or a call of the client's own tools.
-        None | Some(ToolChoice::Auto | ToolChoice::Required)
-            if plan.has_forced_tool && has_tools =>
-        {
-            Some(&ToolChoice::Required)
-        }
-        Some(choice @ ToolChoice::Tool(_)) if plan.has_forced_tool => Some(choice),
-        _ if plan.has_forced_tool => Some(&ToolChoice::Tool(forced)),
-        _ if !has_tools => None,
-        Some(ToolChoice::Required | ToolChoice::Tool(_)) if plan.thinks() => {
-            dropped.name("tool_choice");
-            Some(&ToolChoice::Auto)
-        }
-        choice => choice.as_ref(),
-    };
+    if request.tools.is_empty() && !plan.has_forced_tool {
+        return;
+    }
+    let forced = ToolChoice::Tool(Text::plain(FORCED_TOOL));
+    let forced = plan.has_forced_tool.then_some(&forced);
+    let choice = told::choice_beside(request, forced, plan.thinks(), dropped);
     let mut write = |name: &str, tool: Option<&Text<'_>>| {
         let mut choice = config.object("toolChoice");
         let mut inner = choice.object(name);
@@ -321,17 +296,7 @@ fn push_fields(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, drop
     }
     let mut ours = Vec::new();
     let mut fields = Object::open(&mut ours);
-    match plan.thinking {
-        Said::Nothing => {}
-        Said::Disabled => fields.raw("thinking", "{\"type\":\"disabled\"}"),
-        Said::Adaptive => fields.raw("thinking", "{\"type\":\"adaptive\"}"),
-        Said::Enabled(budget) => {
-            let mut thinking = fields.object("thinking");
-            thinking.text("type", "enabled");
-            thinking.number("budget_tokens", budget);
-            thinking.close();
-        }
-    }
+    plan.thinking.push(&mut fields);
     if let Some(effort) = plan.effort {
         push_effort(&mut fields, effort, plan.family);
     }
@@ -363,11 +328,9 @@ fn push_fields(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, drop
 }
 
 fn push_effort(fields: &mut Object<'_>, effort: Effort, family: Family) {
-    let word = match effort {
-        Effort::Minimal | Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::XHigh | Effort::Max if family == Family::Claude => "max",
-        Effort::High | Effort::XHigh | Effort::Max => "high",
+    let word = match effort_word(effort) {
+        "max" if family != Family::Claude => "high",
+        word => word,
     };
     match family {
         Family::Claude => fields.raw("output_config", &format!("{{\"effort\":\"{word}\"}}")),

@@ -7,16 +7,19 @@
 use crate::{
     dialect::{
         bedrock::{
-            encode::reply::{push_sequence, stop_word},
+            encode::{
+                block::push_citation,
+                reply::{push_sequence, stop_word},
+            },
             error, usage,
         },
         pivot::{
-            delta::Delta, dropped::Dropped, nesting::Nesting, reply::Stop, text::Text, usage::Usage,
+            citation::Citation, delta::Delta, dropped::Dropped, nesting::Nesting, reply::Stop,
+            text::Text, usage::Usage,
         },
     },
     wire::{eventstream, json::write::Object},
 };
-use std::borrow::Cow;
 
 /// Writes one stream.
 #[expect(clippy::struct_excessive_bools, reason = "facts of one stream, independent of each other")]
@@ -97,13 +100,13 @@ impl Encoder {
             Delta::ToolArguments { choice: 0, tool, json } => self.call(out, *tool, json),
             Delta::ToolClose { choice: 0, tool } => self.close_call(out, *tool),
             Delta::PartEnd { choice: 0 } => self.close_words(out),
-            Delta::Citation { .. } => self.dropped.name("citations"),
+            Delta::Citation { choice: 0, citation } => self.cite(out, citation),
             Delta::Logprobs { .. } => self.dropped.name("logprobs"),
             Delta::Foreign { part, .. } => {
                 self.dropped.name(format!("content.{}", part.name.read()));
             }
             Delta::Finish { choice: 0, stop } => {
-                self.stop.get_or_insert_with(|| owned(stop));
+                self.stop.get_or_insert_with(|| stop.owned());
             }
             Delta::End => self.end(out),
             // Of several answers only the first is told.
@@ -135,6 +138,25 @@ impl Encoder {
             } else {
                 text.push(delta.key(name));
             }
+            delta.close();
+        });
+    }
+
+    /// Where the words of the block in work are from; behind a block it is too late.
+    fn cite(&mut self, out: &mut Vec<u8>, citation: &Citation<'_>) {
+        let index = match self.words {
+            Some(words) if !words.is_thinking => words.index,
+            None if self.calls.is_empty() => {
+                let index = self.begin();
+                self.words = Some(Words { index, is_thinking: false });
+                index
+            }
+            _ => return self.dropped.name("content.citations"),
+        };
+        self.frame(out, "contentBlockDelta", |object| {
+            object.number("contentBlockIndex", index);
+            let mut delta = object.object("delta");
+            push_citation(delta.object("citation"), citation);
             delta.close();
         });
     }
@@ -232,20 +254,5 @@ impl Encoder {
         ];
         self.is_overfull |= eventstream::push(out, &headers, &payload).is_err();
         self.payload = payload;
-    }
-}
-
-/// A reason that outlives its event.
-fn owned(stop: &Stop<'_>) -> Stop<'static> {
-    let text = |text: &Text<'_>| Text::Plain(Cow::Owned(text.read().into_owned()));
-    match stop {
-        Stop::End => Stop::End,
-        Stop::Length => Stop::Length,
-        Stop::ToolUse => Stop::ToolUse,
-        Stop::Filter => Stop::Filter,
-        Stop::Refusal => Stop::Refusal,
-        Stop::Pause => Stop::Pause,
-        Stop::Sequence(sequence) => Stop::Sequence(sequence.as_ref().map(text)),
-        Stop::Other(reason) => Stop::Other(text(reason)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     dialect::{
         cohere::usage,
-        field::{self, Path},
+        field::Field,
         pivot::{
             dropped::Dropped,
             part::{Content, Dialect, Foreign, Part, ToolCall},
@@ -23,23 +23,20 @@ use std::borrow::Cow;
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
     let mut reply = Reply::default();
     let mut choice = Choice::default();
-    let mut message = None;
-    for (key, value) in root.members() {
-        match &*key {
-            _ if value.is_null() => {}
-            "id" => reply.id = Text::of(value),
-            "message" => message = Some(value),
+    let root = Field::root(root);
+    root.known_members(dropped, |name, field, _| {
+        match name {
+            "id" => reply.id = Text::of(field.value),
+            "message" => {}
             "finish_reason" => {
-                let path = Path::root(&key);
-                choice.stop = Some(stop(value).ok_or_else(|| path.refuse("no error"))?);
+                choice.stop = Some(stop(field.value).ok_or_else(|| field.refuse("no error"))?);
             }
-            "usage" => reply.usage = usage::decode(value),
-            _ => dropped.name(key.into_owned()),
+            "usage" => reply.usage = usage::decode(field.value),
+            _ => return Ok(false),
         }
-    }
-    let path = Path::root("message");
-    let message = message.ok_or_else(|| path.refuse("an object"))?;
-    read_message(&mut choice.parts, field::object(message, &path)?, &path, dropped)?;
+        Ok(true)
+    })?;
+    read_message(&mut choice.parts, &root.need("message", "an object")?, dropped)?;
     reply.choices.push(choice);
     Ok(reply)
 }
@@ -66,72 +63,59 @@ pub fn citation<'b>(value: Value<'_, 'b>) -> Foreign<'b> {
 
 fn read_message<'b>(
     parts: &mut Vec<Part<'b>>,
-    message: Value<'_, 'b>,
-    path: &Path<'_>,
+    message: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let get = |name: &str| message.get(name).filter(|value| !value.is_null());
+    message.object()?;
     // The plan is what the model thinks before it calls.
-    if let Some(text) = get("tool_plan").and_then(Text::of).filter(|text| !text.is_empty()) {
+    if let Some(text) = message.get_text("tool_plan").filter(|text| !text.is_empty()) {
         parts.push(Content::Thinking { text, signature: None }.into());
     }
-    if let Some(content) = get("content") {
-        if let Some(text) = Text::of(content) {
-            parts.push(Part::text(text));
-        }
-        for (index, item) in content.items().enumerate() {
-            parts.push(read_part(item, &path.name("content").index(index))?);
-        }
+    if let Some(content) = message.get("content") {
+        parts.extend(Text::of(content.value).map(Part::text));
+        content.any_items(|item| {
+            parts.push(read_part(item)?);
+            Ok(())
+        })?;
     }
-    for (index, item) in get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
-        let calls = path.name("tool_calls");
-        parts.push(Content::ToolCall(read_call(item, &calls.index(index))?).into());
+    if let Some(calls) = message.get("tool_calls") {
+        calls.any_items(|call| {
+            parts.push(Content::ToolCall(read_call(call)?).into());
+            Ok(())
+        })?;
     }
-    if let Some(citations) = get("citations").filter(|list| list.items().next().is_some()) {
-        parts.push(Content::Foreign(citation(citations)).into());
+    if let Some(list) = message.get("citations").filter(|it| it.value.items().next().is_some()) {
+        parts.push(Content::Foreign(citation(list.value)).into());
     }
     let known = ["role", "tool_plan", "content", "tool_calls", "citations"];
-    for (key, value) in message.members() {
-        if !known.contains(&&*key) && !value.is_null() {
-            dropped.name(path.name(&key).to_string());
-        }
-    }
+    message.drop_others(&known, dropped);
     Ok(())
 }
 
-fn read_part<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Part<'b>, Refused> {
-    let kind = value.get("type").and_then(Text::of);
-    let kind = kind.ok_or_else(|| path.name("type").refuse("a string"))?;
-    let text = |name: &str| {
-        let path = path.name(name);
-        field::text(value.get(name).ok_or_else(|| path.refuse("a string"))?, &path)
-    };
+fn read_part<'b>(field: &Field<'_, 'b, '_>) -> Result<Part<'b>, Refused> {
+    let kind = field.need_text("type")?;
     let content = match &*kind.read() {
-        "text" => Content::Text(text("text")?),
-        "thinking" => Content::Thinking { text: text("thinking")?, signature: None },
+        "text" => Content::Text(field.need_text("text")?),
+        "thinking" => Content::Thinking { text: field.need_text("thinking")?, signature: None },
         _ => Content::Foreign(Foreign {
             dialect: Dialect::Cohere,
             name: kind.clone(),
-            json: Json::of(value),
+            json: Json::of(field.value),
         }),
     };
     Ok(content.into())
 }
 
-/// Append a call's id, name and arguments; those of a tool without any are told as `null`.
-fn read_call<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<ToolCall<'b>, Refused> {
-    let text = |of: Option<Value<'_, 'b>>, name: &str| {
-        let found = of.and_then(|it| it.get(name)).and_then(Text::of);
-        found.ok_or_else(|| path.name(name).refuse("a string"))
-    };
-    let function = value.get("function");
-    let arguments = match function.and_then(|it| it.get("arguments")).and_then(Text::of) {
+/// Read a call; the arguments of a tool without any are told as `null`.
+fn read_call<'b>(field: &Field<'_, 'b, '_>) -> Result<ToolCall<'b>, Refused> {
+    let function = field.need("function", "an object")?;
+    let arguments = match function.get_text("arguments") {
         Some(text) if text != *"null" => Arguments::Text(text),
         _ => Arguments::Value(Json(Cow::Borrowed("{}"))),
     };
     Ok(ToolCall {
-        id: text(Some(value), "id")?,
-        name: text(function, "name")?,
+        id: field.need_text("id")?,
+        name: function.need_text("name")?,
         arguments,
         signature: None,
     })

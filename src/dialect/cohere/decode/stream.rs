@@ -93,7 +93,7 @@ impl Decoder {
             }
             "citation-start" => {
                 let citation = reply::citation(inside("citations")?);
-                to.take(Delta::Citation { choice: 0, citation });
+                to.take(Delta::Foreign { choice: 0, part: citation });
             }
             "message-start" => self.start(event, to),
             "message-end" => self.end(event, delta.ok_or(Malformed)?, to)?,

@@ -1,12 +1,16 @@
 //! The messages of a request, and the documents that go beside them.
 
 use crate::{
-    dialect::pivot::{
-        dropped::Dropped,
-        part::{Content, Document, DocumentBody, Part, Source, ToolCall, ToolResult},
-        request::{Request, Role, Turn},
-        target::{Addressee, Thinking},
-        text::Text,
+    dialect::{
+        openai_chat::encode::content::push_url,
+        pivot::{
+            dropped::Dropped,
+            part::{Content, Document, DocumentBody, Part, Source, ToolCall, ToolResult},
+            request::{Request, Role, Turn},
+            target::{Addressee, Thinking},
+            text::Text,
+        },
+        told,
     },
     wire::json::write::{Array, Object},
 };
@@ -162,20 +166,6 @@ fn push_text(content: &mut Array<'_>, text: &Text<'_>) {
     object.close();
 }
 
-/// Append the URL of an image, or its data as one.
-fn push_url(out: &mut Vec<u8>, source: &Source<'_>) {
-    match source {
-        Source::Url(text) | Source::File(text) => text.push(out),
-        Source::Base64 { media_type, data } => {
-            out.extend_from_slice(b"\"data:");
-            media_type.push_inside(out);
-            out.extend_from_slice(b";base64,");
-            data.push_inside(out);
-            out.push(b'"');
-        }
-    }
-}
-
 /// What a model thought goes before its words; of models that only plan their calls it is the plan.
 fn push_assistant(
     mut message: Object<'_>,
@@ -230,7 +220,7 @@ fn push_assistant(
         let mut calls = message.array("tool_calls");
         for part in turn.parts.iter().filter(is_call) {
             if let Content::ToolCall(call) = &part.content {
-                push_call(calls.object(), call);
+                push_call(&mut calls, call);
             }
         }
         calls.close();
@@ -238,18 +228,15 @@ fn push_assistant(
     message.close();
 }
 
-fn push_call(mut object: Object<'_>, call: &ToolCall<'_>) {
-    call.id.push(object.key("id"));
-    object.text("type", "function");
-    let mut function = object.object("function");
-    call.name.push(function.key("name"));
-    if call.arguments.read().trim_ascii().is_empty() {
-        function.text("arguments", "{}");
-    } else {
-        call.arguments.push_text(function.key("arguments"));
-    }
-    function.close();
-    object.close();
+fn push_call(calls: &mut Array<'_>, call: &ToolCall<'_>) {
+    told::push_function(calls, (&call.id, usize::MAX), |function| {
+        call.name.push(function.key("name"));
+        if call.arguments.read().trim_ascii().is_empty() {
+            function.text("arguments", "{}");
+        } else {
+            call.arguments.push_text(function.key("arguments"));
+        }
+    });
 }
 
 fn push_result(mut message: Object<'_>, result: &ToolResult<'_>, dropped: &mut Dropped) {

@@ -10,12 +10,13 @@ use crate::{
             text::Text,
             tool::{Tool, ToolChoice},
         },
+        told,
     },
     wire::json::write::Object,
 };
 
 /// Fields that pass as they are: of this API, under names that no other has.
-const SHARED: [&str; 4] = ["citation_options", "documents", "priority", "safety_mode"];
+const SHARED: [&str; 4] = ["documents", "citation_options", "priority", "safety_mode"];
 
 /// The most tokens of an answer that thinks, where the client sets no bound.
 /// **Source**: docs.cohere.com/v2/docs/reasoning, read 2026-11-21.
@@ -45,14 +46,8 @@ pub fn encode(
     push_thinking(&mut object, request, to, dropped);
     push_tools(&mut object, request, plan, dropped);
     push_output(&mut object, &request.output, plan);
-    for other in &request.others {
-        let is_taken = has_documents && other.name == "documents";
-        if SHARED.contains(&&*other.name) && !is_taken {
-            object.raw(&other.name, &other.value.0);
-        } else {
-            dropped.name(other.name.clone().into_owned());
-        }
-    }
+    let shared = if has_documents { &SHARED[1..] } else { &SHARED[..] };
+    told::push_others(&mut object, request.others.iter(), shared, dropped);
     object.close();
     Written { has_forced_tool: plan.has_forced_tool }
 }
@@ -88,11 +83,7 @@ fn push_sampling(object: &mut Object<'_>, request: &Request<'_>, dropped: &mut D
     }
     let numbers =
         [("temperature", request.temperature), ("k", request.top_k), ("seed", request.seed)];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            object.raw(name, number);
-        }
-    }
+    told::push_numbers(object, &numbers);
     let bounded = [
         ("p", "top_p", request.top_p, P),
         ("frequency_penalty", "frequency_penalty", request.frequency_penalty, PENALTY),
@@ -109,30 +100,9 @@ fn push_sampling(object: &mut Object<'_>, request: &Request<'_>, dropped: &mut D
             object.raw(name, &within.to_string());
         }
     }
-    if !request.stop.is_empty() {
-        let mut array = object.array("stop_sequences");
-        for text in &request.stop {
-            text.push(array.item());
-        }
-        array.close();
-    }
-    name_unsaid(request, dropped);
-}
-
-/// What this API has no word for.
-fn name_unsaid(request: &Request<'_>, dropped: &mut Dropped) {
-    let unsaid = [
-        ("n", request.count.is_some_and(|count| count != 1)),
-        ("logprobs", request.logprobs == Some(true)),
-        ("top_logprobs", request.top_logprobs.is_some_and(|top| top > 0)),
-        ("user", request.user.is_some()),
-        ("parallel_tool_calls", request.parallel_tools == Some(false)),
-    ];
-    for (name, is_unsaid) in unsaid {
-        if is_unsaid {
-            dropped.name(name);
-        }
-    }
+    told::push_texts(object, "stop_sequences", request.stop.iter());
+    let unsaid = ["n", "logprobs", "top_logprobs", "user", "parallel_tool_calls"];
+    told::name_unsaid(request, &unsaid, dropped);
 }
 
 fn push_thinking(

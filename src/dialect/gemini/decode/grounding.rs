@@ -11,14 +11,12 @@
 
 use crate::{
     dialect::pivot::{
+        citation::Citation,
+        delta::{Delta, Take},
         part::{Content, Part},
         text::{Json, Text},
     },
-    wire::json::{
-        document::Value,
-        value::push_json_string,
-        write::{Array, Object},
-    },
+    wire::json::document::Value,
 };
 use std::{borrow::Cow, ops::Range};
 
@@ -28,10 +26,8 @@ pub fn cite(parts: &mut Vec<Part<'_>>, grounding: Value<'_, '_>) -> bool {
     let chunks: Vec<_> =
         grounding.get("groundingChunks").into_iter().flat_map(Value::items).collect();
     let supports = grounding.get("groundingSupports").into_iter().flat_map(Value::items);
-    let mut is_all = !grounding.members().any(|(key, _)| {
-        matches!(&*key, "searchEntryPoint" | "retrievalMetadata" | "googleMapsWidgetContextToken")
-    });
-    let mut found: Vec<(usize, Range<usize>, String)> = Vec::new();
+    let mut is_all = !has_more(grounding);
+    let mut found: Vec<(usize, Range<usize>, Json<'static>)> = Vec::new();
     for support in supports {
         let cited = citations(support, &chunks);
         match (segment(support), cited) {
@@ -64,37 +60,58 @@ fn segment(support: Value<'_, '_>) -> Option<(usize, Range<usize>)> {
     Some((count("partIndex")?, count("startIndex")?..count("endIndex")?))
 }
 
-/// The sources of a support, as Anthropic writes those of a search; `None` if none has an address.
-fn citations(support: Value<'_, '_>, chunks: &[Value<'_, '_>]) -> Option<String> {
-    let mut out = Vec::new();
-    let mut array = Array::open(&mut out);
-    let mut is_empty = true;
-    let text = support.get("segment")?.get("text").and_then(Text::of);
-    let indices = support.get("groundingChunkIndices").into_iter().flat_map(Value::items);
-    for index in indices.filter_map(Value::as_u64) {
-        let chunk = usize::try_from(index).ok().and_then(|index| chunks.get(index))?;
-        let source = chunk.get("web").or_else(|| chunk.get("retrievedContext"));
-        let source = source.or_else(|| chunk.get("maps"));
-        let Some(uri) = source.and_then(|source| source.get("uri")).and_then(Text::of) else {
-            continue;
-        };
-        is_empty = false;
-        let mut object: Object<'_> = array.object();
-        object.text("type", "web_search_result_location");
-        uri.push(object.key("url"));
-        let title = source.and_then(|source| source.get("title")).and_then(Text::of);
-        title.unwrap_or_default().push(object.key("title"));
-        text.clone().unwrap_or_default().push(object.key("cited_text"));
-        push_json_string(object.key("encrypted_index"), "");
-        object.close();
+/// What clients must show of a search beside its sources, or sources of no words.
+fn has_more(grounding: Value<'_, '_>) -> bool {
+    let is_empty = |name: &str| grounding.get(name).is_none_or(|it| it.items().next().is_none());
+    let is_shown = grounding.members().any(|(key, _)| {
+        matches!(&*key, "searchEntryPoint" | "retrievalMetadata" | "googleMapsWidgetContextToken")
+    });
+    is_shown || is_empty("groundingSupports") && !is_empty("groundingChunks")
+}
+
+/// Tell the sources of words that were streamed before; true where that is all.
+pub fn tell(grounding: Value<'_, '_>, choice: u32, to: &mut impl Take) -> bool {
+    let chunks: Vec<_> =
+        grounding.get("groundingChunks").into_iter().flat_map(Value::items).collect();
+    let mut is_all = !has_more(grounding);
+    for support in grounding.get("groundingSupports").into_iter().flat_map(Value::items) {
+        let mut is_any = false;
+        for citation in sources(support, &chunks) {
+            is_any = true;
+            to.take(Delta::Citation { choice, citation });
+        }
+        is_all &= is_any;
     }
-    array.close();
-    (!is_empty).then(|| String::from_utf8(out).ok()).flatten()
+    is_all
+}
+
+/// The sources of a support that have an address.
+fn sources<'b>(
+    support: Value<'_, 'b>,
+    chunks: &[Value<'_, 'b>],
+) -> impl Iterator<Item = Citation<'b>> {
+    let text = support.get("segment").and_then(|segment| segment.get("text")).and_then(Text::of);
+    let indices = support.get("groundingChunkIndices").into_iter().flat_map(Value::items);
+    indices.filter_map(Value::as_u64).filter_map(move |index| {
+        let chunk = chunks.get(usize::try_from(index).ok()?)?;
+        let source = ["web", "retrievedContext", "maps"].iter().find_map(|kind| chunk.get(kind))?;
+        Some(Citation {
+            url: source.get("uri").and_then(Text::of)?,
+            title: source.get("title").and_then(Text::of).unwrap_or_default(),
+            cited_text: text.clone().unwrap_or_default(),
+        })
+    })
+}
+
+/// The same as a list; `None` if there are none.
+fn citations(support: Value<'_, '_>, chunks: &[Value<'_, '_>]) -> Option<Json<'static>> {
+    let sources: Vec<_> = sources(support, chunks).collect();
+    (!sources.is_empty()).then(|| Citation::list(sources.iter()))
 }
 
 fn cut<'b, 'f>(
     part: &Part<'b>,
-    supports: impl Iterator<Item = &'f (usize, Range<usize>, String)>,
+    supports: impl Iterator<Item = &'f (usize, Range<usize>, Json<'static>)>,
     is_all: &mut bool,
 ) -> Vec<Part<'b>> {
     let Content::Text(text) = &part.content else { return vec![part.clone()] };
@@ -113,8 +130,7 @@ fn cut<'b, 'f>(
         if !before.is_empty() {
             pieces.push(Part::text(before));
         }
-        let citations = Json(Cow::Owned(json.clone()));
-        pieces.push(Content::Cited { text, citations }.into());
+        pieces.push(Content::Cited { text, citations: json.clone() }.into());
         done = range.end;
     }
     if let Some(rest) = own(done..plain.len()).filter(|rest| !rest.is_empty()) {

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        field::{self, Path},
+        field::Field,
         gemini::{
             id::Seed,
             name::{camel, get},
@@ -26,36 +26,32 @@ const MARKS: [&str; 5] =
 /// Append what a vendor's part says; `seed` and `number` make the id of a call that has none.
 pub fn of_vendor<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     seed: Seed,
     (choice, number): (u32, &mut u32),
 ) -> Result<(), Refused> {
-    field::object(value, path)?;
-    let proof = value.get("thoughtSignature").and_then(Text::of);
-    if let Some(call) = value.get("functionCall") {
-        let name = call_name(call, &path.name("functionCall"))?;
-        let own = call.get("id").and_then(Text::of);
-        let id = seed.call_id(own, (choice, *number), &name, proof.as_ref());
+    field.object()?;
+    let proof = field.get_text("thoughtSignature");
+    if let Some(call) = field.get("functionCall") {
+        let name = call.need_text("name")?;
+        let id = seed.call_id(call.get_text("id"), (choice, *number), &name, proof.as_ref());
         *number += 1;
-        let call = ToolCall { id, name, arguments: arguments(call), signature: None };
+        let arguments = arguments(call.value);
+        let call = ToolCall { id, name, arguments, signature: None };
         parts.push(Content::ToolCall(call).into());
         return Ok(());
     }
-    let proof = proof.filter(|text| !text.is_empty());
-    if let Some(text) = value.get("text").and_then(Text::of) {
+    if let Some(text) = field.get_text("text") {
         if !text.is_empty() {
             let thought = |text| Content::Thinking { text, signature: None }.into();
-            parts.push(if is_thought(value) { thought(text) } else { Part::text(text) });
+            parts.push(if is_thought(field.value) { thought(text) } else { Part::text(text) });
         }
-    } else if let Some(content) = media(value, path)? {
+    } else if let Some(content) = media(field)? {
         parts.push(content.into());
-    } else if let Some((name, is_server)) = kind(value) {
-        let foreign = Foreign { dialect: Dialect::Gemini, name, json: Json::of(value) };
-        let content = if is_server { Content::Server(foreign) } else { Content::Foreign(foreign) };
+    } else if let Some(content) = foreign(field.value) {
         parts.push(content.into());
     }
-    if let Some(proof) = proof {
+    if let Some(proof) = proof.filter(|text| !text.is_empty()) {
         parts.push(Content::RedactedThinking(signature::into_thinking(&proof)).into());
     }
     Ok(())
@@ -63,38 +59,34 @@ pub fn of_vendor<'b>(
 
 /// Read a client's part, which is no call and no result.
 pub fn of_client<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Option<Part<'b>>, Refused> {
-    let proof = get(value, "thoughtSignature").and_then(Text::of).filter(|it| !it.is_empty());
+    let proof = get(field, "thoughtSignature").and_then(|it| Text::of(it.value));
+    let proof = proof.filter(|it| !it.is_empty());
     for mark in ["videoMetadata", "mediaResolution", "partMetadata"] {
-        if get(value, mark).is_some() {
-            dropped.name(path.name(mark).to_string());
+        if let Some(mark) = get(field, mark) {
+            mark.drop_into(dropped);
         }
     }
-    let text = get(value, "text").map(|text| field::text(text, &path.name("text"))).transpose()?;
-    if let Some(text) = text {
-        if is_thought(value) {
+    if let Some(text) = get(field, "text") {
+        let text = text.text()?;
+        if is_thought(field.value) {
             return Ok(Some(thought(text, proof).into()));
         }
         if proof.is_some() {
-            dropped.name(path.name("thoughtSignature").to_string());
+            field.drop_member("thoughtSignature", dropped);
         }
         return Ok(Some(Part::text(text)));
     }
-    if let Some(content) = media(value, path)? {
+    if let Some(content) = media(field)? {
         return Ok(Some(content.into()));
     }
-    let Some((name, is_server)) = kind(value) else {
-        if value.members().next().is_none() {
-            return Ok(None);
-        }
-        return Err(path.refuse("a part, e.g. {\"text\":\"…\"}"));
-    };
-    let foreign = Foreign { dialect: Dialect::Gemini, name, json: Json::of(value) };
-    let content = if is_server { Content::Server(foreign) } else { Content::Foreign(foreign) };
-    Ok(Some(content.into()))
+    match foreign(field.value) {
+        Some(content) => Ok(Some(content.into())),
+        None if field.value.members().next().is_none() => Ok(None),
+        None => Err(field.refuse("a part, e.g. {\"text\":\"…\"}")),
+    }
 }
 
 /// Thinking as a client carries it back: see `signature.rs`.
@@ -113,12 +105,6 @@ pub fn is_thought(value: Value<'_, '_>) -> bool {
     value.get("thought").and_then(Value::as_bool) == Some(true)
 }
 
-pub fn call_name<'b>(call: Value<'_, 'b>, path: &Path<'_>) -> Result<Text<'b>, Refused> {
-    let path = path.name("name");
-    let name = call.get("name").ok_or_else(|| path.refuse("a string"))?;
-    field::text(name, &path)
-}
-
 /// A call without words is one with an empty object.
 pub fn arguments<'b>(call: Value<'_, 'b>) -> Arguments<'b> {
     let args = call.get("args").filter(|args| args.kind() == Kind::Object);
@@ -126,22 +112,22 @@ pub fn arguments<'b>(call: Value<'_, 'b>) -> Arguments<'b> {
 }
 
 /// `inlineData` and `fileData`, by their media type.
-fn media<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Option<Content<'b>>, Refused> {
-    let member = |object: Value<'_, 'b>, name: &str| {
-        get(object, name).and_then(Text::of).filter(|text| !text.is_empty())
+fn media<'b>(field: &Field<'_, 'b, '_>) -> Result<Option<Content<'b>>, Refused> {
+    let member = |object: &Field<'_, 'b, '_>, name: &str| {
+        let text = get(object, name).and_then(|it| Text::of(it.value));
+        text.filter(|text| !text.is_empty())
     };
-    let (source, media_type, title) = if let Some(inline) = get(value, "inlineData") {
-        let path = path.name("inlineData");
-        let data = member(inline, "data").ok_or_else(|| path.name("data").refuse("base64"))?;
-        let media_type = member(inline, "mimeType")
-            .ok_or_else(|| path.name("mimeType").refuse("a media type"))?;
+    let (source, media_type, title) = if let Some(inline) = get(field, "inlineData") {
+        let data = member(&inline, "data");
+        let data = data.ok_or_else(|| inline.refuse_member("data", "base64"))?;
+        let media_type = member(&inline, "mimeType")
+            .ok_or_else(|| inline.refuse_member("mimeType", "a media type"))?;
         let source = Source::Base64 { media_type: media_type.clone(), data };
-        (source, Some(media_type), member(inline, "displayName"))
-    } else if let Some(file) = get(value, "fileData") {
-        let path = path.name("fileData");
-        let path = path.name("fileUri");
-        let uri = member(file, "fileUri").ok_or_else(|| path.refuse("a URI"))?;
-        (Source::Url(uri), member(file, "mimeType"), member(file, "displayName"))
+        (source, Some(media_type), member(&inline, "displayName"))
+    } else if let Some(file) = get(field, "fileData") {
+        let uri = member(&file, "fileUri");
+        let uri = uri.ok_or_else(|| file.refuse_member("fileUri", "a URI"))?;
+        (Source::Url(uri), member(&file, "mimeType"), member(&file, "displayName"))
     } else {
         return Ok(None);
     };
@@ -159,12 +145,14 @@ fn media<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Option<Content<'b>
     }))
 }
 
-/// What a part of no other dialect is called, and whether the vendor's own tools made it.
-fn kind<'b>(value: Value<'_, 'b>) -> Option<(Text<'b>, bool)> {
+/// A part of no other dialect, and whether the vendor's own tools made it.
+fn foreign<'b>(value: Value<'_, 'b>) -> Option<Content<'b>> {
     let mut names =
         value.members().map(|(key, _)| key).filter(|key| !MARKS.contains(&&*camel(key)));
     let name = names.next()?;
     let servers = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
     let is_server = servers.contains(&&*camel(&name));
-    Some((Text::Plain(name), is_server))
+    let json = Json::of(value);
+    let foreign = Foreign { dialect: Dialect::Gemini, name: Text::Plain(name), json };
+    Some(if is_server { Content::Server(foreign) } else { Content::Foreign(foreign) })
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        field::Path,
+        field::Field,
         gemini::{
             decode::{grounding, logprobs, part},
             id::Seed,
@@ -16,7 +16,7 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::{Kind, Value},
+    wire::json::document::Value,
 };
 
 /// Read an answer. A prompt that was blocked is an answer without words that a filter cut.
@@ -39,9 +39,13 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
         reply.usage = usage::decode(told);
         reply.service_tier = told.get("serviceTier").and_then(Text::of);
     }
-    let path = Path::root("candidates");
-    for (index, item) in root.get("candidates").into_iter().flat_map(Value::items).enumerate() {
-        reply.choices.push(candidate(item, index, &path.index(index), seed, dropped)?);
+    let fields = Field::root(root);
+    if let Some(candidates) = fields.get("candidates") {
+        candidates.any_items(|item| {
+            let choice = candidate(item, reply.choices.len(), seed, dropped)?;
+            reply.choices.push(choice);
+            Ok(())
+        })?;
     }
     if let Some(reason) = blocked(root) {
         dropped.name(format!("promptFeedback.blockReason.{}", reason.read()));
@@ -50,7 +54,7 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
         }
     }
     if reply.choices.is_empty() {
-        return Err(path.refuse("there"));
+        return Err(fields.refuse_member("candidates", "there"));
     }
     Ok(reply)
 }
@@ -61,27 +65,20 @@ pub fn blocked<'b>(root: Value<'_, 'b>) -> Option<Text<'b>> {
 }
 
 fn candidate<'b>(
-    value: Value<'_, 'b>,
+    field: &Field<'_, 'b, '_>,
     place: usize,
-    path: &Path<'_>,
     seed: Seed,
     dropped: &mut Dropped,
 ) -> Result<Choice<'b>, Refused> {
+    let value = field.value;
     let told = value.get("index").and_then(Value::as_u64);
     let index = u32::try_from(told.unwrap_or(place as u64)).unwrap_or(0);
     let mut choice = Choice { index, ..Choice::default() };
-    let parts = value.get("content").and_then(|content| content.get("parts"));
-    let path = path.name("content");
-    let path = path.name("parts");
     let mut calls = 0;
-    if let Some(parts) = parts {
-        if parts.kind() != Kind::Array {
-            return Err(path.refuse("an array"));
-        }
-        for (at, item) in parts.items().enumerate() {
-            let place = (index, &mut calls);
-            part::of_vendor(&mut choice.parts, item, &path.index(at), seed, place)?;
-        }
+    if let Some(content) = field.get("content")
+        && let Some(parts) = content.get("parts")
+    {
+        parts.items(|part| part::of_vendor(&mut choice.parts, part, seed, (index, &mut calls)))?;
     }
     if let Some(grounding) = value.get("groundingMetadata")
         && !grounding::cite(&mut choice.parts, grounding)

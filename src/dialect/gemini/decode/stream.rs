@@ -8,7 +8,7 @@ use crate::{
     dialect::{
         gemini::{
             decode::{
-                logprobs,
+                grounding, logprobs,
                 part::{arguments, is_thought},
                 partial::Partial,
                 reply::blocked,
@@ -137,11 +137,14 @@ impl Decoder {
         for part in parts.into_iter().flat_map(Value::items) {
             self.part(choice, part, to)?;
         }
-        for name in ["groundingMetadata", "citationMetadata", "urlContextMetadata"] {
-            if let Some(told) = candidate.get(name) {
-                let (name, json) = (Text::plain(name), Json::of(told));
-                let citation = Foreign { dialect: Dialect::Gemini, name, json };
-                to.take(Delta::Citation { choice, citation });
+        if let Some(told) = candidate.get("groundingMetadata")
+            && !grounding::tell(told, choice, to)
+        {
+            to.take(Delta::Unsaid { name: "groundingMetadata" });
+        }
+        for name in ["citationMetadata", "urlContextMetadata"] {
+            if candidate.get(name).is_some() {
+                to.take(Delta::Unsaid { name });
             }
         }
         if let Some(json) = candidate.get("logprobsResult").and_then(logprobs::decode) {

@@ -2,7 +2,8 @@
 
 use crate::{
     dialect::{
-        field::{self, Path, once},
+        asked,
+        field::Field,
         gemini::{
             name::{camel, get},
             schema,
@@ -16,28 +17,23 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::{Kind, Value},
+    wire::json::document::Value,
 };
 use std::borrow::Cow;
 
 /// Read one element of `tools`: functions, or tools that the vendor runs, each by its name.
 pub fn decode<'b>(
     request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        if value.is_null() {
-            continue;
-        }
-        let name = camel(&key);
+    field.members(|name, field| {
+        let name = camel(name);
         if name == "functionDeclarations" {
-            for (index, item) in field::array(value, &path)?.items().enumerate() {
-                request.tools.push(function(item, &path.index(index), dropped)?);
-            }
-            continue;
+            return field.items(|item| {
+                request.tools.push(function(item, dropped)?);
+                Ok(())
+            });
         }
         let kind = match &*name {
             "googleSearch" | "googleSearchRetrieval" | "enterpriseWebSearch" => {
@@ -47,80 +43,58 @@ pub fn decode<'b>(
             "codeExecution" => ServerKind::CodeExecution,
             _ => ServerKind::Other,
         };
-        let json = Json(Cow::Owned(format!("{{\"{name}\":{}}}", value.raw())));
+        let json = Json(Cow::Owned(format!("{{\"{name}\":{}}}", field.value.raw())));
         let name = Text::Plain(Cow::Owned(name.into_owned()));
         let tool = Foreign { dialect: Dialect::Gemini, name, json };
         request.server_tools.push(ServerTool { kind, tool });
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-fn function<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Tool<'b>, Refused> {
-    let mut name = None;
-    let mut tool = Tool::default();
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*camel(&key) {
-            _ if value.is_null() => {}
-            "name" => once(&mut name, field::text(value, &path)?, &path)?,
-            "description" => once(&mut tool.description, field::text(value, &path)?, &path)?,
+fn function<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Tool<'b>, Refused> {
+    // What a function answers, `behavior` and what is newer is named as dropped.
+    asked::tool(field, dropped, |tool, name, field| {
+        match &*camel(name) {
             "parameters" => {
-                let schema = schema::from_google(field::object(value, &path)?);
-                once(&mut tool.parameters, schema, &path)?;
+                field.object()?;
+                field.once(&mut tool.parameters, schema::from_google(field.value))?;
             }
-            "parametersJsonSchema" => {
-                once(&mut tool.parameters, field::json_object(value, &path)?, &path)?;
-            }
-            // What a function answers, `behavior` and what is newer.
-            _ => dropped.name(path.to_string()),
+            "parametersJsonSchema" => field.once(&mut tool.parameters, field.json_object()?)?,
+            _ => return Ok(false),
         }
-    }
-    tool.name = name.ok_or_else(|| path.name("name").refuse("a string"))?;
-    Ok(tool)
+        Ok(true)
+    })
 }
 
 /// `{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}}`
 pub fn decode_config<'b>(
     request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*camel(&key) {
-            _ if value.is_null() => {}
-            "functionCallingConfig" => {
-                let choice = calling(value, &path, dropped)?;
-                if let Some(choice) = choice {
-                    once(&mut request.tool_choice, choice, &path)?;
-                }
-            }
-            _ => dropped.name(path.to_string()),
+    field.known_members(dropped, |name, field, dropped| {
+        let is_known = camel(name) == "functionCallingConfig";
+        if is_known && let Some(choice) = calling(field, dropped)? {
+            field.once(&mut request.tool_choice, choice)?;
         }
-    }
-    Ok(())
+        Ok(is_known)
+    })
 }
 
 fn calling<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Option<ToolChoice<'b>>, Refused> {
-    let mode = field::object(value, path)?.get("mode").and_then(Value::plain).unwrap_or_default();
-    let names = get(value, "allowedFunctionNames").filter(|list| list.kind() == Kind::Array);
+    field.object()?;
+    let names = get(field, "allowedFunctionNames").map(|list| list.value);
     let mut names = names.into_iter().flat_map(Value::items).filter_map(Text::of);
     let (first, second) = (names.next(), names.next());
-    Ok(match &*mode.to_ascii_uppercase() {
+    Ok(match &*field.word("mode").to_ascii_uppercase() {
         "" | "MODE_UNSPECIFIED" => None,
         "AUTO" => Some(ToolChoice::Auto),
         // As AUTO, with calls that follow their schema.
         "VALIDATED" => {
-            dropped.name(path.name("mode").to_string());
+            field.drop_member("mode", dropped);
             Some(ToolChoice::Auto)
         }
         "NONE" => Some(ToolChoice::None),
@@ -128,10 +102,10 @@ fn calling<'b>(
             (Some(only), None) => Some(ToolChoice::Tool(only)),
             (None, _) => Some(ToolChoice::Required),
             (Some(_), Some(_)) => {
-                dropped.name(path.name("allowedFunctionNames").to_string());
+                field.drop_member("allowedFunctionNames", dropped);
                 Some(ToolChoice::Required)
             }
         },
-        _ => return Err(path.name("mode").refuse("AUTO, ANY, NONE or VALIDATED")),
+        _ => return Err(field.refuse_member("mode", "AUTO, ANY, NONE or VALIDATED")),
     })
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     dialect::{
-        field::{self, Path},
+        field::Field,
         gemini::{
-            decode::part::{self, arguments, call_name},
+            decode::part::{self, arguments},
             id::Seed,
             name::get,
         },
@@ -29,73 +29,68 @@ pub struct Calls<'b> {
     pending: Vec<(Text<'b>, Text<'b>)>,
 }
 
-/// Append the turns of `contents`: one content, a list, or a text.
+/// Read the turns of `contents`.
 pub fn decode_all<'b>(
-    turns: &mut Vec<Turn<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
-) -> Result<(), Refused> {
+) -> Result<Vec<Turn<'b>>, Refused> {
+    let mut turns = Vec::new();
     let mut calls = Calls::default();
-    for (index, content) in field::array(value, path)?.items().enumerate() {
-        decode(turns, content, &path.index(index), &mut calls, dropped)?;
-    }
-    Ok(())
+    field.items(|content| decode(&mut turns, content, &mut calls, dropped))?;
+    Ok(turns)
 }
 
 /// The words of a `systemInstruction`, whose role says nothing.
 pub fn decode_system<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Turn<'b>, Refused> {
     let mut turn = Turn { role: Role::System, name: None, parts: Vec::new() };
-    if let Some(text) = Text::of(value) {
+    if let Some(text) = Text::of(field.value) {
         turn.parts.push(Part::text(text));
         return Ok(turn);
     }
-    let parts = field::object(value, path)?.get("parts");
-    let path = path.name("parts");
-    let parts = parts.ok_or_else(|| path.refuse("an array"))?;
-    // One part stands for a list of one, as in Google's own examples.
-    let one = (parts.kind() == Kind::Object).then_some(parts);
-    for (index, item) in one.into_iter().chain(parts.items()).enumerate() {
-        turn.parts.extend(part::of_client(item, &path.index(index), dropped)?);
-    }
+    field.object()?;
+    one_or_items(&field.need("parts", "an array")?, |item| {
+        turn.parts.extend(part::of_client(item, dropped)?);
+        Ok(())
+    })?;
     Ok(turn)
+}
+
+/// One part stands for a list of one, as in Google's own examples.
+fn one_or_items<'d, 'b>(
+    field: &Field<'d, 'b, '_>,
+    mut read: impl FnMut(&Field<'d, 'b, '_>) -> Result<(), Refused>,
+) -> Result<(), Refused> {
+    if field.value.kind() == Kind::Object { read(field) } else { field.items(read) }
 }
 
 fn decode<'b>(
     turns: &mut Vec<Turn<'b>>,
-    content: Value<'_, 'b>,
-    path: &Path<'_>,
+    content: &Field<'_, 'b, '_>,
     calls: &mut Calls<'b>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let role = match field::object(content, path)?.get("role").and_then(Value::plain).as_deref() {
-        None | Some("" | "user" | "function" | "tool") => Role::User,
-        Some("model") => Role::Assistant,
-        Some("system") => Role::System,
-        Some(_) => return Err(path.name("role").refuse("user or model")),
+    content.object()?;
+    let role = match &*content.word("role") {
+        "" | "user" | "function" | "tool" => Role::User,
+        "model" => Role::Assistant,
+        "system" => Role::System,
+        _ => return Err(content.refuse_member("role", "user or model")),
     };
-    let path = path.name("parts");
-    let parts = content.get("parts").ok_or_else(|| path.refuse("an array"))?;
-    let one = (parts.kind() == Kind::Object).then_some(parts);
-    if one.is_none() {
-        field::array(parts, &path)?;
-    }
     let (mut results, mut words) = (Vec::new(), Vec::new());
-    for (index, item) in one.into_iter().chain(parts.items()).enumerate() {
-        let path = path.index(index);
-        field::object(item, &path)?;
+    one_or_items(&content.need("parts", "an array")?, |item| {
+        item.object()?;
         if let Some(call) = get(item, "functionCall") {
-            words.push(decode_call(call, &path.name("functionCall"), calls)?);
+            words.push(decode_call(&call, calls)?);
         } else if let Some(result) = get(item, "functionResponse") {
-            results.push(decode_result(result, &path.name("functionResponse"), calls, dropped)?);
-        } else if let Some(part) = part::of_client(item, &path, dropped)? {
+            results.push(decode_result(&result, calls, dropped)?);
+        } else if let Some(part) = part::of_client(item, dropped)? {
             push_words(&mut words, part);
         }
-    }
+        Ok(())
+    })?;
     if !results.is_empty() {
         push_turn(turns, Role::Tool, results);
     }
@@ -132,46 +127,43 @@ fn push_words<'b>(words: &mut Vec<Part<'b>>, part: Part<'b>) {
     words.push(part);
 }
 
-fn decode_call<'b>(
-    call: Value<'_, 'b>,
-    path: &Path<'_>,
-    calls: &mut Calls<'b>,
-) -> Result<Part<'b>, Refused> {
-    let name = call_name(field::object(call, path)?, path)?;
-    let own = call.get("id").and_then(Text::of);
-    let id = calls.seed.call_id(own, (0, calls.made), &name, None);
+fn decode_call<'b>(call: &Field<'_, 'b, '_>, calls: &mut Calls<'b>) -> Result<Part<'b>, Refused> {
+    call.object()?;
+    let name = call.need_text("name")?;
+    let id = calls.seed.call_id(call.get_text("id"), (0, calls.made), &name, None);
     calls.made += 1;
     calls.pending.push((name.clone(), id.clone()));
-    let call = ToolCall { id, name, arguments: arguments(call), signature: None };
+    let arguments = arguments(call.value);
+    let call = ToolCall { id, name, arguments, signature: None };
     Ok(Content::ToolCall(call).into())
 }
 
 fn decode_result<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     calls: &mut Calls<'b>,
     dropped: &mut Dropped,
 ) -> Result<Part<'b>, Refused> {
-    let name = call_name(field::object(value, path)?, path)?;
-    let own = value.get("id").and_then(Text::of).filter(|id| !id.is_empty());
+    field.object()?;
+    let name = field.need_text("name")?;
+    let own = field.get_text("id").filter(|id| !id.is_empty());
     let at = calls.pending.iter().position(|(called, id)| match &own {
         Some(own) => id == own,
         None => *called == name,
     });
     let found = at.map(|at| calls.pending.remove(at).1);
-    let id = own.or(found).ok_or_else(|| path.name("name").refuse("that of an earlier call"))?;
-    let (content, is_error) = match value.get("response") {
-        Some(response) => read_response(response),
-        None => (Vec::new(), false),
-    };
-    let mut content = content;
-    let parts = path.name("parts");
-    for (index, item) in value.get("parts").into_iter().flat_map(Value::items).enumerate() {
-        content.extend(part::of_client(item, &parts.index(index), dropped)?);
+    let id = own.or(found);
+    let id = id.ok_or_else(|| field.refuse_member("name", "that of an earlier call"))?;
+    let response = field.get("response").map(|response| read_response(response.value));
+    let (mut content, is_error) = response.unwrap_or_default();
+    if let Some(parts) = field.get("parts") {
+        parts.any_items(|item| {
+            content.extend(part::of_client(item, dropped)?);
+            Ok(())
+        })?;
     }
     for mark in ["willContinue", "scheduling"] {
-        if get(value, mark).is_some() {
-            dropped.name(path.name(mark).to_string());
+        if let Some(mark) = get(field, mark) {
+            mark.drop_into(dropped);
         }
     }
     let result = ToolResult { id, name: Some(name), content, is_error };

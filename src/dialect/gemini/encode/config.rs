@@ -8,6 +8,7 @@ use crate::{
             request::{Effort, Output, Reasoning, Request},
             target::{Addressee, Thinking},
         },
+        told,
     },
     wire::json::write::Object,
 };
@@ -36,11 +37,7 @@ pub fn push(
         ("presencePenalty", request.presence_penalty),
         ("frequencyPenalty", request.frequency_penalty),
     ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            config.raw(name, number);
-        }
-    }
+    told::push_numbers(&mut config, &numbers);
     if let Some(seed) = request.seed {
         // It has 32 bits here.
         match seed.parse::<i32>() {
@@ -73,11 +70,7 @@ fn push_stops(config: &mut Object<'_>, request: &Request<'_>, dropped: &mut Drop
     if stops().count() > STOPS_MAX || stops().count() < request.stop.len() {
         dropped.name("stop");
     }
-    if stops().next().is_some() {
-        let mut array = config.array("stopSequences");
-        stops().take(STOPS_MAX).for_each(|text| text.push(array.item()));
-        array.close();
-    }
+    told::push_texts(config, "stopSequences", stops().take(STOPS_MAX));
 }
 
 /// Thoughts are told only to who asks for them; who says how much shall be thought does.

@@ -1,6 +1,7 @@
 //! From the pivot's words to Gemini's.
 
 mod config;
+mod grounding;
 mod logprobs;
 mod part;
 pub mod reply;

@@ -4,7 +4,7 @@ use crate::{
     dialect::{
         gemini::{
             encode::{
-                logprobs,
+                grounding, logprobs,
                 part::{is_empty, push_args, push_media, push_text},
             },
             signature, stop, usage,
@@ -60,6 +60,8 @@ fn push_choice(mut object: Object<'_>, choice: &Choice<'_>, dropped: &mut Droppe
         object.text("finishReason", stop::encode(stop, dropped));
     }
     object.number("index", u64::from(choice.index));
+    let parts = choice.parts.iter().filter(|part| !is_empty(part));
+    grounding::push_all(&mut object, parts, dropped);
     if let Some(told) = &choice.logprobs {
         logprobs::push(&mut object, &told.0);
     }
@@ -68,10 +70,8 @@ fn push_choice(mut object: Object<'_>, choice: &Choice<'_>, dropped: &mut Droppe
 
 fn push_part(parts: &mut Array<'_>, part: &Part<'_>, dropped: &mut Dropped) {
     match &part.content {
-        Content::Text(text) | Content::Refusal(text) => push_text(parts, text),
-        Content::Cited { text, .. } => {
+        Content::Text(text) | Content::Refusal(text) | Content::Cited { text, .. } => {
             push_text(parts, text);
-            dropped.name("content.citations");
         }
         Content::Thinking { text, signature } => {
             let mut object = parts.object();

@@ -8,6 +8,7 @@ use crate::{
             request::{Output, Request},
             target::{Addressee, FORCED_TOOL, Thinking, Written},
         },
+        told,
     },
     wire::json::write::Object,
 };
@@ -34,16 +35,8 @@ pub fn encode(
     turn::push_all(&mut object, request, to, dropped);
     tool::push_all(&mut object, request, has_forced_tool, dropped);
     config::push(&mut object, request, to, is_bound && is_able, dropped);
-    if request.user.is_some() {
-        dropped.name("user");
-    }
-    for other in &request.others {
-        if SHARED.contains(&&*other.name) {
-            object.raw(&other.name, &other.value.0);
-        } else {
-            dropped.name(other.name.clone().into_owned());
-        }
-    }
+    told::name_unsaid(request, &["user"], dropped);
+    told::push_others(&mut object, request.others.iter(), &SHARED, dropped);
     object.close();
     Written { has_forced_tool }
 }

@@ -7,13 +7,14 @@ use crate::{
     dialect::{
         gemini::{
             encode::{
-                logprobs,
+                grounding, logprobs,
                 part::push_args,
                 reply::{push_or, push_redacted},
             },
             error, stop, usage,
         },
         pivot::{
+            citation::{Cited, Sources},
             delta::Delta,
             dropped::Dropped,
             manner::Manner,
@@ -28,8 +29,10 @@ use crate::{
     },
 };
 
-/// What may be held of calls.
+/// What may be held of calls and sources.
 const HELD_BYTES_MAX: usize = 4 << 20;
+/// Choices whose words are counted; the API gives eight at most.
+const CHOICES_MAX: usize = 128;
 
 /// Writes one stream.
 #[derive(Debug, Default)]
@@ -39,6 +42,10 @@ pub struct Encoder {
     tail: Vec<u8>,
     held: Vec<Held>,
     held_bytes: usize,
+    /// Of each choice, its words and their sources.
+    sources: Vec<Sources>,
+    /// Sources of parts that have ended, by their choice.
+    cited: Vec<(u32, (u64, Cited<'static>))>,
     /// Choices and why they end.
     stops: Vec<(u32, &'static str)>,
     usage: Usage,
@@ -98,6 +105,9 @@ impl Encoder {
         match delta {
             Delta::Text { choice, text } | Delta::Refusal { choice, text } => {
                 self.say(out, *choice, text, b"\"}");
+                if let Some(sources) = self.sources(*choice) {
+                    sources.said.add(text);
+                }
             }
             Delta::Thinking { choice, text } => {
                 self.say(out, *choice, text, b"\",\"thought\":true}");
@@ -118,6 +128,7 @@ impl Encoder {
                 self.release(out, |held| (held.choice, held.tool) == (*choice, *tool));
             }
             Delta::Finish { choice, stop } => {
+                self.note_sources(*choice);
                 self.release(out, |held| held.choice == *choice);
                 let word = stop::encode(stop, &mut self.dropped);
                 if !self.stops.iter().any(|(known, _)| known == choice) {
@@ -139,12 +150,36 @@ impl Encoder {
             Delta::Foreign { choice, part: Foreign { dialect: Dialect::Gemini, json, .. } } => {
                 self.parts(out, *choice, |parts| json.push(parts.item()));
             }
-            Delta::Citation { .. } => self.dropped.name("citations"),
+            Delta::Citation { choice, citation } => {
+                let sources = self.sources(*choice);
+                if sources.is_none_or(|sources| !sources.cite(citation)) {
+                    self.dropped.name("content.citations");
+                }
+            }
+            Delta::PartEnd { choice } => self.note_sources(*choice),
             Delta::Foreign { part, .. } => {
                 self.dropped.name(format!("content.{}", part.name.read()));
             }
             _ => {}
         }
+    }
+
+    fn sources(&mut self, choice: u32) -> Option<&mut Sources> {
+        let at = choice as usize;
+        if at >= self.sources.len() && at < CHOICES_MAX {
+            self.sources.resize_with(at + 1, Sources::default);
+        }
+        self.sources.get_mut(at)
+    }
+
+    /// A part has ended: its sources are told in the last event.
+    fn note_sources(&mut self, choice: u32) {
+        let Some(sources) = self.sources.get_mut(choice as usize) else { return };
+        for cited in sources.end_part() {
+            self.held_bytes += cited.source.bytes();
+            self.cited.push((choice, (0, cited)));
+        }
+        self.is_overfull |= self.held_bytes > HELD_BYTES_MAX;
     }
 
     /// Words, with what stands behind them in their part.
@@ -239,6 +274,11 @@ impl Encoder {
             content.close();
             candidate.text("finishReason", word);
             candidate.number("index", u64::from(*choice));
+            let mine = self.cited.extract_if(.., |(of, _)| of == choice);
+            let cited: Vec<_> = mine.map(|(_, cited)| cited).collect();
+            if !cited.is_empty() {
+                grounding::push(&mut candidate, &cited);
+            }
             candidate.close();
         }
         candidates.close();

@@ -18,6 +18,7 @@ use crate::{
             target::{Addressee, Thinking},
             text::Text,
         },
+        told::is_instruction,
     },
     wire::json::{
         document::{Document, Kind, Value},
@@ -32,7 +33,6 @@ pub fn push_all(
     to: &Addressee<'_>,
     dropped: &mut Dropped,
 ) {
-    let is_instruction = |turn: &Turn<'_>| matches!(turn.role, Role::System | Role::Developer);
     let leading = request.turns.iter().take_while(|turn| is_instruction(turn)).count();
     let (head, rest) = request.turns.split_at(leading);
     // Instructions alone are a conversation too, but not here.

@@ -2,9 +2,11 @@
 
 use crate::{
     dialect::{
-        field::{self, Path},
+        field::Field,
         openai_chat::decode::content,
+        openai_responses::decode::reply::annotation,
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Part, ToolCall, ToolResult},
             request::{Role, Turn},
@@ -12,171 +14,170 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::Value,
 };
 
 /// The members of a message, each where it is there and not null.
 #[derive(Default)]
-struct Members<'d, 'b> {
-    content: Option<Value<'d, 'b>>,
+struct Members<'b> {
+    role: Option<Role>,
+    content: Option<Vec<Part<'b>>>,
     name: Option<Text<'b>>,
     tool_call_id: Option<Text<'b>>,
-    tool_calls: Option<Value<'d, 'b>>,
-    function_call: Option<Value<'d, 'b>>,
+    calls: Option<Vec<Part<'b>>>,
+    function_call: Option<Part<'b>>,
     refusal: Option<Text<'b>>,
     reasoning: Option<Text<'b>>,
-    thinking_blocks: Option<Value<'d, 'b>>,
+    thinking_blocks: Option<Vec<Part<'b>>>,
     cache: Option<Json<'b>>,
 }
 
-/// Read one message.
-pub fn decode<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+/// Read one message of a request.
+pub fn decode<'b>(message: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Turn<'b>, Refused> {
+    // No vendor takes the sources of an earlier answer back without its own proof of them.
+    read(message, dropped, |annotations, dropped| {
+        if annotations.value.items().next().is_some() {
+            annotations.drop_into(dropped);
+        }
+    })
+}
+
+/// Read the message that an answer is, with the sources of its words.
+pub fn decode_answer<'b>(
+    message: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Turn<'b>, Refused> {
-    let mut role = None;
-    let mut members = Members::default();
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*key {
-            _ if value.is_null() => {}
-            "role" => field::once(&mut role, read_role(value, &path)?, &path)?,
-            "content" => field::once(&mut members.content, value, &path)?,
-            "name" => members.name = Some(field::text(value, &path)?),
-            "tool_call_id" => members.tool_call_id = Some(field::text(value, &path)?),
-            "tool_calls" => field::once(&mut members.tool_calls, value, &path)?,
-            "function_call" => members.function_call = Some(value),
-            "refusal" => members.refusal = Some(field::text(value, &path)?),
-            "reasoning_content" | "reasoning" => members.reasoning = Text::of(value),
-            "thinking_blocks" => members.thinking_blocks = Some(value),
-            "cache_control" => members.cache = Some(field::json_object(value, &path)?),
-            _ => dropped.name(path.to_string()),
+    let mut found = Vec::new();
+    let plain = message.word("content");
+    let mut turn = read(message, dropped, |annotations, dropped| {
+        for one in annotations.value.items() {
+            let told = one.get("url_citation").unwrap_or(one);
+            found.extend(annotation(told, &plain, dropped));
         }
+    })?;
+    let is_text = |part: &&mut Part<'_>| matches!(part.content, Content::Text(_));
+    if let (Some(part), false) = (turn.parts.iter_mut().find(is_text), found.is_empty())
+        && let Content::Text(text) = &mut part.content
+    {
+        let (text, citations) = (std::mem::take(text), Citation::list(found.iter()));
+        part.content = Content::Cited { text, citations };
     }
-    let role = role.ok_or_else(|| path.name("role").refuse("a role"))?;
-    let mut turn = match role {
-        Role::Assistant => assistant(members, path, dropped)?,
-        Role::Tool => tool(members, path, dropped)?,
-        _ => {
-            let mut parts = Vec::new();
-            if let Some(content) = members.content {
-                content::decode(&mut parts, content, &path.name("content"), dropped)?;
-            }
-            mark_last(&mut parts, members.cache);
-            Turn { role, name: members.name, parts }
-        }
-    };
-    turn.role = role;
     Ok(turn)
 }
 
-fn read_role(value: Value<'_, '_>, path: &Path<'_>) -> Result<Role, Refused> {
-    match value.plain().as_deref() {
+fn read<'d, 'b>(
+    message: &Field<'d, 'b, '_>,
+    dropped: &mut Dropped,
+    mut annotate: impl FnMut(&Field<'d, 'b, '_>, &mut Dropped),
+) -> Result<Turn<'b>, Refused> {
+    let mut members = Members::default();
+    message.known_members(dropped, |name, field, dropped| {
+        match name {
+            "role" => field.once(&mut members.role, read_role(field)?)?,
+            "content" => {
+                let mut parts = Vec::new();
+                content::decode(&mut parts, field, dropped)?;
+                field.once(&mut members.content, parts)?;
+            }
+            "name" => members.name = Some(field.text()?),
+            "tool_call_id" => members.tool_call_id = Some(field.text()?),
+            "tool_calls" => {
+                let mut calls = Vec::new();
+                field.items(|call| tool_call(&mut calls, call, dropped))?;
+                field.once(&mut members.calls, calls)?;
+            }
+            "function_call" => members.function_call = Some(function_call(field)?),
+            "refusal" => members.refusal = Some(field.text()?),
+            "reasoning_content" | "reasoning" => members.reasoning = Text::of(field.value),
+            "thinking_blocks" => {
+                let mut blocks = Vec::new();
+                field.items(|block| content::part(&mut blocks, block, dropped))?;
+                members.thinking_blocks = Some(blocks);
+            }
+            "cache_control" => members.cache = Some(field.json_object()?),
+            "annotations" => annotate(field, dropped),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let role = members.role.ok_or_else(|| message.refuse_member("role", "a role"))?;
+    match role {
+        Role::Tool => {
+            let wanted = "a string";
+            tool(members).ok_or_else(|| message.refuse_member("tool_call_id", wanted))
+        }
+        _ => Ok(turn(role, members)),
+    }
+}
+
+fn read_role(field: &Field<'_, '_, '_>) -> Result<Role, Refused> {
+    match field.value.plain().as_deref() {
         Some("system") => Ok(Role::System),
         Some("developer") => Ok(Role::Developer),
         Some("user") => Ok(Role::User),
         Some("assistant") => Ok(Role::Assistant),
         Some("tool" | "function") => Ok(Role::Tool),
-        _ => Err(path.refuse("system, developer, user, assistant or tool")),
+        _ => Err(field.refuse("system, developer, user, assistant or tool")),
     }
 }
 
-/// A mark on a message is one on its last part.
-fn mark_last<'b>(parts: &mut [Part<'b>], cache: Option<Json<'b>>) {
-    if let (Some(last), Some(cache)) = (parts.last_mut(), cache) {
+/// Of a model's message the parts in the order in which they were thought, said and called.
+fn turn(role: Role, members: Members<'_>) -> Turn<'_> {
+    let mut parts = members.content.unwrap_or_default();
+    if role == Role::Assistant {
+        if let Some(blocks) = members.thinking_blocks {
+            parts.splice(..0, blocks);
+        } else if let Some(text) = members.reasoning.filter(|text| !text.is_empty()) {
+            parts.insert(0, Content::Thinking { text, signature: None }.into());
+        }
+        parts.extend(members.refusal.map(|refusal| Content::Refusal(refusal).into()));
+        parts.extend(members.calls.unwrap_or_default());
+        parts.extend(members.function_call);
+    }
+    // A mark on a message is one on its last part.
+    if let (Some(last), Some(cache)) = (parts.last_mut(), members.cache) {
         last.cache.get_or_insert(cache);
     }
-}
-
-fn assistant<'b>(
-    members: Members<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Turn<'b>, Refused> {
-    let mut parts = Vec::new();
-    if let Some(blocks) = members.thinking_blocks {
-        let path = path.name("thinking_blocks");
-        for (index, block) in field::array(blocks, &path)?.items().enumerate() {
-            content::part(&mut parts, block, &path.index(index), dropped)?;
-        }
-    } else if let Some(text) = members.reasoning.filter(|text| !text.is_empty()) {
-        parts.push(Content::Thinking { text, signature: None }.into());
-    }
-    if let Some(content) = members.content {
-        content::decode(&mut parts, content, &path.name("content"), dropped)?;
-    }
-    if let Some(refusal) = members.refusal {
-        parts.push(Content::Refusal(refusal).into());
-    }
-    if let Some(calls) = members.tool_calls {
-        let path = path.name("tool_calls");
-        for (index, call) in field::array(calls, &path)?.items().enumerate() {
-            tool_call(&mut parts, call, &path.index(index), dropped)?;
-        }
-    }
-    if let Some(call) = members.function_call {
-        let path = path.name("function_call");
-        let name = function_name(call, &path)?;
-        let arguments = function_arguments(call, &path)?;
-        let call = ToolCall { id: name.clone(), name, arguments, signature: None };
-        parts.push(Content::ToolCall(call).into());
-    }
-    mark_last(&mut parts, members.cache);
-    Ok(Turn { role: Role::Assistant, name: members.name, parts })
+    Turn { role, name: members.name, parts }
 }
 
 fn tool_call<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    call: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let call = field::object(value, path)?;
+    call.object()?;
     let Some(function) = call.get("function") else {
         // A custom tool's: its input is no JSON, and no other dialect has the like.
-        dropped.name(path.to_string());
+        call.drop_into(dropped);
         return Ok(());
     };
-    let id = call.get("id").ok_or_else(|| path.name("id").refuse("a string"))?;
-    let id = field::text(id, &path.name("id"))?;
-    let path = path.name("function");
-    let name = function_name(function, &path)?;
-    let arguments = function_arguments(function, &path)?;
+    let id = call.need_text("id")?;
+    let name = function.need_text("name")?;
+    let arguments = arguments(&function)?;
     let call = ToolCall { id, name, arguments, signature: None };
     parts.push(Content::ToolCall(call).into());
     Ok(())
 }
 
-fn function_name<'b>(function: Value<'_, 'b>, path: &Path<'_>) -> Result<Text<'b>, Refused> {
-    let path = path.name("name");
-    let name = function.get("name").ok_or_else(|| path.refuse("a string"))?;
-    field::text(name, &path)
+/// As calls were before there were several: known by the name alone.
+fn function_call<'b>(function: &Field<'_, 'b, '_>) -> Result<Part<'b>, Refused> {
+    let name = function.need_text("name")?;
+    let arguments = arguments(function)?;
+    let call = ToolCall { id: name.clone(), name, arguments, signature: None };
+    Ok(Content::ToolCall(call).into())
 }
 
-fn function_arguments<'b>(
-    function: Value<'_, 'b>,
-    path: &Path<'_>,
-) -> Result<Arguments<'b>, Refused> {
-    match function.get("arguments") {
-        None => Ok(Arguments::Text(Text::default())),
-        Some(value) => field::text(value, &path.name("arguments")).map(Arguments::Text),
-    }
+fn arguments<'b>(function: &Field<'_, 'b, '_>) -> Result<Arguments<'b>, Refused> {
+    let written = function.get("arguments");
+    written.map_or(Ok(Text::default()), |text| text.text()).map(Arguments::Text)
 }
 
-fn tool<'b>(
-    members: Members<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Turn<'b>, Refused> {
-    let mut content = Vec::new();
-    if let Some(value) = members.content {
-        content::decode(&mut content, value, &path.name("content"), dropped)?;
-    }
+/// What came of a call; `None` where it does not say of which.
+fn tool(members: Members<'_>) -> Option<Turn<'_>> {
     // Of old a function's result had its name only.
-    let id = members.tool_call_id.or_else(|| members.name.clone());
-    let id = id.ok_or_else(|| path.name("tool_call_id").refuse("a string"))?;
+    let id = members.tool_call_id.or_else(|| members.name.clone())?;
+    let content = members.content.unwrap_or_default();
     let result = ToolResult { id, name: members.name, content, is_error: false };
     let part = Part { content: Content::ToolResult(result), cache: members.cache };
-    Ok(Turn { role: Role::Tool, name: None, parts: vec![part] })
+    Some(Turn { role: Role::Tool, name: None, parts: vec![part] })
 }

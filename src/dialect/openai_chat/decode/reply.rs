@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        field::Path,
+        field::Field,
         openai_chat::{decode::message, usage},
         pivot::{
             dropped::Dropped,
@@ -21,40 +21,36 @@ use crate::{
 /// What is not as its dialect says; whose fault it is, the caller knows.
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
     let mut reply = Reply::default();
-    for (key, value) in root.members() {
-        match &*key {
-            _ if value.is_null() => {}
+    let root = Field::root(root);
+    root.members(|name, field| {
+        let value = field.value;
+        match &**name {
             "id" => reply.id = Text::of(value),
             "model" => reply.model = Text::of(value),
             "created" => reply.created = value.as_u64(),
             "usage" => reply.usage = usage::decode(value),
             "service_tier" => reply.service_tier = Text::of(value),
-            "choices" => {
-                let path = Path::root("choices");
-                for (index, item) in value.items().enumerate() {
-                    reply.choices.push(choice(item, &path.index(index), dropped)?);
-                }
-            }
+            "choices" => field.any_items(|item| {
+                reply.choices.push(choice(item, dropped)?);
+                Ok(())
+            })?,
             // `citations` and `search_results` are Perplexity's.
-            "citations" | "search_results" => dropped.name(key.into_owned()),
+            "citations" | "search_results" => field.drop_into(dropped),
             // Facts about the vendor's own machinery.
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     if reply.choices.is_empty() {
-        return Err(Path::root("choices").refuse("there"));
+        return Err(root.refuse_member("choices", "there"));
     }
     Ok(reply)
 }
 
-fn choice<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Choice<'b>, Refused> {
+fn choice<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Choice<'b>, Refused> {
+    let value = field.value;
     let index = value.get("index").and_then(Value::as_u64).unwrap_or(0);
-    let said = value.get("message").ok_or_else(|| path.name("message").refuse("an object"))?;
-    let mut parts = message::decode(said, &path.name("message"), dropped)?.parts;
+    let mut parts = message::decode_answer(&field.need("message", "an object")?, dropped)?.parts;
     parts
         .retain(|part: &Part<'_>| !matches!(&part.content, Content::Text(text) if text.is_empty()));
     Ok(Choice {

@@ -6,12 +6,13 @@
 
 use crate::{
     dialect::{
-        field::{self, Path, once},
+        asked,
+        field::Field,
         openai_chat::decode::message,
         pivot::{
             dropped::Dropped,
             part::{Dialect, Foreign},
-            request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
+            request::{Reasoning, Request, Role, Turn},
             text::{Json, Text},
             tool::{ServerKind, ServerTool, Tool, ToolChoice},
         },
@@ -27,18 +28,16 @@ use crate::{
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Request<'b>, Refused> {
     let mut request = Request::default();
     let mut fields = Fields::default();
-    for (key, value) in root.members() {
-        let path = Path::root(&key);
-        if value.is_null() {
-            continue;
-        }
-        let is_known = message_field(&mut request, &mut fields, &key, value, &path, dropped)?
-            || sampling_field(&mut request, &mut fields, &key, value, &path)?
-            || tool_field(&mut request, &mut fields, &key, value, &path, dropped)?;
+    Field::root(root).members(|name, field| {
+        let is_known = message_field(&mut request, &mut fields, name, field, dropped)?
+            || asked::sampling(&mut request, name, field)?
+            || asking_field(&mut request, &mut fields, name, field)?
+            || tool_field(&mut request, &mut fields, name, field, dropped)?;
         if !is_known {
-            request.others.push(Other { name: key, value: Json::of(value) });
+            request.others.push(asked::other(name, field));
         }
-    }
+        Ok(())
+    })?;
     request.max_tokens = fields.max_completion_tokens.or(fields.max_tokens);
     request.reasoning = fields.reasoning();
     if let Some(legacy) = fields.function_call {
@@ -74,30 +73,29 @@ impl Fields<'_> {
 fn message_field<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    match key {
+    match name {
         "model" => {
-            once(&mut fields.model, (), path)?;
-            request.model = field::text(value, path)?;
+            field.once(&mut fields.model, ())?;
+            request.model = field.text()?;
         }
         "messages" => {
-            once(&mut fields.messages, (), path)?;
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                let turn = message::decode(item, &path.index(index), dropped)?;
-                push_turn(&mut request.turns, turn);
-            }
+            field.once(&mut fields.messages, ())?;
+            field.items(|item| {
+                push_turn(&mut request.turns, message::decode(item, dropped)?);
+                Ok(())
+            })?;
         }
-        "stream" => request.is_streaming = field::boolean(value, path)?,
+        "stream" => request.is_streaming = field.boolean()?,
         "stream_options" => {
-            let wants = field::object(value, path)?.get("include_usage");
-            let path = path.name("include_usage");
-            request.wants_usage = wants.map_or(Ok(false), |wants| field::boolean(wants, &path))?;
+            field.object()?;
+            let wants = field.get("include_usage");
+            request.wants_usage = wants.map_or(Ok(false), |wants| wants.boolean())?;
         }
-        "user" => request.user = Some(field::text(value, path)?),
+        "user" => request.user = Some(field.text()?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -113,115 +111,63 @@ fn push_turn<'b>(turns: &mut Vec<Turn<'b>>, turn: Turn<'b>) {
     }
 }
 
-fn sampling_field<'b>(
+fn asking_field<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
 ) -> Result<bool, Refused> {
-    let number = || field::number(value, path);
-    match key {
-        "max_tokens" => once(&mut fields.max_tokens, field::count(value, path)?, path)?,
-        "max_completion_tokens" => {
-            once(&mut fields.max_completion_tokens, field::count(value, path)?, path)?;
-        }
-        "temperature" => once(&mut request.temperature, number()?, path)?,
-        "top_p" => once(&mut request.top_p, number()?, path)?,
-        "top_k" => once(&mut request.top_k, number()?, path)?,
-        "frequency_penalty" => once(&mut request.frequency_penalty, number()?, path)?,
-        "presence_penalty" => once(&mut request.presence_penalty, number()?, path)?,
-        "seed" => once(&mut request.seed, number()?, path)?,
-        "n" => once(&mut request.count, field::count(value, path)?, path)?,
-        "logprobs" => once(&mut request.logprobs, field::boolean(value, path)?, path)?,
-        "top_logprobs" => once(&mut request.top_logprobs, field::count(value, path)?, path)?,
-        "stop" if value.kind() == Kind::Array => {
-            for (index, item) in value.items().enumerate() {
-                request.stop.push(field::text(item, &path.index(index))?);
-            }
-        }
-        "stop" => request.stop.push(field::text(value, path)?),
-        "reasoning_effort" => once(&mut fields.effort, read_effort(value, path)?, path)?,
+    match name {
+        "max_tokens" => field.count_into(&mut fields.max_tokens)?,
+        "max_completion_tokens" => field.count_into(&mut fields.max_completion_tokens)?,
+        "n" => field.count_into(&mut request.count)?,
+        "logprobs" => field.boolean_into(&mut request.logprobs)?,
+        "top_logprobs" => field.count_into(&mut request.top_logprobs)?,
+        "stop" if field.value.kind() == Kind::Array => field.texts_into(&mut request.stop)?,
+        "stop" => request.stop.push(field.text()?),
+        "reasoning_effort" => field.once(&mut fields.effort, asked::effort(field)?)?,
         "reasoning" => {
-            let object = field::object(value, path)?;
-            if let Some(effort) = object.get("effort") {
-                fields.effort = Some(read_effort(effort, &path.name("effort"))?);
+            field.object()?;
+            if let Some(effort) = field.get("effort") {
+                fields.effort = Some(asked::effort(&effort)?);
             }
-            if let Some(budget) = object.get("max_tokens") {
-                let budget = field::count(budget, &path.name("max_tokens"))?;
-                fields.thinking = Some(Reasoning::Budget(budget));
+            if let Some(budget) = field.get("max_tokens") {
+                fields.thinking = Some(Reasoning::Budget(budget.count()?));
             }
         }
-        "thinking" => fields.thinking = Some(read_thinking(value, path)?),
+        "thinking" => fields.thinking = Some(asked::thinking(field)?),
         _ => return Ok(false),
     }
     Ok(true)
 }
 
-fn read_effort(value: Value<'_, '_>, path: &Path<'_>) -> Result<Reasoning, Refused> {
-    let word = field::text(value, path)?;
-    let word = word.read();
-    if &*word == "none" {
-        return Ok(Reasoning::Off);
-    }
-    let effort = Effort::of(&word);
-    let words = "none, minimal, low, medium, high, xhigh or max";
-    effort.map(Reasoning::Effort).ok_or_else(|| path.refuse(words))
-}
-
-/// `{"type":"enabled","budget_tokens":1024}`, `{"type":"adaptive"}`, `{"type":"disabled"}`
-pub fn read_thinking(value: Value<'_, '_>, path: &Path<'_>) -> Result<Reasoning, Refused> {
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Value::plain).unwrap_or_default();
-    match &*kind {
-        "enabled" => match object.get("budget_tokens") {
-            Some(budget) => {
-                field::count(budget, &path.name("budget_tokens")).map(Reasoning::Budget)
-            }
-            None => Ok(Reasoning::Adaptive(None)),
-        },
-        "adaptive" => Ok(Reasoning::Adaptive(None)),
-        "disabled" => Ok(Reasoning::Off),
-        _ => Err(path.name("type").refuse("enabled, adaptive or disabled")),
-    }
-}
-
 fn tool_field<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    match key {
-        "tools" => {
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                read_tool(request, item, &path.index(index), dropped)?;
-            }
-        }
-        "functions" => {
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                let tool = read_function(item, &path.index(index), dropped)?;
-                request.tools.push(tool);
-            }
-        }
+    match name {
+        "tools" => field.items(|item| read_tool(request, item, dropped))?,
+        "functions" => field.items(|item| {
+            request.tools.push(read_function(item, dropped)?);
+            Ok(())
+        })?,
         "tool_choice" => {
-            if let Some(choice) = read_choice(value, path, dropped)? {
-                once(&mut request.tool_choice, choice, path)?;
+            if let Some(choice) = read_choice(field, dropped)? {
+                field.once(&mut request.tool_choice, choice)?;
             }
         }
-        "function_call" => fields.function_call = read_choice(value, path, dropped)?,
-        "parallel_tool_calls" => {
-            once(&mut request.parallel_tools, field::boolean(value, path)?, path)?;
-        }
-        "response_format" => request.output = read_output(value, path)?,
+        "function_call" => fields.function_call = read_choice(field, dropped)?,
+        "parallel_tool_calls" => field.boolean_into(&mut request.parallel_tools)?,
+        "response_format" => request.output = asked::output(field, Some("json_schema"))?,
         "web_search_options" => request.server_tools.push(ServerTool {
             kind: ServerKind::WebSearch,
             tool: Foreign {
                 dialect: Dialect::OpenAiChat,
                 name: Text::plain("web_search_options"),
-                json: Json::of(value),
+                json: Json::of(field.value),
             },
         }),
         _ => return Ok(false),
@@ -231,96 +177,54 @@ fn tool_field<'b>(
 
 fn read_tool<'b>(
     request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Text::of).unwrap_or(Text::plain("function"));
-    let Some(function) = object.get("function").filter(|_| kind == *"function") else {
-        let tool = Foreign { dialect: Dialect::OpenAiChat, name: kind, json: Json::of(value) };
+    field.object()?;
+    let kind = field.get_text("type").unwrap_or(Text::plain("function"));
+    let Some(function) = field.get("function").filter(|_| kind == *"function") else {
+        let json = Json::of(field.value);
+        let tool = Foreign { dialect: Dialect::OpenAiChat, name: kind, json };
         request.server_tools.push(ServerTool { kind: ServerKind::Other, tool });
         return Ok(());
     };
-    let mut tool = read_function(function, &path.name("function"), dropped)?;
-    tool.cache = tool.cache.or(object.get("cache_control").map(Json::of));
+    let mut tool = read_function(&function, dropped)?;
+    tool.cache = tool.cache.or(field.get("cache_control").map(|cache| Json::of(cache.value)));
     request.tools.push(tool);
     Ok(())
 }
 
 fn read_function<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Tool<'b>, Refused> {
-    let mut name = None;
-    let mut tool = Tool::default();
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*key {
-            _ if value.is_null() => {}
-            "name" => once(&mut name, field::text(value, &path)?, &path)?,
-            "description" => once(&mut tool.description, field::text(value, &path)?, &path)?,
-            "parameters" => {
-                once(&mut tool.parameters, field::json_object(value, &path)?, &path)?;
-            }
-            "strict" => tool.is_strict = Some(field::boolean(value, &path)?),
-            "cache_control" => tool.cache = Some(field::json_object(value, &path)?),
-            _ => dropped.name(path.to_string()),
+    asked::tool(field, dropped, |tool, name, field| {
+        if name == "parameters" {
+            field.once(&mut tool.parameters, field.json_object()?)?;
         }
-    }
-    tool.name = name.ok_or_else(|| path.name("name").refuse("a string"))?;
-    Ok(tool)
+        Ok(name == "parameters")
+    })
 }
 
 /// `"auto"`, `{"type":"function","function":{"name":"f"}}`, or of old `{"name":"f"}`.
 fn read_choice<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Option<ToolChoice<'b>>, Refused> {
     let wanted = "auto, none, required or a function";
-    if let Some(word) = value.plain() {
-        return match &*word {
-            "auto" => Ok(Some(ToolChoice::Auto)),
-            "none" => Ok(Some(ToolChoice::None)),
-            "required" | "any" => Ok(Some(ToolChoice::Required)),
-            _ => Err(path.refuse(wanted)),
-        };
+    if let Some(word) = field.value.plain() {
+        return asked::choice_word(&word).map(Some).ok_or_else(|| field.refuse(wanted));
     }
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Value::plain);
-    match kind.as_deref() {
-        Some("function") | None => {
-            let function = object.get("function").unwrap_or(object);
+    field.object()?;
+    match &*field.word("type") {
+        "function" | "" => {
+            let function = field.value.get("function").unwrap_or(field.value);
             let name = function.get("name").and_then(Text::of);
-            name.map(|name| Some(ToolChoice::Tool(name))).ok_or_else(|| path.refuse(wanted))
+            name.map(|name| Some(ToolChoice::Tool(name))).ok_or_else(|| field.refuse(wanted))
         }
-        Some(_) => {
-            dropped.name(path.to_string());
+        _ => {
+            field.drop_into(dropped);
             Ok(None)
         }
-    }
-}
-
-fn read_output<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Output<'b>, Refused> {
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Value::plain).unwrap_or_default();
-    match &*kind {
-        "text" => Ok(Output::Text),
-        "json_object" => Ok(Output::JsonObject),
-        "json_schema" => {
-            let path = path.name("json_schema");
-            let inner = object.get("json_schema").ok_or_else(|| path.refuse("an object"))?;
-            let schema =
-                inner.get("schema").ok_or_else(|| path.name("schema").refuse("a schema"))?;
-            Ok(Output::JsonSchema {
-                name: inner.get("name").and_then(Text::of),
-                description: inner.get("description").and_then(Text::of),
-                schema: Json::of(schema),
-                is_strict: inner.get("strict").and_then(Value::as_bool),
-            })
-        }
-        _ => Err(path.name("type").refuse("text, json_object or json_schema")),
     }
 }

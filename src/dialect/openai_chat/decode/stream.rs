@@ -13,6 +13,7 @@ use crate::{
     dialect::{
         openai_chat::{decode::reply, error, usage},
         pivot::{
+            citation::Citation,
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
             text::{Arguments, Json, Text},
@@ -87,6 +88,8 @@ impl Decoder {
                 "id" if !self.has_started => id = Text::of(value),
                 "model" if !self.has_started => model = Text::of(value),
                 "created" if !self.has_started => created = value.as_u64(),
+                // Perplexity's.
+                "citations" | "search_results" => to.take(Delta::Unsaid { name: &key }),
                 _ => {}
             }
         }
@@ -171,16 +174,15 @@ impl Decoder {
                 }
                 "tool_calls" => calls = Some(value),
                 "function_call" if !value.is_null() => self.call(choice, value, value, to)?,
-                "annotations" if value.items().next().is_some() => {
-                    let (name, json) = (Text::plain("annotations"), Json::of(value));
-                    let citation = Foreign { dialect: Dialect::OpenAiChat, name, json };
-                    to.take(Delta::Citation { choice, citation });
-                }
+                "annotations" => value.items().for_each(|one| cite(choice, one, to)),
                 "audio" if !value.is_null() => {
                     let (name, json) = (Text::plain("audio"), Json::of(value));
                     let part = Foreign { dialect: Dialect::OpenAiChat, name, json };
                     to.take(Delta::Foreign { choice, part });
                 }
+                "role" | "thinking_blocks" => {}
+                // What only this vendor's own clients read.
+                name if !value.is_null() && value.raw() != "[]" => to.take(Delta::Unsaid { name }),
                 _ => {}
             }
         }
@@ -276,6 +278,17 @@ impl Decoder {
             }
         }
     }
+}
+
+/// `{"type":"url_citation","url_citation":{"url":"…","title":"…"}}`
+fn cite(choice: u32, annotation: Value<'_, '_>, to: &mut impl Take) {
+    let told = annotation.get("url_citation").unwrap_or(annotation);
+    if let Some(citation) = Citation::of(told) {
+        return to.take(Delta::Citation { choice, citation });
+    }
+    let (name, json) = (Text::plain("citations"), Json::of(annotation));
+    let part = Foreign { dialect: Dialect::OpenAiChat, name, json };
+    to.take(Delta::Foreign { choice, part });
 }
 
 /// Content in parts, as Mistral's models that think tell it.

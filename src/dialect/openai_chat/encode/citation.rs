@@ -10,12 +10,29 @@
 
 use crate::{
     dialect::pivot::{
+        citation::{Citation, Cited, Extent},
         dropped::Dropped,
         part::{Content, Part},
-        text::Text,
     },
     wire::json::{document::Document, write::Object},
 };
+
+/// Append the member `annotations`.
+pub fn push_all(message: &mut Object<'_>, found: &[Cited<'_>]) {
+    let mut array = message.array("annotations");
+    for Cited { from, to, source } in found {
+        let mut annotation = array.object();
+        annotation.text("type", "url_citation");
+        let mut citation = annotation.object("url_citation");
+        citation.number("start_index", from.chars);
+        citation.number("end_index", to.chars);
+        source.url.push(citation.key("url"));
+        source.title.push(citation.key("title"));
+        citation.close();
+        annotation.close();
+    }
+    array.close();
+}
 
 /// Append the member `annotations`, if there is one to make; other citations are named.
 pub fn push(message: &mut Object<'_>, parts: &[Part<'_>], dropped: &mut Dropped) {
@@ -24,36 +41,21 @@ pub fn push(message: &mut Object<'_>, parts: &[Part<'_>], dropped: &mut Dropped)
     }
     let mut document = Document::default();
     let mut found = Vec::new();
-    let mut end = 0;
+    let mut said = Extent::default();
     for part in parts {
         let Some(text) = part.as_text() else { continue };
-        let start = end;
-        end += text.read().chars().count() as u64;
+        let from = said;
+        said.add(text);
         let Content::Cited { citations, .. } = &part.content else { continue };
         let Ok(citations) = document.parse(citations.0.as_bytes()) else { continue };
         for citation in citations.items() {
-            match citation.get("url").and_then(Text::of) {
-                Some(url) => {
-                    found.push((start, end, url, citation.get("title").and_then(Text::of)));
-                }
+            match Citation::of(citation) {
+                Some(source) => found.push(Cited { from, to: said, source }),
                 None => dropped.name("content.citations"),
             }
         }
     }
-    if found.is_empty() {
-        return;
+    if !found.is_empty() {
+        push_all(message, &found);
     }
-    let mut array = message.array("annotations");
-    for (start, end, url, title) in found {
-        let mut annotation = array.object();
-        annotation.text("type", "url_citation");
-        let mut citation = annotation.object("url_citation");
-        citation.number("start_index", start);
-        citation.number("end_index", end);
-        url.push(citation.key("url"));
-        title.unwrap_or_default().push(citation.key("title"));
-        citation.close();
-        annotation.close();
-    }
-    array.close();
 }

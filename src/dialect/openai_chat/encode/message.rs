@@ -10,6 +10,7 @@ use crate::{
             target::Addressee,
             text::Text,
         },
+        told::{self, CHAT_ID_BYTES_MAX},
     },
     wire::json::write::{Array, Object},
 };
@@ -120,14 +121,10 @@ fn push_calls(message: &mut Object<'_>, turn: &Turn<'_>, dropped: &mut Dropped) 
     let Some(first) = calls.next() else { return };
     let mut array = message.array("tool_calls");
     for (call, has_mark) in std::iter::once(first).chain(calls) {
-        let mut object = array.object();
-        call.id.push(object.key("id"));
-        object.text("type", "function");
-        let mut function = object.object("function");
-        call.name.push(function.key("name"));
-        call.arguments.push_text(function.key("arguments"));
-        function.close();
-        object.close();
+        told::push_function(&mut array, (&call.id, CHAT_ID_BYTES_MAX), |function| {
+            call.name.push(function.key("name"));
+            call.arguments.push_text(function.key("arguments"));
+        });
         if has_mark {
             dropped.name("messages[].cache_control");
         }
@@ -171,7 +168,7 @@ fn push_result(
     dropped: &mut Dropped,
 ) {
     message.text("role", "tool");
-    result.id.push(message.key("tool_call_id"));
+    told::push_id(message.key("tool_call_id"), &result.id, CHAT_ID_BYTES_MAX);
     let texts = result.content.iter().filter(|part| part.as_text().is_some());
     content::push(message.key("content"), texts, to, dropped);
     if result.is_error {

@@ -5,10 +5,11 @@ use crate::{
         openai_chat::encode::message,
         pivot::{
             dropped::Dropped,
-            request::{Effort, Output, Reasoning, Request},
-            target::{Addressee, Thinking, Written},
-            tool::{Tool, ToolChoice},
+            request::{Output, Request},
+            target::{Addressee, Written},
+            tool::Tool,
         },
+        told,
     },
     wire::json::write::Object,
 };
@@ -44,16 +45,12 @@ pub fn encode(
         }
     }
     push_sampling(&mut object, request, to, dropped);
-    push_reasoning(&mut object, request, to, dropped);
+    if let Some(effort) = told::effort(request, to.abilities, dropped) {
+        object.text("reasoning_effort", effort.word());
+    }
     push_tools(&mut object, request, dropped);
     push_output(&mut object, &request.output);
-    for other in &request.others {
-        if SHARED.contains(&&*other.name) {
-            object.raw(&other.name, &other.value.0);
-        } else {
-            dropped.name(other.name.clone().into_owned());
-        }
-    }
+    told::push_others(&mut object, request.others.iter(), &SHARED, dropped);
     object.close();
     Written::default()
 }
@@ -76,11 +73,7 @@ fn push_sampling(
         ("presence_penalty", request.presence_penalty),
         ("seed", request.seed),
     ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            object.raw(name, number);
-        }
-    }
+    told::push_numbers(object, &numbers);
     if let Some(count) = request.count {
         object.number("n", count);
     }
@@ -90,49 +83,11 @@ fn push_sampling(
     if let Some(top) = request.top_logprobs {
         object.number("top_logprobs", top);
     }
-    if !request.stop.is_empty() {
-        let mut array = object.array("stop");
-        for text in &request.stop {
-            text.push(array.item());
-        }
-        array.close();
-    }
+    told::push_texts(object, "stop", request.stop.iter());
     if let Some(user) = &request.user {
         user.push(object.key("user"));
     }
-    if request.top_k.is_some() {
-        dropped.name("top_k");
-    }
-}
-
-fn push_reasoning(
-    object: &mut Object<'_>,
-    request: &Request<'_>,
-    to: &Addressee<'_>,
-    dropped: &mut Dropped,
-) {
-    let effort = match request.reasoning {
-        Reasoning::Unsaid | Reasoning::Adaptive(None) => return,
-        Reasoning::Off => {
-            // Models that think cannot all be told not to; others need not be told.
-            if to.abilities.thinking != Thinking::None {
-                dropped.name("thinking");
-            }
-            return;
-        }
-        Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => effort,
-        Reasoning::Budget(budget) => Effort::of_budget(budget, request.max_tokens),
-    };
-    if to.abilities.thinking == Thinking::None {
-        dropped.name("reasoning_effort");
-        return;
-    }
-    // The most that every model which thinks can be told.
-    let said = if effort == Effort::Max { Effort::High } else { effort };
-    if said != effort {
-        dropped.name("reasoning_effort");
-    }
-    object.text("reasoning_effort", said.word());
+    told::name_unsaid(request, &["top_k"], dropped);
 }
 
 fn push_tools(object: &mut Object<'_>, request: &Request<'_>, dropped: &mut Dropped) {
@@ -150,20 +105,11 @@ fn push_tools(object: &mut Object<'_>, request: &Request<'_>, dropped: &mut Drop
         push_tool(tools.object(), tool, dropped);
     }
     tools.close();
-    match &request.tool_choice {
-        None => {}
-        Some(ToolChoice::Auto) => object.text("tool_choice", "auto"),
-        Some(ToolChoice::None) => object.text("tool_choice", "none"),
-        Some(ToolChoice::Required) => object.text("tool_choice", "required"),
-        Some(ToolChoice::Tool(name)) => {
-            let mut choice = object.object("tool_choice");
-            choice.text("type", "function");
-            let mut function = choice.object("function");
-            name.push(function.key("name"));
-            function.close();
-            choice.close();
-        }
-    }
+    told::push_choice(object, request.tool_choice.as_ref(), |choice, name| {
+        let mut function = choice.object("function");
+        name.push(function.key("name"));
+        function.close();
+    });
     if let Some(parallel) = request.parallel_tools {
         object.boolean("parallel_tool_calls", parallel);
     }
@@ -193,22 +139,11 @@ fn push_output(object: &mut Object<'_>, output: &Output<'_>) {
     match output {
         Output::Text => {}
         Output::JsonObject => object.raw("response_format", "{\"type\":\"json_object\"}"),
-        Output::JsonSchema { name, description, schema, is_strict } => {
+        Output::JsonSchema { .. } => {
             let mut format = object.object("response_format");
             format.text("type", "json_schema");
             let mut inner = format.object("json_schema");
-            match name {
-                Some(name) => name.push(inner.key("name")),
-                // The API wants one.
-                None => inner.text("name", "answer"),
-            }
-            if let Some(description) = description {
-                description.push(inner.key("description"));
-            }
-            schema.push(inner.key("schema"));
-            if let Some(is_strict) = is_strict {
-                inner.boolean("strict", *is_strict);
-            }
+            told::push_json_schema(&mut inner, output);
             inner.close();
             format.close();
         }

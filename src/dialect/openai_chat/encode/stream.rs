@@ -7,12 +7,16 @@
 use crate::{
     dialect::{
         openai_chat::{
-            encode::reply::{push_or, stop_word},
+            encode::{
+                citation,
+                reply::{push_or, stop_word},
+            },
             error,
             stream::DONE_EVENT,
             usage,
         },
         pivot::{
+            citation::{Citation, Sources},
             delta::Delta,
             dropped::Dropped,
             manner::Manner,
@@ -46,6 +50,7 @@ struct Choice {
     thoughts: u64,
     /// Tools that were opened and told no arguments yet.
     silent: Vec<u32>,
+    sources: Sources,
 }
 
 /// Choices that a client may ask for; OpenAI's own bound is 128.
@@ -83,7 +88,10 @@ impl Encoder {
 
     fn step(&mut self, out: &mut Vec<u8>, delta: &Delta<'_>, manner: &Manner<'_>) {
         match delta {
-            Delta::Text { choice, text } => self.say(out, *choice, "\"content\":\"", text),
+            Delta::Text { choice, text } => {
+                self.say(out, *choice, "\"content\":\"", text);
+                self.count(*choice, text);
+            }
             Delta::Refusal { choice, text } => self.say(out, *choice, "\"refusal\":\"", text),
             Delta::Thinking { choice, text } => self.think(out, *choice, text, manner),
             Delta::Signature { choice, signature } => {
@@ -113,6 +121,7 @@ impl Encoder {
                 }
             }
             Delta::Finish { choice, stop } => {
+                self.tell_sources(out, *choice);
                 let is_first = self.choice(out, *choice)
                     && self
                         .state(*choice)
@@ -134,7 +143,8 @@ impl Encoder {
                 json.push(out);
                 out.extend_from_slice(b",\"finish_reason\":null}]}\n\n");
             }
-            Delta::Citation { .. } => self.dropped.name("citations"),
+            Delta::Citation { choice, citation } => self.cite(out, *choice, citation),
+            Delta::PartEnd { choice } => self.tell_sources(out, *choice),
             Delta::Foreign { part, .. } => {
                 self.dropped.name(format!("content.{}", part.name.read()));
             }
@@ -202,6 +212,13 @@ impl Encoder {
         out.extend_from_slice(DELTA_END);
     }
 
+    /// Sources are told with the characters that are from there.
+    fn count(&mut self, choice: u32, text: &Text<'_>) {
+        if let Some(choice) = self.state(choice) {
+            choice.sources.said.add(text);
+        }
+    }
+
     /// For those who read it, and again for those who send it back: they join the pieces of each
     /// block until its signature.
     fn think(&mut self, out: &mut Vec<u8>, choice: u32, text: &Text<'_>, manner: &Manner<'_>) {
@@ -254,6 +271,26 @@ impl Encoder {
         out.extend_from_slice(DELTA_END);
         if let Some(choice) = self.state(choice) {
             choice.thoughts += 1;
+        }
+    }
+
+    /// Note where the words in work are from.
+    fn cite(&mut self, out: &mut Vec<u8>, choice: u32, citation: &Citation<'_>) {
+        let is_noted = self.choice(out, choice)
+            && self.state(choice).is_some_and(|choice| choice.sources.cite(citation));
+        if !is_noted {
+            self.dropped.name("content.citations");
+        }
+    }
+
+    /// Tell where the words of the part that ends are from.
+    fn tell_sources(&mut self, out: &mut Vec<u8>, choice: u32) {
+        let Some(state) = self.state(choice) else { return };
+        let sources = state.sources.end_part();
+        if !sources.is_empty() {
+            self.open(out, choice);
+            citation::push_all(&mut Object::resume(out), &sources);
+            out.extend_from_slice(DELTA_END);
         }
     }
 

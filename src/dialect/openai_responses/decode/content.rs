@@ -2,7 +2,8 @@
 
 use crate::{
     dialect::{
-        field::{self, Path},
+        asked,
+        field::Field,
         openai_chat::decode::content::source,
         pivot::{
             dropped::Dropped,
@@ -11,88 +12,65 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::Value,
 };
+
+/// Members that some part is read from.
+const KNOWN: [&str; 9] = [
+    "type",
+    "text",
+    "refusal",
+    "image_url",
+    "file_id",
+    "detail",
+    "file_data",
+    "file_url",
+    "filename",
+];
 
 /// Append what a `content` or an `output` holds.
 pub fn decode<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    if let Some(text) = Text::of(value) {
-        parts.push(Part::text(text));
-        return Ok(());
-    }
-    let items = field::array(value, path).map_err(|_| path.refuse("a string or an array"))?.items();
-    for (index, item) in items.enumerate() {
-        part(parts, item, &path.index(index), dropped)?;
-    }
-    Ok(())
+    asked::content(parts, field, |parts, item| part(parts, item, dropped))
 }
 
 fn part<'b>(
     parts: &mut Vec<Part<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let object = field::object(value, path)?;
-    let kind = object.get("type").and_then(Value::plain);
-    let kind = kind.ok_or_else(|| path.name("type").refuse("a string"))?;
-    let text = |key: &str| {
-        let path = path.name(key);
-        let value = object.get(key).ok_or_else(|| path.refuse("a string"))?;
-        field::text(value, &path)
-    };
-    let content = match &*kind {
-        "input_text" | "output_text" | "text" => Content::Text(text("text")?),
-        "refusal" => Content::Refusal(text("refusal")?),
+    field.object()?;
+    let content = match &*field.need_text("type")?.read() {
+        "input_text" | "output_text" | "text" => Content::Text(field.need_text("text")?),
+        "refusal" => Content::Refusal(field.need_text("refusal")?),
         "input_image" => Content::Image {
-            source: image(object, path)?,
-            detail: object.get("detail").and_then(Text::of).filter(|detail| *detail != *"auto"),
+            source: image(field)?,
+            detail: field.get_text("detail").filter(|detail| *detail != *"auto"),
         },
-        "input_file" => Content::Document(file(object, path)?),
+        "input_file" => Content::Document(file(field)?),
         // Newer than this, or of a tool that only its vendor has.
         other => {
-            dropped.name(path.name(other).to_string());
+            field.drop_member(other, dropped);
             return Ok(());
         }
     };
-    for (key, value) in object.members() {
-        let is_read = matches!(
-            &*key,
-            "type"
-                | "text"
-                | "refusal"
-                | "image_url"
-                | "file_id"
-                | "detail"
-                | "file_data"
-                | "file_url"
-                | "filename"
-        );
-        let is_empty = value.is_null() || value.raw() == "[]";
-        if !is_read && !is_empty {
-            dropped.name(path.name(&key).to_string());
-        }
-    }
+    field.drop_others(&KNOWN, dropped);
     parts.push(content.into());
     Ok(())
 }
 
-fn image<'b>(object: Value<'_, 'b>, path: &Path<'_>) -> Result<Source<'b>, Refused> {
-    let text = |key: &str| object.get(key).and_then(Text::of);
-    match (text("image_url"), text("file_id")) {
+fn image<'b>(field: &Field<'_, 'b, '_>) -> Result<Source<'b>, Refused> {
+    match (field.get_text("image_url"), field.get_text("file_id")) {
         (Some(url), _) => Ok(source(url)),
         (None, Some(id)) => Ok(Source::File(id)),
-        (None, None) => Err(path.name("image_url").refuse("a string, or file_id one")),
+        (None, None) => Err(field.refuse_member("image_url", "a string, or file_id one")),
     }
 }
 
-fn file<'b>(object: Value<'_, 'b>, path: &Path<'_>) -> Result<Document<'b>, Refused> {
-    let text = |key: &str| object.get(key).and_then(Text::of);
+fn file<'b>(field: &Field<'_, 'b, '_>) -> Result<Document<'b>, Refused> {
+    let text = |name: &str| field.get_text(name);
     let found = match (text("file_data"), text("file_url"), text("file_id")) {
         (Some(data), ..) => match source(data) {
             // Without the prefix it is what most files are.
@@ -103,7 +81,7 @@ fn file<'b>(object: Value<'_, 'b>, path: &Path<'_>) -> Result<Document<'b>, Refu
         },
         (None, Some(url), _) => Source::Url(url),
         (None, None, Some(id)) => Source::File(id),
-        (None, None, None) => return Err(path.refuse("a file_data, file_url or file_id")),
+        (None, None, None) => return Err(field.refuse("a file_data, file_url or file_id")),
     };
     Ok(Document {
         body: DocumentBody::Source(found),

@@ -5,7 +5,7 @@
 
 use crate::{
     dialect::{
-        field::{self, Path},
+        field::Field,
         openai_responses::{
             decode::content,
             seal::{self, Seal},
@@ -25,76 +25,61 @@ use std::borrow::Cow;
 /// Append the turns that an `input` is.
 pub fn decode<'b>(
     turns: &mut Vec<Turn<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    if let Some(text) = Text::of(value) {
+    let text = field.text_or_items(|value| item(turns, value, dropped))?;
+    if let Some(text) = text {
         turns.push(Turn { role: Role::User, name: None, parts: vec![Part::text(text)] });
-        return Ok(());
-    }
-    let items = field::array(value, path).map_err(|_| path.refuse("a string or an array"))?.items();
-    for (index, value) in items.enumerate() {
-        item(turns, value, &path.index(index), dropped)?;
     }
     Ok(())
 }
 
 fn item<'b>(
     turns: &mut Vec<Turn<'b>>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let object = field::object(value, path)?;
-    match object.get("type").and_then(Value::plain).as_deref() {
-        None | Some("message") => return message(turns, object, path, dropped),
-        Some("function_call") => {
-            let arguments = Arguments::Text(text(object, "arguments", path)?);
-            add(turns, Role::Assistant, call(object, arguments, path)?);
+    field.object()?;
+    match &*field.word("type") {
+        "" | "message" => return message(turns, field, dropped),
+        "function_call" => {
+            let arguments = Arguments::Text(field.need_text("arguments")?);
+            add(turns, Role::Assistant, call(field, arguments)?);
         }
         // Its input is no JSON: elsewhere it is the one argument of a call.
-        Some("custom_tool_call") => {
+        "custom_tool_call" => {
             let mut json = Vec::new();
             let mut inside = Object::open(&mut json);
-            text(object, "input", path)?.push(inside.key("input"));
+            field.need_text("input")?.push(inside.key("input"));
             inside.close();
             let json = String::from_utf8_lossy(&json).into_owned();
             let arguments = Arguments::Value(Json(Cow::Owned(json)));
-            add(turns, Role::Assistant, call(object, arguments, path)?);
+            add(turns, Role::Assistant, call(field, arguments)?);
         }
-        Some("function_call_output" | "custom_tool_call_output") => {
-            let id = text(object, "call_id", path)?;
+        "function_call_output" | "custom_tool_call_output" => {
+            let id = field.need_text("call_id")?;
             let mut content = Vec::new();
-            if let Some(output) = object.get("output") {
-                content::decode(&mut content, output, &path.name("output"), dropped)?;
+            if let Some(output) = field.get("output") {
+                content::decode(&mut content, &output, dropped)?;
             }
             let result = ToolResult { id, name: None, content, is_error: false };
             add(turns, Role::Tool, Content::ToolResult(result));
         }
-        Some("reasoning") => reasoning(turns, object, path, dropped),
+        "reasoning" => reasoning(turns, field, dropped),
         // What stands behind these is with a vendor, and is what the answer hangs on.
-        Some(kind @ ("item_reference" | "compaction")) => {
+        kind @ ("item_reference" | "compaction") => {
             let detail = format!("Items of type {kind:?} can be read only by their own vendor.");
-            return Err(Refusal::InvalidField.about(&path.to_string(), detail));
+            return Err(Refusal::InvalidField.about(&field.path(), detail));
         }
         // What the vendor's own tools were asked and answered: only that vendor can say it.
-        Some(kind) => dropped.name(path.name(kind).to_string()),
+        kind => field.drop_member(kind, dropped),
     }
     Ok(())
 }
 
-fn text<'b>(object: Value<'_, 'b>, key: &str, path: &Path<'_>) -> Result<Text<'b>, Refused> {
-    let path = path.name(key);
-    field::text(object.get(key).ok_or_else(|| path.refuse("a string"))?, &path)
-}
-
-fn call<'b>(
-    object: Value<'_, 'b>,
-    arguments: Arguments<'b>,
-    path: &Path<'_>,
-) -> Result<Content<'b>, Refused> {
-    let (id, name) = (text(object, "call_id", path)?, text(object, "name", path)?);
+fn call<'b>(field: &Field<'_, 'b, '_>, arguments: Arguments<'b>) -> Result<Content<'b>, Refused> {
+    let (id, name) = (field.need_text("call_id")?, field.need_text("name")?);
     Ok(Content::ToolCall(ToolCall { id, name, arguments, signature: None }))
 }
 
@@ -113,34 +98,26 @@ fn add_all<'b>(turns: &mut Vec<Turn<'b>>, role: Role, parts: Vec<Part<'b>>) {
 
 fn message<'b>(
     turns: &mut Vec<Turn<'b>>,
-    object: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let role = match object.get("role").and_then(Value::plain).as_deref() {
-        Some("user") => Role::User,
-        Some("assistant") => Role::Assistant,
-        Some("system") => Role::System,
-        Some("developer") => Role::Developer,
-        _ => return Err(path.name("role").refuse("user, assistant, system or developer")),
+    let role = match &*field.word("role") {
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "system" => Role::System,
+        "developer" => Role::Developer,
+        _ => return Err(field.refuse_member("role", "user, assistant, system or developer")),
     };
     let mut parts = Vec::new();
-    let path = path.name("content");
-    let content = object.get("content").filter(|content| !content.is_null());
-    let content = content.ok_or_else(|| path.refuse("a string or an array"))?;
-    content::decode(&mut parts, content, &path, dropped)?;
+    let content = field.need("content", "a string or an array")?;
+    content::decode(&mut parts, &content, dropped)?;
     add_all(turns, role, parts);
     Ok(())
 }
 
-fn reasoning<'b>(
-    turns: &mut Vec<Turn<'b>>,
-    object: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) {
-    let text = thoughts(object);
-    let encrypted = object.get("encrypted_content").and_then(Text::of);
+fn reasoning<'b>(turns: &mut Vec<Turn<'b>>, field: &Field<'_, 'b, '_>, dropped: &mut Dropped) {
+    let text = thoughts(field.value);
+    let encrypted = field.get_text("encrypted_content");
     let content = match encrypted.as_ref().map(seal::open) {
         Some(Seal::Thinking(signature)) => {
             Content::Thinking { text: text.unwrap_or_default(), signature: Some(signature) }
@@ -148,7 +125,7 @@ fn reasoning<'b>(
         Some(Seal::Redacted(data)) => Content::RedactedThinking(data),
         other => {
             if other.is_some() {
-                dropped.name(path.name("encrypted_content").to_string());
+                field.drop_member("encrypted_content", dropped);
             }
             let Some(text) = text else { return };
             Content::Thinking { text, signature: None }

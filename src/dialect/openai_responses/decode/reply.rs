@@ -2,9 +2,10 @@
 
 use crate::{
     dialect::{
-        field::Path,
+        field::Field,
         openai_responses::{decode::input::thoughts, seal, usage},
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Dialect, Foreign, Part, ToolCall},
             reply::{Choice, Reply, Stop},
@@ -12,28 +13,24 @@ use crate::{
         },
     },
     lexicon::refusal::Refused,
-    wire::json::{
-        document::{Kind, Value},
-        write::Array,
-    },
+    wire::json::document::Value,
 };
-use std::borrow::Cow;
 
 /// Read an answer.
 ///
 /// # Errors
 /// What is not as its dialect says, or has failed; whose fault it is, the caller knows.
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
-    let path = Path::root("output");
-    let text = |name: &str| root.get(name).and_then(Text::of);
-    if root.get("status").and_then(Value::plain).as_deref() == Some("failed") {
-        return Err(Path::root("status").refuse("completed"));
+    let fields = Field::root(root);
+    let text = |name: &str| fields.get_text(name);
+    if fields.word("status") == "failed" {
+        return Err(fields.refuse_member("status", "completed"));
     }
-    let output = root.get("output").filter(|output| output.kind() == Kind::Array);
     let mut choice = Choice::default();
-    for item in output.ok_or_else(|| path.refuse("an array"))?.items() {
-        self::item(&mut choice.parts, item, dropped);
-    }
+    fields.need("output", "an array")?.items(|item| {
+        self::item(&mut choice.parts, item.value, dropped);
+        Ok(())
+    })?;
     choice.stop = Some(stop(root, choice.parts.iter().any(is_call)));
     Ok(Reply {
         id: text("id"),
@@ -126,46 +123,33 @@ fn message_part<'b>(part: Value<'_, 'b>, dropped: &mut Dropped) -> Option<Part<'
     })
 }
 
-/// Where words are from, as Anthropic writes it; `None` where there is nothing that it can say.
+/// Where words are from; `None` where nothing has an URL.
 fn citations<'b>(
     annotations: Value<'_, 'b>,
     text: &Text<'b>,
     dropped: &mut Dropped,
-) -> Option<Json<'b>> {
-    let mut out = Vec::new();
-    let mut array = Array::open(&mut out);
-    let mut is_any = false;
+) -> Option<Json<'static>> {
     let plain = text.read();
-    for annotation in annotations.items() {
-        is_any |= push_citation(&mut array, annotation, &plain, dropped);
-    }
-    array.close();
-    is_any.then(|| Json(Cow::Owned(String::from_utf8_lossy(&out).into_owned())))
+    let read = |one| annotation(one, &plain, dropped);
+    let found: Vec<_> = annotations.items().filter_map(read).collect();
+    (!found.is_empty()).then(|| Citation::list(found.iter()))
 }
 
-/// Append one, if it has an URL; else it is named.
-pub fn push_citation(
-    array: &mut Array<'_>,
-    annotation: Value<'_, '_>,
+/// The source of an annotation of this text; one without an URL is named.
+pub fn annotation<'b>(
+    annotation: Value<'_, 'b>,
     text: &str,
     dropped: &mut Dropped,
-) -> bool {
-    let Some(url) = annotation.get("url").and_then(Text::of) else {
+) -> Option<Citation<'b>> {
+    let Some(citation) = Citation::of(annotation) else {
         let kind = annotation.get("type").and_then(Value::plain).unwrap_or_default();
         dropped.name(format!("annotations.{kind}"));
-        return false;
+        return None;
     };
     let index = |name: &str| annotation.get(name).and_then(Value::as_u64);
     let (start, end) = (index("start_index").unwrap_or(0), index("end_index").unwrap_or(0));
     let cited = text.chars().skip(usize::try_from(start).unwrap_or(usize::MAX));
     let cited = cited.take(usize::try_from(end.saturating_sub(start)).unwrap_or_default());
-    let mut citation = array.object();
-    citation.text("type", "web_search_result_location");
-    citation.text("cited_text", &cited.collect::<String>());
-    url.push(citation.key("url"));
-    annotation.get("title").and_then(Text::of).unwrap_or_default().push(citation.key("title"));
-    // What the vendor's own search would say; there was none.
-    citation.text("encrypted_index", "");
-    citation.close();
-    true
+    let cited_text = Text::Plain(cited.collect::<String>().into());
+    Some(Citation { cited_text, ..citation })
 }

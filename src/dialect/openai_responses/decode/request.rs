@@ -4,12 +4,13 @@
 
 use crate::{
     dialect::{
-        field::{self, Path, once},
+        asked,
+        field::Field,
         openai_responses::decode::{input, tool},
         pivot::{
             dropped::Dropped,
             part::Part,
-            request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
+            request::{Other, Request, Role, Turn},
             text::{Json, Text},
         },
     },
@@ -26,18 +27,16 @@ use std::borrow::Cow;
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Request<'b>, Refused> {
     let mut request = Request { wants_usage: true, ..Request::default() };
     let mut fields = Fields::default();
-    for (key, value) in root.members() {
-        let path = Path::root(&key);
-        if value.is_null() {
-            continue;
-        }
-        let is_known = content_field(&mut request, &mut fields, &key, value, &path, dropped)?
-            || asking_field(&mut request, &key, value, &path, dropped)?
-            || kept_field(&key, value, &path, dropped)?;
+    Field::root(root).members(|name, field| {
+        let is_known = content_field(&mut request, &mut fields, name, field, dropped)?
+            || asking_field(&mut request, name, field, dropped)?
+            || asked::sampling(&mut request, name, field)?
+            || kept_field(name, field, dropped)?;
         if !is_known {
-            request.others.push(Other { name: key, value: Json::of(value) });
+            request.others.push(asked::other(name, field));
         }
-    }
+        Ok(())
+    })?;
     if let Some(text) = fields.instructions.filter(|text| !text.is_empty()) {
         let turn = Turn { role: Role::System, name: None, parts: vec![Part::text(text)] };
         request.turns.insert(0, turn);
@@ -56,32 +55,27 @@ struct Fields<'b> {
 fn content_field<'b>(
     request: &mut Request<'b>,
     fields: &mut Fields<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    match key {
+    match name {
         "model" => {
-            once(&mut fields.model, (), path)?;
-            request.model = field::text(value, path)?;
+            field.once(&mut fields.model, ())?;
+            request.model = field.text()?;
         }
         "input" => {
-            once(&mut fields.input, (), path)?;
-            input::decode(&mut request.turns, value, path, dropped)?;
+            field.once(&mut fields.input, ())?;
+            input::decode(&mut request.turns, field, dropped)?;
         }
-        "instructions" => once(&mut fields.instructions, field::text(value, path)?, path)?,
-        "tools" => {
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                tool::decode(request, item, &path.index(index), dropped)?;
-            }
-        }
+        "instructions" => field.text_into(&mut fields.instructions)?,
+        "tools" => field.items(|item| tool::decode(request, item, dropped))?,
         "tool_choice" => {
-            if let Some(choice) = tool::choice(value, path, dropped)? {
-                once(&mut request.tool_choice, choice, path)?;
+            if let Some(choice) = tool::choice(field, dropped)? {
+                field.once(&mut request.tool_choice, choice)?;
             }
         }
-        "user" => request.user = Some(field::text(value, path)?),
+        "user" => request.user = Some(field.text()?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -89,42 +83,32 @@ fn content_field<'b>(
 
 fn asking_field<'b>(
     request: &mut Request<'b>,
-    key: &str,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    let number = || field::number(value, path);
-    match key {
-        "stream" => request.is_streaming = field::boolean(value, path)?,
-        "max_output_tokens" => once(&mut request.max_tokens, field::count(value, path)?, path)?,
-        "temperature" => once(&mut request.temperature, number()?, path)?,
-        "top_p" => once(&mut request.top_p, number()?, path)?,
-        "frequency_penalty" => once(&mut request.frequency_penalty, number()?, path)?,
-        "presence_penalty" => once(&mut request.presence_penalty, number()?, path)?,
+    match name {
+        "stream" => request.is_streaming = field.boolean()?,
+        "max_output_tokens" => field.count_into(&mut request.max_tokens)?,
         "top_logprobs" => {
-            let top = field::count(value, path)?;
+            let top = field.count()?;
             if top > 0 {
                 request.logprobs = Some(true);
-                once(&mut request.top_logprobs, top, path)?;
+                field.once(&mut request.top_logprobs, top)?;
             }
         }
-        "parallel_tool_calls" => {
-            once(&mut request.parallel_tools, field::boolean(value, path)?, path)?;
-        }
-        "reasoning" => read_reasoning(request, value, path, dropped)?,
-        "text" => read_text(request, value, path, dropped)?,
-        "include" => {
-            for (index, item) in field::array(value, path)?.items().enumerate() {
-                let path = path.index(index);
-                match &*field::text(item, &path)?.read() {
-                    // It is told wherever there is some.
-                    "reasoning.encrypted_content" => {}
-                    "message.output_text.logprobs" => request.logprobs = Some(true),
-                    other => dropped.name(format!("include.{other}")),
-                }
+        "parallel_tool_calls" => field.boolean_into(&mut request.parallel_tools)?,
+        "reasoning" => read_reasoning(request, field, dropped)?,
+        "text" => read_text(request, field, dropped)?,
+        "include" => field.items(|item| {
+            match &*item.text()?.read() {
+                // It is told wherever there is some.
+                "reasoning.encrypted_content" => {}
+                "message.output_text.logprobs" => request.logprobs = Some(true),
+                other => dropped.name(format!("include.{other}")),
             }
-        }
+            Ok(())
+        })?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -132,25 +116,24 @@ fn asking_field<'b>(
 
 /// What hangs on a vendor that keeps responses, or that only this API has.
 fn kept_field(
-    key: &str,
-    value: Value<'_, '_>,
-    path: &Path<'_>,
+    name: &str,
+    field: &Field<'_, '_, '_>,
     dropped: &mut Dropped,
 ) -> Result<bool, Refused> {
-    let is_true = || field::boolean(value, path);
-    match key {
-        "previous_response_id" | "conversation" | "prompt" => return Err(refuse(key)),
-        "background" if is_true()? => return Err(refuse(key)),
-        "store" if is_true()? => dropped.name(key.to_owned()),
+    match name {
+        "previous_response_id" | "conversation" | "prompt" => return Err(refuse(name)),
+        "background" if field.boolean()? => return Err(refuse(name)),
+        "store" if field.boolean()? => field.drop_into(dropped),
         "background" | "store" => {}
-        "truncation" if value.plain().as_deref() == Some("disabled") => {}
+        "truncation" if field.value.plain().as_deref() == Some("disabled") => {}
         "stream_options" => {
-            if value.get("include_obfuscation").and_then(Value::as_bool) == Some(true) {
-                dropped.name("stream_options.include_obfuscation");
+            let obfuscation = field.get("include_obfuscation");
+            if let Some(it) = obfuscation.filter(|it| it.value.as_bool() == Some(true)) {
+                it.drop_into(dropped);
             }
         }
         "truncation" | "max_tool_calls" | "context_management" | "moderation" => {
-            dropped.name(key.to_owned());
+            field.drop_into(dropped);
         }
         _ => return Ok(false),
     }
@@ -170,71 +153,35 @@ fn refuse(field: &str) -> Refused {
 /// or not.
 fn read_reasoning(
     request: &mut Request<'_>,
-    value: Value<'_, '_>,
-    path: &Path<'_>,
+    field: &Field<'_, '_, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*key {
-            _ if value.is_null() => {}
-            "effort" => {
-                let word = field::text(value, &path)?;
-                let word = word.read();
-                request.reasoning = match Effort::of(&word) {
-                    Some(effort) => Reasoning::Effort(effort),
-                    None if word == "none" => Reasoning::Off,
-                    None => {
-                        let words = "none, minimal, low, medium, high, xhigh or max";
-                        return Err(path.refuse(words));
-                    }
-                };
-            }
+    field.known_members(dropped, |name, field, _| {
+        match name {
+            "effort" => request.reasoning = asked::effort(field)?,
             "summary" | "generate_summary" => {}
-            _ => dropped.name(path.to_string()),
+            _ => return Ok(false),
         }
-    }
-    Ok(())
+        Ok(true)
+    })
 }
 
 /// `{"format":{"type":"json_schema","name":"n","schema":{…},"strict":true},"verbosity":"low"}`
 fn read_text<'b>(
     request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    for (key, value) in field::object(value, path)?.members() {
-        let path = path.name(&key);
-        match &*key {
-            _ if value.is_null() => {}
-            "format" => request.output = read_format(value, &path)?,
+    field.known_members(dropped, |name, field, _| {
+        match name {
+            "format" => request.output = asked::output(field, None)?,
             // What it is said to be elsewhere.
             "verbosity" => {
-                let (name, value) = (Cow::Borrowed("verbosity"), Json::of(value));
+                let (name, value) = (Cow::Borrowed("verbosity"), Json::of(field.value));
                 request.others.push(Other { name, value });
             }
-            _ => dropped.name(path.to_string()),
+            _ => return Ok(false),
         }
-    }
-    Ok(())
-}
-
-fn read_format<'b>(value: Value<'_, 'b>, path: &Path<'_>) -> Result<Output<'b>, Refused> {
-    let object = field::object(value, path)?;
-    match object.get("type").and_then(Value::plain).as_deref() {
-        Some("text") => Ok(Output::Text),
-        Some("json_object") => Ok(Output::JsonObject),
-        Some("json_schema") => {
-            let schema = object.get("schema");
-            let schema = schema.ok_or_else(|| path.name("schema").refuse("a schema"))?;
-            Ok(Output::JsonSchema {
-                name: object.get("name").and_then(Text::of),
-                description: object.get("description").and_then(Text::of),
-                schema: field::json_object(schema, &path.name("schema"))?,
-                is_strict: object.get("strict").and_then(Value::as_bool),
-            })
-        }
-        _ => Err(path.name("type").refuse("text, json_object or json_schema")),
-    }
+        Ok(true)
+    })
 }

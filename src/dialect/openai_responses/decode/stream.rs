@@ -19,6 +19,7 @@ use crate::{
             error, seal, usage,
         },
         pivot::{
+            citation::Citation,
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
             text::{Json, Text},
@@ -126,10 +127,13 @@ impl Decoder {
                 to.take(Delta::Thinking { choice: 0, text: Text::Escaped("\\n\\n") });
             }
             "response.output_text.annotation.added" => {
-                let json = Json::of(event.get("annotation").ok_or(Malformed)?);
-                let name = Text::plain("annotation");
-                let citation = Foreign { dialect: Dialect::OpenAiResponses, name, json };
-                to.take(Delta::Citation { choice: 0, citation });
+                let annotation = event.get("annotation").ok_or(Malformed)?;
+                if let Some(citation) = Citation::of(annotation) {
+                    to.take(Delta::Citation { choice: 0, citation });
+                } else {
+                    let kind = annotation.get("type").and_then(Value::plain).unwrap_or_default();
+                    to.take(Delta::Unsaid { name: &format!("annotations.{kind}") });
+                }
             }
             "response.content_part.done" => to.take(Delta::PartEnd { choice: 0 }),
             "response.output_item.added" => {

@@ -2,37 +2,35 @@
 
 use crate::{
     dialect::{
-        field::{self, Path, once},
+        asked,
+        field::Field,
         pivot::{
             dropped::Dropped,
             part::{Dialect, Foreign},
             request::Request,
-            text::{Json, Text},
+            text::Json,
             tool::{ServerKind, ServerTool, Tool, ToolChoice},
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::{Kind, Value},
 };
 use std::borrow::Cow;
 
 /// Append a tool: one of the client's, or one that the vendor runs.
 pub fn decode<'b>(
     request: &mut Request<'b>,
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
-    let object = field::object(value, path)?;
-    let at = path.name("type");
-    let kind = field::text(object.get("type").ok_or_else(|| at.refuse("a string"))?, &at)?;
+    field.object()?;
+    let kind = field.need_text("type")?;
     if kind == *"function" {
-        request.tools.push(function(object, path, dropped)?);
+        request.tools.push(function(field, dropped)?);
         return Ok(());
     }
     // What is said of it beside its type; the pivot's own name for the tool says the rest.
-    let is_bare = object.members().all(|(key, value)| key == "type" || value.is_null());
-    let json = if is_bare { Json(Cow::Borrowed("{}")) } else { Json::of(value) };
+    let is_bare = field.value.members().all(|(key, value)| key == "type" || value.is_null());
+    let json = if is_bare { Json(Cow::Borrowed("{}")) } else { Json::of(field.value) };
     let server_kind = match &*kind.read() {
         name if name.starts_with("web_search") => ServerKind::WebSearch,
         "code_interpreter" => ServerKind::CodeExecution,
@@ -43,60 +41,39 @@ pub fn decode<'b>(
     Ok(())
 }
 
-fn function<'b>(
-    object: Value<'_, 'b>,
-    path: &Path<'_>,
-    dropped: &mut Dropped,
-) -> Result<Tool<'b>, Refused> {
-    let mut name = None;
-    let mut tool = Tool::default();
-    for (key, value) in object.members() {
-        let path = path.name(&key);
-        match &*key {
+fn function<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Tool<'b>, Refused> {
+    asked::tool(field, dropped, |tool, name, field| {
+        match name {
             "type" => {}
-            _ if value.is_null() => {}
-            "name" => once(&mut name, field::text(value, &path)?, &path)?,
-            "description" => once(&mut tool.description, field::text(value, &path)?, &path)?,
-            "parameters" => once(&mut tool.parameters, field::json_object(value, &path)?, &path)?,
+            "parameters" => field.once(&mut tool.parameters, field.json_object()?)?,
             // False is what other dialects take for said where nothing is.
-            "strict" => tool.is_strict = field::boolean(value, &path)?.then_some(true),
-            _ if value.kind() == Kind::Boolean && value.as_bool() == Some(false) => {}
-            _ => dropped.name(path.to_string()),
+            "strict" => tool.is_strict = field.boolean()?.then_some(true),
+            _ => return Ok(field.value.as_bool() == Some(false)),
         }
-    }
-    tool.name = name.ok_or_else(|| path.name("name").refuse("a string"))?;
-    Ok(tool)
+        Ok(true)
+    })
 }
 
 /// `"auto"`, `{"type":"function","name":"f"}`, `{"type":"allowed_tools","mode":"auto","tools":[…]}`
 pub fn choice<'b>(
-    value: Value<'_, 'b>,
-    path: &Path<'_>,
+    field: &Field<'_, 'b, '_>,
     dropped: &mut Dropped,
 ) -> Result<Option<ToolChoice<'b>>, Refused> {
     let wanted = "auto, none, required or a tool";
-    let by_word = |word: &str| match word {
-        "auto" => Some(ToolChoice::Auto),
-        "none" => Some(ToolChoice::None),
-        "required" => Some(ToolChoice::Required),
-        _ => None,
-    };
-    if let Some(word) = value.plain() {
-        return by_word(&word).map(Some).ok_or_else(|| path.refuse(wanted));
+    if let Some(word) = field.value.plain() {
+        return asked::choice_word(&word).map(Some).ok_or_else(|| field.refuse(wanted));
     }
-    let object = field::object(value, path)?;
-    let name = object.get("name").and_then(Text::of);
-    match (object.get("type").and_then(Value::plain).as_deref(), name) {
-        (Some("function" | "custom"), Some(name)) => Ok(Some(ToolChoice::Tool(name))),
-        (Some("allowed_tools"), _) => {
-            dropped.name(path.name("tools").to_string());
-            let mode = object.get("mode").and_then(Value::plain);
-            Ok(mode.and_then(|word| by_word(&word)))
+    field.object()?;
+    match (&*field.word("type"), field.get_text("name")) {
+        ("function" | "custom", Some(name)) => Ok(Some(ToolChoice::Tool(name))),
+        ("allowed_tools", _) => {
+            field.drop_member("tools", dropped);
+            Ok(asked::choice_word(&field.word("mode")))
         }
-        (Some(_), None) => {
-            dropped.name(path.to_string());
+        (kind, None) if !kind.is_empty() => {
+            field.drop_into(dropped);
             Ok(None)
         }
-        _ => Err(path.refuse(wanted)),
+        _ => Err(field.refuse(wanted)),
     }
 }

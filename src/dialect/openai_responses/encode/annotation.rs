@@ -7,31 +7,24 @@
 //! of OpenAI's own description of its API, 2.3.0.
 
 use crate::{
-    dialect::pivot::{dropped::Dropped, text::Text},
+    dialect::pivot::{citation::Citation, dropped::Dropped, text::Text},
     wire::json::{
-        document::{Document, Value},
+        document::Document,
         write::{Array, Object},
     },
 };
 
-/// Append the annotations that a list of citations is, of so many characters.
+/// Append the annotations that a list of citations is, of so many characters; one without an URL is
+/// named.
 pub fn push_all(array: &mut Array<'_>, citations: &str, chars: u64, dropped: &mut Dropped) {
     let mut document = Document::default();
     let Ok(list) = document.parse(citations.as_bytes()) else { return };
     for citation in list.items() {
-        if let Some((url, title)) = read(citation, dropped) {
-            push(array.object(), &url, &title, (0, chars));
+        match Citation::of(citation) {
+            Some(Citation { url, title, .. }) => push(array.object(), &url, &title, (0, chars)),
+            None => dropped.name("content.citations"),
         }
     }
-}
-
-/// The URL and the title of a citation; of one without an URL nothing, but it is named.
-pub fn read<'b>(citation: Value<'_, 'b>, dropped: &mut Dropped) -> Option<(Text<'b>, Text<'b>)> {
-    let Some(url) = citation.get("url").and_then(Text::of) else {
-        dropped.name("content.citations");
-        return None;
-    };
-    Some((url, citation.get("title").and_then(Text::of).unwrap_or_default()))
 }
 
 /// Write one annotation.

@@ -11,6 +11,7 @@ use crate::{
             target::Addressee,
             text::Text,
         },
+        told::{self, RESPONSES_ID_BYTES_MAX},
     },
     wire::json::write::{Array, Object},
 };
@@ -54,7 +55,7 @@ fn push_turn(items: &mut Array<'_>, turn: &Turn<'_>, to: &Addressee<'_>, dropped
         match &parts[0].content {
             Content::ToolCall(call) => {
                 let mut item = open(items, "function_call");
-                call.id.push(item.key("call_id"));
+                told::push_id(item.key("call_id"), &call.id, RESPONSES_ID_BYTES_MAX);
                 call.name.push(item.key("name"));
                 call.arguments.push_text(item.key("arguments"));
                 item.close();
@@ -125,7 +126,7 @@ fn push_results(items: &mut Array<'_>, turn: &Turn<'_>, dropped: &mut Dropped) {
             continue;
         };
         let mut item = open(items, "function_call_output");
-        result.id.push(item.key("call_id"));
+        told::push_id(item.key("call_id"), &result.id, RESPONSES_ID_BYTES_MAX);
         match &result.content[..] {
             [] => item.text("output", ""),
             [Part { content: Content::Text(text), .. }] => text.push(item.key("output")),

@@ -1,6 +1,9 @@
 //! An item of a streamed answer, and the part of it that is in work.
 
-use crate::wire::{http1::push_decimal, json::write::Object};
+use crate::{
+    dialect::pivot::citation::Citation,
+    wire::{http1::push_decimal, json::write::Object},
+};
 
 /// An item that was added.
 #[derive(Debug)]
@@ -16,8 +19,8 @@ pub(super) struct Item {
     pub(super) part: Option<Part>,
     /// The words of the part in work: the inside of a JSON string.
     pub(super) text: Vec<u8>,
-    /// URL and title of where they are from.
-    pub(super) citations: Vec<(String, String)>,
+    /// Where they are from.
+    pub(super) citations: Vec<Citation<'static>>,
     /// The members of a call, or of what proves a thought; each with a comma before it.
     pub(super) more: Vec<u8>,
     pub(super) is_done: bool,

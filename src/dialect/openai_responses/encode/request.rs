@@ -6,10 +6,11 @@ use crate::{
         pivot::{
             dropped::Dropped,
             part::Dialect,
-            request::{Effort, Output, Reasoning, Request},
+            request::{Output, Reasoning, Request},
             target::{Addressee, Thinking, Written},
-            tool::{ServerKind, ServerTool, Tool, ToolChoice},
+            tool::{ServerKind, ServerTool, Tool},
         },
+        told,
     },
     wire::json::{
         object::scan_object,
@@ -60,30 +61,16 @@ fn push_sampling(object: &mut Object<'_>, request: &Request<'_>, dropped: &mut D
     if let Some(max_tokens) = request.max_tokens {
         object.number("max_output_tokens", max_tokens);
     }
-    for (name, number) in [("temperature", request.temperature), ("top_p", request.top_p)] {
-        if let Some(number) = number {
-            object.raw(name, number);
-        }
-    }
+    let numbers = [("temperature", request.temperature), ("top_p", request.top_p)];
+    told::push_numbers(object, &numbers);
     if request.logprobs == Some(true) {
         object.number("top_logprobs", request.top_logprobs.unwrap_or(0));
     }
     if let Some(user) = &request.user {
         user.push(object.key("user"));
     }
-    let unsaid = [
-        ("frequency_penalty", request.frequency_penalty.is_some_and(|number| number != "0")),
-        ("presence_penalty", request.presence_penalty.is_some_and(|number| number != "0")),
-        ("seed", request.seed.is_some()),
-        ("n", request.count.is_some_and(|count| count != 1)),
-        ("stop", !request.stop.is_empty()),
-        ("top_k", request.top_k.is_some()),
-    ];
-    for (name, is_unsaid) in unsaid {
-        if is_unsaid {
-            dropped.name(name);
-        }
-    }
+    let unsaid = ["frequency_penalty", "presence_penalty", "seed", "n", "stop", "top_k"];
+    told::name_unsaid(request, &unsaid, dropped);
 }
 
 fn push_reasoning(
@@ -107,27 +94,16 @@ fn push_reasoning(
         }
         array.close();
     }
-    let effort = match request.reasoning {
-        Reasoning::Unsaid => return,
-        Reasoning::Off => {
-            // Models that think cannot all be told not to; others need not be told.
-            if thinks {
-                dropped.name("thinking");
-            }
-            return;
-        }
-        _ if !thinks => return dropped.name("reasoning_effort"),
-        Reasoning::Effort(effort) => Some(effort),
-        Reasoning::Adaptive(effort) => effort,
-        Reasoning::Budget(budget) => Some(Effort::of_budget(budget, request.max_tokens)),
-    };
-    // The most that every model which thinks can be told.
-    let said = effort.map(|effort| if effort == Effort::Max { Effort::High } else { effort });
-    if said != effort {
+    let effort = told::effort(request, to.abilities, dropped);
+    if request.reasoning == Reasoning::Adaptive(None) && !thinks {
         dropped.name("reasoning_effort");
     }
+    // Nothing was asked, or cannot be told.
+    if matches!(request.reasoning, Reasoning::Unsaid | Reasoning::Off) || !thinks {
+        return;
+    }
     let mut reasoning = object.object("reasoning");
-    if let Some(effort) = said {
+    if let Some(effort) = effort {
         reasoning.text("effort", effort.word());
     }
     // Who grants thinking as such wants to read it; of an effort only the answer is wanted.
@@ -159,18 +135,9 @@ fn push_tools(object: &mut Object<'_>, request: &Request<'_>, dropped: &mut Drop
         push_server_tool(&mut tools, tool, dropped);
     }
     tools.close();
-    match &request.tool_choice {
-        None => {}
-        Some(ToolChoice::Auto) => object.text("tool_choice", "auto"),
-        Some(ToolChoice::None) => object.text("tool_choice", "none"),
-        Some(ToolChoice::Required) => object.text("tool_choice", "required"),
-        Some(ToolChoice::Tool(name)) => {
-            let mut choice = object.object("tool_choice");
-            choice.text("type", "function");
-            name.push(choice.key("name"));
-            choice.close();
-        }
-    }
+    told::push_choice(object, request.tool_choice.as_ref(), |choice, name| {
+        name.push(choice.key("name"));
+    });
     if let Some(parallel) = request.parallel_tools {
         object.boolean("parallel_tool_calls", parallel);
     }
@@ -238,21 +205,10 @@ fn push_text(object: &mut Object<'_>, output: &Output<'_>, verbosity: Option<&st
     match output {
         Output::Text => {}
         Output::JsonObject => text.raw("format", "{\"type\":\"json_object\"}"),
-        Output::JsonSchema { name, description, schema, is_strict } => {
+        Output::JsonSchema { .. } => {
             let mut format = text.object("format");
             format.text("type", "json_schema");
-            match name {
-                Some(name) => name.push(format.key("name")),
-                // The API wants one.
-                None => format.text("name", "answer"),
-            }
-            if let Some(description) = description {
-                description.push(format.key("description"));
-            }
-            schema.push(format.key("schema"));
-            if let Some(is_strict) = is_strict {
-                format.boolean("strict", *is_strict);
-            }
+            told::push_json_schema(&mut format, output);
             format.close();
         }
     }

@@ -16,21 +16,18 @@ use crate::{
             error, seal,
         },
         pivot::{
+            citation::Citation,
             delta::Delta,
             dropped::Dropped,
             failure::{Failure, FailureKind},
             manner::Manner,
-            part::{Dialect, Foreign},
             reply::Stop,
             text::{Text, unescape},
             usage::Usage,
         },
     },
     lexicon::refusal::Refused,
-    wire::{
-        http1::push_decimal,
-        json::{document::Document, write::Object},
-    },
+    wire::{http1::push_decimal, json::write::Object},
 };
 /// What may be kept of an answer that is told once more at its end; the longest answers of models
 /// have a tenth of it.
@@ -134,7 +131,7 @@ impl Encoder {
                     self.close(out, at);
                 }
             }
-            Delta::Citation { choice: 0, citation } => self.cite(citation),
+            Delta::Citation { choice: 0, citation } => self.cite(out, citation),
             Delta::PartEnd { choice: 0 } => {
                 if let Some(at) = self.open {
                     self.close_part(out, at);
@@ -316,10 +313,9 @@ impl Encoder {
         let citations = std::mem::take(&mut self.items[at].citations);
         if !citations.is_empty() {
             let chars = unescape(&String::from_utf8_lossy(text)).chars().count() as u64;
-            for (index, (url, title)) in citations.iter().enumerate() {
+            for (index, Citation { url, title, .. }) in citations.iter().enumerate() {
                 let begin = list.len();
-                let (url, title) = (Text::plain(url), Text::plain(title));
-                annotation::push(Object::open(list), &url, &title, (0, chars));
+                annotation::push(Object::open(list), url, title, (0, chars));
                 let mut event = self.part_event(out, "response.output_text.annotation.added", at);
                 event.number("annotation_index", index as u64);
                 event.key("annotation").extend_from_slice(&list[begin..]);
@@ -331,21 +327,17 @@ impl Encoder {
         list.push(b']');
     }
 
-    /// Remember where the words in work are from.
-    fn cite(&mut self, citation: &Foreign<'_>) {
-        let at = self.open.filter(|at| self.items[*at].part == Some(Part::Text));
-        let mut document = Document::default();
-        let parsed = document.parse(citation.json.0.as_bytes()).ok();
-        let found = parsed.and_then(|citation| annotation::read(citation, &mut self.dropped));
-        match (at, found) {
-            (Some(at), Some((url, title))) if citation.dialect == Dialect::Anthropic => {
-                let plain = |text: Text<'_>| text.read().into_owned();
-                self.kept_bytes += citation.json.0.len();
-                self.items[at].citations.push((plain(url), plain(title)));
-            }
-            (_, Some(_)) => self.dropped.name("content.citations"),
-            (_, None) => {}
-        }
+    /// Remember where the words in work are from, or those that follow.
+    fn cite(&mut self, out: &mut Vec<u8>, citation: &Citation<'_>) {
+        let at = match self.open {
+            Some(at) if self.items[at].kind == Kind::Message => at,
+            Some(_) => return self.dropped.name("content.citations"),
+            None => self.add(out, Kind::Message, Vec::new()),
+        };
+        self.open = Some(at);
+        self.kept_bytes += citation.bytes();
+        self.is_overfull = self.kept_bytes > KEPT_BYTES_MAX;
+        self.items[at].citations.push(citation.owned());
     }
 
     /// The thoughts in work have ended; what proves them is written by `push`.
@@ -383,6 +375,9 @@ impl Encoder {
             self.piece(out, at, &Text::plain("{}"));
         }
         self.close_part(out, at);
+        if !self.items[at].citations.is_empty() {
+            self.dropped.name("content.citations");
+        }
         self.items[at].is_done = true;
         let mut event = self.event(out, "response.output_item.done");
         event.number("output_index", at as u64);

@@ -1,4 +1,11 @@
 //! The facts on the way. Whatever happens, a dropped Trail has filed exactly one receipt.
+//!
+//! `notes.rs` is what few have to tell, `beside.rs` the lines of calls beside the client's own.
+
+mod beside;
+mod notes;
+
+pub use beside::Beside;
 
 use crate::{
     bridge::{
@@ -14,7 +21,7 @@ use crate::{
     lexicon::{
         fault::Fault,
         operation::Operation,
-        receipt::{ATTEMPTS_BYTES_MAX, Ending, Opening, Outcome},
+        receipt::{Ending, Opening, Outcome},
         refusal::Refusal,
         settings::ReceiptsFull,
         time::{Moment, UnixMillis},
@@ -22,8 +29,8 @@ use crate::{
     },
     policy::{price::Quantities, route::Rule},
     snapshot::{Caller, Model},
-    wire::json,
 };
+use notes::Notes;
 use std::{
     borrow::Cow,
     cell::{RefCell, RefMut},
@@ -31,8 +38,6 @@ use std::{
 
 /// A last send that took longer is told in the receipt: it is written again.
 const LAST_SEND_US_MAX: u32 = 1_000;
-/// The words for what an attempt failed with, and the spaces around.
-const WHAT_FAILED_BYTES_MAX: usize = 24;
 /// For answers whose usage nobody reported: bytes of JSON that make a token, about.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -65,10 +70,8 @@ pub struct Trail<'a> {
     pub pass: Option<PassId>,
     /// What routes it.
     pub rule: Option<&'a Rule>,
-    /// Attempts that failed: target and what it failed with, one after the other; none where none
-    /// did, as mostly.
-    #[expect(clippy::box_collection, reason = "one word in every trail, for what is rare")]
-    failed: Option<Box<String>>,
+    /// Of attempts that failed, and of what could not be said.
+    pub notes: Notes,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     pub request_id: &'a str,
@@ -113,7 +116,7 @@ impl<'a> Trail<'a> {
             is_forgone: false,
             pass: None,
             rule: None,
-            failed: None,
+            notes: Notes::default(),
             operation: None,
             is_streaming: false,
             request_id: "",
@@ -207,34 +210,19 @@ impl<'a> Trail<'a> {
     pub fn told(&self) -> Vec<u8> {
         let told = self.pass.as_ref().map(|pass| std::mem::take(self.quota().told(pass)));
         let mut told = told.unwrap_or_default();
+        let is_plain = told.is_empty();
         // What a refused limit says stands there already.
-        if let (Some(rule), true) = (self.rule, told.is_empty()) {
+        if self.refusal == Some(Refusal::TargetBusy) {
+            self.notes.push_later(&mut told);
+        }
+        if let (Some(rule), true) = (self.rule, is_plain) {
             let mut applied = rule.told.as_bytes().to_vec();
             applied.push(b'}');
-            self.push_failed(&mut applied);
+            self.notes.push_failed(&mut applied);
             applied.push(b'}');
             respond::push_raw(&mut told, b"x-tfy-applied-configurations", &applied);
         }
         told
-    }
-
-    /// An attempt failed with this status, or before there was one.
-    #[cold]
-    pub fn fail(&mut self, target: &str, status: u16, fault: Option<Fault>) {
-        let failed = self.failed.get_or_insert_default();
-        // A receipt has no room for more; how many they were it says anyway.
-        if failed.len() + target.len() + WHAT_FAILED_BYTES_MAX > ATTEMPTS_BYTES_MAX {
-            return;
-        }
-        if !failed.is_empty() {
-            failed.push(' ');
-        }
-        failed.push_str(target);
-        failed.push(' ');
-        match fault {
-            None | Some(Fault::Status(_) | Fault::Auth) => failed.push_str(&status.to_string()),
-            Some(fault) => failed.push_str(fault.label()),
-        }
     }
 
     /// Another attempt begins: what was known of the last one's answer is not of this one's.
@@ -244,26 +232,6 @@ impl<'a> Trail<'a> {
         (self.first_content_us, self.last_content_us, self.contents) = (0, 0, 0);
         (self.usage, self.usage_is_reported) = (Usage::default(), false);
         (self.bytes_out, self.answered_us) = (0, 0);
-    }
-
-    /// Append `,"fallback":{"attempts":[{"target":"…","failed":"…"}]}` where attempts failed.
-    pub fn push_failed(&self, out: &mut Vec<u8>) {
-        let Some(failed) = &self.failed else { return };
-        out.extend_from_slice(b",\"fallback\":{\"attempts\":[");
-        let mut words = failed.split(' ');
-        let mut is_first = true;
-        while let (Some(target), Some(what)) = (words.next(), words.next()) {
-            if !is_first {
-                out.push(b',');
-            }
-            is_first = false;
-            out.extend_from_slice(b"{\"target\":");
-            push_ascii(out, target);
-            out.extend_from_slice(b",\"failed\":");
-            push_ascii(out, what);
-            out.push(b'}');
-        }
-        out.extend_from_slice(b"]}");
     }
 
     /// Of an answer that is whole: µs for each token, and until the first one of a stream. Where
@@ -402,7 +370,9 @@ impl<'a> Trail<'a> {
             total_us: self.recent_us(),
             retries: self.retries,
             rule: self.rule.map_or("", |rule| &rule.id),
-            attempts: self.failed.as_ref().map_or("", |failed| failed),
+            attempts: self.notes.attempts(),
+            request_dropped: self.notes.request_dropped(),
+            reply_dropped: self.notes.reply_dropped(),
         }
     }
 
@@ -454,22 +424,6 @@ impl<'a> Trail<'a> {
                 self.pulse.receipts_refused_total.add(1);
             }
             None => self.pulse.receipts_dropped_total.add(1),
-        }
-    }
-}
-
-/// A JSON string for a header's value: what is not ASCII is escaped.
-fn push_ascii(out: &mut Vec<u8>, text: &str) {
-    let mut json = Vec::new();
-    json::value::push_json_string(&mut json, text);
-    for character in String::from_utf8_lossy(&json).chars() {
-        match u8::try_from(character) {
-            Ok(byte) if byte.is_ascii() => out.push(byte),
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
-                }
-            }
         }
     }
 }
