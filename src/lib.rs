@@ -24,12 +24,12 @@
 //!
 //! Ask: what a client wants, parsed. Caller: who asks. Pass: what was reserved for it. Guard: a
 //! look at the words. Plan: targets in order. Target: one model at one place. Call: what we send.
-//! Answer: what comes back. Reply: what the client gets. Delta: one step of a stream. Usage: tokens
-//! seen. Trail: the facts on the way. Receipt: the bill. Transcript: the words, if kept. Pulse: a
-//! core's second. Meter: a counted limit. Manifest: what operators write. Problem: why it cannot be
-//! obeyed. Snapshot: what cores obey. Verdict: what its rules say of a kind of request. Refusal:
-//! what a client is told. Fault: what went wrong upstream. Dialect: an API's language. Vendor: a
-//! row in the table.
+//! Seat: one of the calls that a target may have at once. Answer: what comes back. Reply: what the
+//! client gets. Delta: one step of a stream. Usage: tokens seen. Trail: the facts on the way.
+//! Receipt: the bill. Transcript: the words, if kept. Pulse: a core's second. Meter: a counted
+//! limit. Manifest: what operators write. Problem: why it cannot be obeyed. Snapshot: what cores
+//! obey. Verdict: what its rules say of a kind of request. Refusal: what a client is told. Fault:
+//! what went wrong upstream. Dialect: an API's language. Vendor: a row in the table.
 //!
 //! # Invariants
 //!

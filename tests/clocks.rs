@@ -11,6 +11,7 @@ use harness::{
     client::{Ask, Reply, chat_body},
     faketime::{Clock, HOUR_SECONDS},
     gateway::Gateway,
+    hook::Hook,
     manifest,
 };
 use serde_json::{Value, json};
@@ -80,6 +81,27 @@ fn fault_51_a_clock_that_is_set_forward_a_day_or_back_an_hour_frees_no_window_an
         is_as_begun(&house.ask(&Ask::chat("open")));
     }
     assert_eq!(house.vendor.log().len(), 2);
+}
+
+/// What waits to be tried again does not wait for the hour to come back.
+#[test]
+fn fault_51_a_message_that_is_owed_is_sent_though_the_clock_was_set_back() {
+    let clock = Clock::at_noon();
+    let hook = Hook::start();
+    hook.answer(503, "later");
+    let channel = json!({"type": "notification-channel", "name": "hook",
+        "kind": "slack-webhook", "url": hook.url("/")});
+    let target = json!({"type": "slack-webhook", "notification_channel": "hook"});
+    let budget = json!({"type": "gateway-budget-config", "name": "budgets", "rules": [
+        {"id": "day", "limit_to": 1, "unit": "tokens_per_day", "audit_mode": true,
+            "alerts": {"thresholds": [100], "notification_target": [target]}}]});
+    let mut house = house(&clock, &[channel, budget]);
+    assert_eq!(house.ask(&Ask::chat("open")).status, 200);
+    let refused = hook.next();
+
+    set(&mut house, &clock, -HOUR_SECONDS);
+
+    assert_eq!(hook.next().body, refused.body);
 }
 
 /// Calendars follow the time of day, and never back into a period that was left.

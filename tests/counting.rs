@@ -64,7 +64,9 @@ fn storm(house: &House, ask: &Ask) -> (usize, usize) {
     let mut clients: Vec<Client> =
         (0..AT_ONCE).map(|_| Client::connect(house.gateway.address)).collect();
     let bytes = ask.bytes();
-    clients.iter_mut().for_each(|client| client.send(&bytes));
+    for client in &mut clients {
+        client.send(&bytes);
+    }
     let statuses: Vec<u16> = clients.iter_mut().map(|client| client.reply().status).collect();
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     (count(200), count(429))

@@ -63,6 +63,41 @@ fn content(account: &str, call: &str, more: &Value) -> Ask {
     Ask::post(&path, with(body, more)).without("authorization").header("x-goog-api-key", KEY)
 }
 
+/// 114: a target's parameters reach a request in Google's words, in whichever words it goes on; one
+/// that Google has no word for is refused by name.
+#[test]
+fn a_targets_parameters_reach_a_request_in_googles_words() {
+    let house = house();
+    let rule = |id: &str, named: &str, target: &str, params: Value| {
+        json!({"id": id, "type": "priority-based-routing", "when": {"models": [named]},
+            "targets": [{"target": target, "override_params": params}]})
+    };
+    let rules = json!({"type": "gateway-load-balancing-config", "rules": [
+        rule("own", "goog/gemini-2.5-flash", "goog/gemini-2.5-flash",
+            json!({"temperature": 0.25, "max_tokens": 9, "stop": "END"})),
+        rule("other", "goog/gemini-think", "test/plain", json!({"maxOutputTokens": 7})),
+        rule("no", "goog/gemini-blocked", "goog/gemini-blocked", json!({"logit_bias": {}}))]});
+    manifest::write(house.gateway.manifests.path(), "routing", &rules);
+    let more = json!({"generationConfig": {"maxOutputTokens": 500, "topK": 4}});
+    let refused = content("goog", "gemini-blocked:generateContent", &json!({}));
+    let refused = house.ask_until(&refused, |reply| reply.status == 404);
+    assert!(refused.text().contains("logit_bias"), "{}", refused.text());
+
+    for call in ["generateContent", "streamGenerateContent?alt=sse"] {
+        let call = format!("gemini-2.5-flash:{call}");
+        assert_eq!(house.ask(&content("goog", &call, &more)).status, 200);
+        assert_eq!(
+            house.sent()["generationConfig"],
+            json!({"maxOutputTokens": 9, "topK": 4, "temperature": 0.25, "stopSequences": ["END"]})
+        );
+    }
+    let ask = |call: &str, more| house.ask(&content("goog", call, more)).status;
+    assert_eq!(ask("gemini-think:generateContent", &more), 200);
+    assert_eq!(house.sent()["max_tokens"], 7);
+    assert_eq!(ask("gemini-2.5-flash:countTokens", &json!({})), 200);
+    assert_eq!(house.sent().get("generationConfig"), None, "what is counted has no parameters");
+}
+
 #[test]
 fn an_openai_client_talks_to_gemini() {
     let house = house();

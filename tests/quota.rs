@@ -62,6 +62,36 @@ fn fault_50_of_a_thousand_concurrent_requests_against_a_limit_of_100_exactly_100
     }
 }
 
+/// Fault 51: as a window's border passes, some cores are a moment ahead of others; all that came
+/// free is there once.
+#[test]
+fn fault_51_at_the_border_of_a_window_what_comes_free_is_spent_once_on_all_cores() {
+    const CORES: usize = 8;
+    for round in 0..200 {
+        let meter = Meter::new(&spec(MINUTE, 100), CORES, &Past::default(), Free);
+        for core in 0..100 {
+            meter.spend(core % CORES, 1, START).expect("there are a hundred");
+        }
+        let border = START.0 / 5_000 * 5_000 + 65_000;
+        assert_eq!(meter.spend(0, 1, NodeMillis(border - 1)), Err(Exhausted));
+        let start = Barrier::new(CORES);
+        let passed: usize = thread::scope(|scope| {
+            let ask = |core: usize| {
+                let (meter, start) = (&meter, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let at = |turn: u64| NodeMillis(border - 1 + (turn + core as u64) % 3);
+                    (0..125).filter(|turn| meter.spend(core, 1, at(*turn)).is_ok()).count()
+                })
+            };
+            let threads: Vec<_> = (0..CORES).map(ask).collect();
+            threads.into_iter().map(|one| one.join().expect("no panic")).sum()
+        });
+        assert_eq!(passed, 100, "in round {round}");
+        assert_eq!(meter.spend(0, 1, NodeMillis(border + 59_999)), Err(Exhausted));
+    }
+}
+
 /// Units come and go on every core: what is refused is refused rightly, and nothing is lost.
 #[test]
 fn t066_reservations_that_come_and_go_on_all_cores_leave_the_meter_as_it_was() {

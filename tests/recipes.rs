@@ -116,6 +116,16 @@ fn on_prem_first_with_cloud_overflow() {
     assert_eq!(resolved(&full.ask(&batch)), "openai-main/gpt-4o-mini");
 }
 
+#[test]
+fn by_difficulty() {
+    let asked = chat("prod/assistant", "{}");
+
+    // What the rehearsed vendor says is no tier, so the heuristic decides.
+    let house = house("by-difficulty.yaml", &[]);
+    assert_eq!(resolved(&house.ask(&asked)), "openai-main/gpt-4o-mini");
+    assert_eq!(house.vendor.log().len(), 2, "the classifier, and the target");
+}
+
 /// The recipes, told by `weir explain`, as a table and as JSON.
 #[test]
 fn explain_says_what_a_recipe_does_with_a_request() {
@@ -127,7 +137,8 @@ fn explain_says_what_a_recipe_does_with_a_request() {
         .replace("TOKEN", &manifest::sha256(KEY))
         .replace("tfy-secret://acme:", "key-of-");
     fs::write(folder.path().join("accounts.yaml"), accounts).expect("the folder is ours");
-    for recipe in ["security-first.yaml", "canary.yaml"] {
+    for recipe in ["security-first.yaml", "canary.yaml", "on-prem-first.yaml", "by-difficulty.yaml"]
+    {
         fs::copy(recipes.join(recipe), folder.path().join(recipe)).expect("the folder is ours");
     }
     let limits = json!({"type": "gateway-rate-limiting-config", "rules": [
@@ -165,4 +176,20 @@ budgets: none
     assert_eq!(session["routing"]["rule"], "chat-canary");
     assert_eq!(session["routing"]["targets"][0]["why"], "its session is there");
     assert_eq!(session["limits"][0]["rule"], "all");
+    let batch = explain(&["openai-main/gpt-4o", "--metadata", "surface=batch-pipeline"]);
+    assert!(
+        batch.contains("  priority 0; 32 calls at once, 8 wait up to 1000 ms\n"),
+        "a cap is told: {batch}"
+    );
+    let tiers = explain(&["prod/assistant"]);
+    assert!(tiers.contains("  on-prem/llama-3-1-70b says the tier"), "{tiers}");
+    assert!(
+        tiers.contains("; a second call after what 95.0 % of calls take, 5 % at most"),
+        "{tiers}"
+    );
+    let tiers = explain(&["prod/assistant", "--json"]);
+    let tiers: serde_json::Value = serde_json::from_str(&tiers).expect("JSON");
+    assert_eq!(tiers["routing"]["classifier"], "on-prem/llama-3-1-70b");
+    let hedges: Vec<_> = tiers["routing"]["targets"].as_array().expect("a list").iter().collect();
+    assert!(hedges.iter().any(|one| one["hedge"]["max_extra_percent"] == 5), "{tiers}");
 }

@@ -326,6 +326,60 @@ fn a_hard_request_goes_to_the_model_for_hard_ones() {
     assert_eq!(resolved(&hard), "test/third");
 }
 
+/// The keys that clients are told, and the reasons, are those that the README names.
+#[test]
+fn what_was_applied_is_told_in_documented_keys() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let readme = readme.expect("it is there");
+    let limits = json!({"type": "gateway-rate-limiting-config", "name": "l", "rules": [
+        {"id": "hourly", "when": {}, "limit_to": 9, "unit": "requests_per_hour"}]});
+    let budget = json!({"type": "tenant-budget-config", "name": "all", "mode": "enforce",
+        "limits": {"cost_per_month": 500}, "applies_to": {"type": "aggregate"}});
+    let rules = json!([in_order("chat", &[once("test/e503"), once("test/plain")])]);
+    let house = house_with(rules, &[("limits", limits), ("budget", budget)], &[]);
+
+    let told = applied(&house.ask(&plain("prod/chat")));
+
+    let mut words = Vec::new();
+    for (key, value) in told.as_object().expect("an object") {
+        words.push(key.clone());
+        words.extend(value.as_object().expect("an object").keys().cloned());
+    }
+    words.sort_unstable();
+    let expected = [
+        "attempts",
+        "budget",
+        "fallback",
+        "loadBalancing",
+        "metadata",
+        "overrides",
+        "rateLimit",
+        "reason",
+        "ruleId",
+        "ruleId",
+        "ruleIds",
+        "target",
+        "type",
+    ];
+    assert_eq!(words, expected, "{told}");
+    let reasons = [
+        "weight",
+        "sticky",
+        "latency",
+        "exploration",
+        "priority",
+        "complexity-simple",
+        "complexity-medium",
+        "complexity-complex",
+        "fallback",
+        "hedge",
+        "busy",
+    ];
+    for word in words.iter().map(String::as_str).chain(reasons) {
+        assert!(readme.contains(&format!("`{word}`")), "{word} is not in the README");
+    }
+}
+
 /// 125: settings of the whole gateway hold where no rule does, the header over all.
 #[test]
 fn retries_without_a_rule_and_by_the_header() {

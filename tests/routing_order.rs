@@ -30,6 +30,7 @@ fn candidate(index: u16, weight: u32, priority: u32) -> Candidate {
         cutoff: Cutoff::default(),
         tier: [Tier::Simple, Tier::Medium, Tier::Complex][usize::from(index) % 3],
         retry: Retry::default(),
+        hedge: None,
         falls_back_on: Codes::default(),
         takes_fallback: true,
         metadata: Box::default(),
@@ -208,7 +209,10 @@ fn priority_is_kept_but_for_those_that_fail_or_are_too_slow() {
 /// 120: the tier of the request, then the nearest.
 #[test]
 fn complexity_asks_the_tier_first_and_the_others_after_it() {
-    let rule = rule(Strategy::Complexity, (0..3).map(|at| candidate(at, 0, 0)).collect());
+    let rule = rule(
+        Strategy::Complexity { classifier: None },
+        (0..3).map(|at| candidate(at, 0, 0)).collect(),
+    );
     for (tier, expected) in
         [(Tier::Simple, [0, 1, 2]), (Tier::Medium, [1, 2, 0]), (Tier::Complex, [2, 1, 0])]
     {

@@ -2,12 +2,15 @@
 
 import resource
 import statistics
+import sys
 
 import house
 import load
 import ratio
 
 PEAK_SECONDS = 5
+# Who has as much of its core as what is overloaded.
+RIVALS = 4
 
 
 def complain(name, found):
@@ -76,8 +79,13 @@ def streams(work, options):
 
 
 def overload(work, options):
-    """Three times what it can do: does it still do what it could, and is it itself again within a second?"""
+    """Three times what it can do: does it still do what it could, and is it itself again within a second?
+
+    Others want its core, too: else the one core around it could not ask three times as much of it.
+    """
     vendor_child, vendor = house.start_vendor(work)
+    for index in range(RIVALS):
+        house.start(house.UNDER_TEST, [sys.executable, "-c", "while True: pass"], work / f"rival-{index}.out")
     for driver in ["epoll", "io-uring"]:
         name = f"weir-{driver}"
         if name not in options.only.split(","):

@@ -12,7 +12,10 @@
 //!
 //! A target keeps its place for the life of the process, by a key that outlives snapshots.
 
-use crate::lexicon::health::{FAILURE_WINDOW_MS, FAILURES_MIN, Health, Readings};
+use crate::{
+    bridge::seats::Seats,
+    lexicon::health::{FAILURE_WINDOW_MS, FAILURES_MIN, Health, Readings},
+};
 use std::sync::{
     OnceLock,
     atomic::{AtomicU64, Ordering},
@@ -42,11 +45,15 @@ struct Span<const N: usize> {
 
 /// What all cores know of all targets.
 pub struct Board {
-    /// By place; 0 is free.
-    keys: Box<[AtomicU64]>,
+    keys: Keys,
     /// By core.
     columns: Box<[Column]>,
+    /// How many calls they have at once, those that have a cap.
+    pub seats: Seats,
 }
+
+/// Who has which place; 0 is free.
+pub(super) struct Keys(Box<[AtomicU64]>);
 
 /// What one core saw.
 #[derive(Default)]
@@ -103,8 +110,9 @@ impl Board {
     #[must_use]
     pub fn new(cores: usize) -> Self {
         Self {
-            keys: (0..TARGETS_MAX).map(|_| AtomicU64::new(0)).collect(),
+            keys: Keys::default(),
             columns: (0..cores).map(|_| Column::default()).collect(),
+            seats: Seats::new(cores),
         }
     }
 
@@ -113,27 +121,7 @@ impl Board {
     /// **Cost**: one atomic load, seldom more.
     #[must_use]
     pub fn place(&self, key: u64) -> Option<Place> {
-        let key = key.max(1);
-        let home = usize::try_from(key % TARGETS_MAX as u64).unwrap_or_default();
-        if self.keys[home].load(Ordering::Relaxed) == key {
-            return Some(Place(u16::try_from(home).unwrap_or_default()));
-        }
-        self.search(key, home)
-    }
-
-    /// The place of a key that may not be at its home.
-    #[cold]
-    fn search(&self, key: u64, home: usize) -> Option<Place> {
-        (home..TARGETS_MAX).chain(0..home).find_map(|at| {
-            let is_own = match self.keys[at].load(Ordering::Relaxed) {
-                0 => {
-                    let (own, order) = (&self.keys[at], Ordering::Relaxed);
-                    own.compare_exchange(0, key, order, order).map_or_else(|it| it == key, |_| true)
-                }
-                found => found == key,
-            };
-            is_own.then(|| Place(u16::try_from(at).unwrap_or_default()))
-        })
+        self.keys.place(key)
     }
 
     /// Note what core `core` saw. For its one writer.
@@ -194,6 +182,38 @@ impl Board {
             standing.health.failing_until_ms = if now_ms < until { until } else { 0 };
         }
         standing
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self((0..TARGETS_MAX).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Keys {
+    pub(super) fn place(&self, key: u64) -> Option<Place> {
+        let key = key.max(1);
+        let home = usize::try_from(key % TARGETS_MAX as u64).unwrap_or_default();
+        if self.0[home].load(Ordering::Relaxed) == key {
+            return Some(Place(u16::try_from(home).unwrap_or_default()));
+        }
+        self.search(key, home)
+    }
+
+    /// The place of a key that may not be at its home.
+    #[cold]
+    fn search(&self, key: u64, home: usize) -> Option<Place> {
+        (home..TARGETS_MAX).chain(0..home).find_map(|at| {
+            let is_own = match self.0[at].load(Ordering::Relaxed) {
+                0 => {
+                    let (own, order) = (&self.0[at], Ordering::Relaxed);
+                    own.compare_exchange(0, key, order, order).map_or_else(|it| it == key, |_| true)
+                }
+                found => found == key,
+            };
+            is_own.then(|| Place(u16::try_from(at).unwrap_or_default()))
+        })
     }
 }
 

@@ -15,4 +15,5 @@ pub mod phase;
 pub mod pulse;
 pub mod quota;
 pub mod receipts;
+pub mod seats;
 pub mod weather;

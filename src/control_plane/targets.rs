@@ -5,8 +5,10 @@ use crate::{
         health::{Board, Standing},
         lane::Receiver,
         quota::node::Node,
+        seats,
     },
     lexicon::health::Readings,
+    policy::route::Concurrency,
     snapshot::Snapshot,
 };
 use parking_lot::Mutex;
@@ -29,6 +31,8 @@ pub struct Row {
     /// It has failed too often for so much longer; 0 is well.
     pub failing_for_ms: u64,
     pub standing: Standing,
+    /// Of one that has a cap: the cap, and how its seats stand.
+    pub seats: Option<(Concurrency, seats::Standing)>,
 }
 
 impl Targets {
@@ -48,7 +52,9 @@ impl Targets {
             let standing = self.board.standing(place, now_ms);
             let until = standing.health.failing_until_ms;
             let failing_for_ms = until.saturating_sub(now_ms);
-            Some(Row { target: model.name.clone(), failing_for_ms, standing })
+            let row = model.concurrency.and_then(|_| self.board.seats.row(model.board_key()));
+            let seats = model.concurrency.zip(row.map(seats::Row::standing));
+            Some(Row { target: model.name.clone(), failing_for_ms, standing, seats })
         };
         targets.filter_map(row).collect()
     }
@@ -66,12 +72,18 @@ impl Targets {
 ///
 /// **Shape**: `{"targets":[{"target":"a/b","healthy":true,"failing_for_ms":0,"attempts_total":3,
 /// "failures_total":1,"time_per_output_token_ms":{"3m":{"mean":21.5,"readings":2},"20m":{…}},
-/// "time_to_first_token_ms":{"3m":{…}}}]}`; `mean` is null where there are no readings.
+/// "time_to_first_token_ms":{"3m":{…}},"concurrency":{"max":8,"calls":3,"queue":4,"waiting":0,
+/// "busy_total":0}}]}`; `mean` is null where there are no readings, `concurrency` where there is no
+/// cap.
 #[must_use]
 pub fn report(rows: &[Row]) -> Value {
     let readings = |readings: Readings| {
         let mean = mean_ms(readings);
         json!({"mean": mean, "readings": readings.count})
+    };
+    let turns = |(cap, seats): &(Concurrency, seats::Standing)| {
+        json!({"max": cap.max, "calls": seats.taken, "queue": cap.queue_max,
+            "waiting": seats.waiting, "busy_total": seats.refused_total})
     };
     let target = |row: &Row| {
         let health = &row.standing.health;
@@ -84,6 +96,7 @@ pub fn report(rows: &[Row]) -> Value {
             "time_per_output_token_ms": {
                 "3m": readings(health.token_recent), "20m": readings(health.token_long)},
             "time_to_first_token_ms": {"3m": readings(health.first_recent)},
+            "concurrency": row.seats.as_ref().map(turns),
         })
     };
     json!({"targets": rows.iter().map(target).collect::<Vec<_>>()})

@@ -19,9 +19,11 @@ use crate::{
         departures::Departures,
         descriptor,
         handover::{self, Mark, Parcel, Sharing},
+        hedges::Hedges,
         http2::vendor::Uplinks,
         newest::Newest,
         peer::Peer,
+        queues::Queues,
         quota::Quota,
         request_id::RequestId,
         targets::Targets,
@@ -92,6 +94,8 @@ pub struct Core {
     pub body_memory: BodyMemory,
     pub sharing: Sharing,
     pub targets: Targets,
+    pub queues: Queues,
+    pub hedges: Hedges,
     pub verdicts: RefCell<Verdicts>,
     pub doors: Arc<Vec<Vec<Door>>>,
     /// Connections that are being told that they are too many.
@@ -252,6 +256,7 @@ async fn tick(core: Rc<Core>) {
         core.pulse.ring_free_blocks.set(core.ledger.writer.borrow().free_blocks() as u64);
         core.pulse.upstream_connections_idle.set(core.pools.sweep(now, &core.settings) as u64);
         core.sharing.turn();
+        core.queues.turn(&core);
         handover::relieve(&core);
     }
 }
@@ -267,9 +272,12 @@ impl Core {
         let uplinks = Rc::<Uplinks>::default();
         let pulse = Arc::clone(&setup.pulses[setup.desk.index()]);
         let certificates = |receiver| RefCell::new(Certificates { receiver, config: None });
+        let queues = Queues::new(setup.quota.0, Arc::clone(&setup.board));
         let targets = Targets::new(setup.quota.0, setup.board, low.rotate_left(32) ^ high);
         let core = Self {
             targets,
+            queues,
+            hedges: Hedges::default(),
             verdicts: RefCell::default(),
             departures: Rc::new(Departures::new()?),
             pulse,
@@ -344,6 +352,11 @@ impl Core {
 
     pub fn draining(&self) -> &Cell<bool> {
         &self.is_draining
+    }
+
+    /// An alarm of one's own, for what no client waits for by itself.
+    pub fn alarm(&self) -> Alarm {
+        Alarm::new(Rc::clone(&self.wheel))
     }
 
     /// An exchange begins: timeouts must be seen to.

@@ -90,6 +90,34 @@ impl<'a> Downlink<'a> {
         }
     }
 
+    /// Nobody's: for a call that no client waits for by itself.
+    pub fn aside(
+        core: &'a Core,
+        alarm: &'a Alarm,
+        (link, has_replied): (&'a mut Link, &'a Cell<bool>),
+    ) -> Self {
+        Self {
+            link,
+            alarm,
+            clock: &core.clock,
+            departures: &core.departures,
+            buffers: &core.buffers,
+            has_replied,
+            is_draining: core.draining(),
+            watch: None,
+            watch_from: None,
+            probe: b"",
+            was_probed: true,
+            is_closing: false,
+            write_idle_ms: core.settings.timeouts.write_idle_ms,
+            is_http10: false,
+            is_head: false,
+            keep_alive: false,
+            dropped: Dropped::default(),
+            out: Vec::new(),
+        }
+    }
+
     /// Take the rest of the request's body in.
     pub async fn receive(&mut self, core: &Core, intake: &mut Intake) -> Result<(), Missed> {
         intake.read_body(self.link, self.alarm, self.clock, &core.settings).await

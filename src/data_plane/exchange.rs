@@ -16,12 +16,10 @@ use crate::{
         stage::{
             admit, ask,
             attempt::{self, Judged, Tries},
-            decode,
+            classifier, decode,
             directives::{self, Directives},
-            parse,
-            relay::{self, Talk},
-            respond, route,
-            translate::{self, Said, Unsaid},
+            parse, relay, respond, route,
+            send::{self, Matter, Terms},
         },
         trail::Trail,
         upstream::call,
@@ -138,33 +136,37 @@ async fn converse<'s>(
     trail.is_streaming = ask.is_streaming;
     trail.requested_model.clone_from(&ask.model);
     let directives = directives::read(request)?;
-    let plan = decide(core, (snapshot, subject), (&ask, request), &directives, trail)?;
+    let (ask, directives) = (&ask, &directives);
+    let mut plan = decide(core, (snapshot, subject), (ask, request), directives, trail)?;
     core.rehearse(&ask.model);
 
-    let mut tries = Tries::new(snapshot, plan, &directives);
+    let matter = Matter { core, snapshot, subject, ask, request, directives };
+    if let Some(it) = plan.classifier() {
+        plan = Box::pin(classifier::plan(&matter, it, downlink, trail)).await?;
+    }
+
+    let mut tries = Tries::new(snapshot, plan, directives);
     loop {
         let attempt = tries.next(core, trail);
-        let (target, to) = (&attempt.model.target, attempt.addressee());
-        let endpoint = &snapshot.endpoints[target.endpoint as usize];
-        let limits = call::Limits::of(core, &directives, &ask, trail);
-        let told = (trail.started_wall(), trail.answer_max(), &mut downlink.dropped);
-        let mut said = Said::as_asked(ask.operation);
+        let mut terms = Terms::new(&matter, trail);
         // Lent from here on, for an answer is large, and each hand it goes through copies it.
-        let mut sent = match translate::call(&core.buffers, to, &ask, request, told) {
-            Ok(call) => {
-                directives.check(&downlink.dropped)?;
-                said = call.said;
-                call::send(core, endpoint, call.bytes, limits, downlink, trail).await
+        let mut sent = if attempt.is_plain() {
+            match send::write(&matter, &attempt, &mut downlink.dropped, trail)? {
+                Ok(call) => {
+                    terms.said = call.said;
+                    let to = matter.endpoint(&attempt);
+                    call::send(core, to, call.bytes, &terms.limits, downlink, trail).await
+                }
+                Err(failure) => Err(failure),
             }
-            Err(Unsaid::Fault(fault)) => Err(fault.into()),
-            Err(Unsaid::Refused(refused)) => return Err(refused.into()),
+        } else {
+            Box::pin(matter.send(attempt, &mut tries, &mut terms, downlink, trail)).await?
         };
         let ended = match &mut sent {
             Ok(answer) => {
-                let applied = directives::applied(snapshot.caller(subject));
-                let applied = tries.applied(core, applied, trail);
-                let talk = Talk { ask: &ask, call: said, manner: directives.manner };
-                let again = tries.again();
+                let applied = tries.applied(core, snapshot.caller(subject), trail);
+                let talk = matter.talk(terms.said);
+                let (limits, again) = (&terms.limits, tries.again());
                 let reply =
                     relay::Reply { core, limits, applied: &applied, again, downlink, trail };
                 let ended = reply.relay(answer, talk).await;
@@ -176,6 +178,7 @@ async fn converse<'s>(
         if let Ok(answer) = sent {
             answer.release(core);
         }
+        drop(terms.seat);
         match tries.judge(core, ended, downlink, trail) {
             Judged::Over(ended) => return ended,
             Judged::Again(None) => {}
@@ -198,7 +201,7 @@ fn decide<'s>(
     let metadata = known.map_or_else(Pairs::new, |known| known.metadata());
     trail.admit(&metadata)?;
     let (metadata, rules) = (&metadata[..], known.map(|known| &**known));
-    let routed = route::Routed { subject, ask, from, metadata, known: rules };
+    let routed = route::Routed { subject, ask, from, metadata, known: rules, tier: None };
     let plan = route::plan(core, snapshot, &routed)?;
     if let Some(known) = known {
         let asked = admit::Asked { ask, body: from.body, plan: &plan, known };

@@ -206,6 +206,11 @@ impl Sharing {
         silent.map(|(core, _)| core)
     }
 
+    /// Let another core turn.
+    pub fn wake(&self, core: usize) {
+        self.desk.wake(core);
+    }
+
     fn own(&self) -> &Pulse {
         &self.pulses[self.desk.index()]
     }
@@ -223,6 +228,7 @@ pub async fn run(core: Rc<Core>) -> io::Result<()> {
         given.readable(false).await?;
         desk.hush();
         core.sharing.turn();
+        core.queues.turn(&core);
         take_own(&core);
     }
 }

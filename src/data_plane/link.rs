@@ -228,6 +228,11 @@ impl Link {
         Self(Line::Stream(Box::new(stream)))
     }
 
+    /// No connection: what is read or written fails.
+    pub fn nowhere() -> Self {
+        Self::stream(Stream::Nowhere)
+    }
+
     /// Shake hands over a plain connection.
     pub async fn secure(self, session: Box<Session>) -> io::Result<Self> {
         self.secure_with(session, b"").await

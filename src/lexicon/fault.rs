@@ -26,6 +26,8 @@ pub enum Fault {
     /// The vendor put an error object into an answer it had begun with 200.
     ErrorEvent,
     SecretUnavailable,
+    /// It has as many calls as it may, and no turn came in time.
+    Busy,
 }
 
 impl Fault {
@@ -48,6 +50,7 @@ impl Fault {
             Self::Status(_) => "status",
             Self::ErrorEvent => "error_event",
             Self::SecretUnavailable => "secret_unavailable",
+            Self::Busy => "busy",
         }
     }
 
@@ -68,6 +71,7 @@ impl Fault {
             Self::Truncated => Some(Refusal::StreamTruncated),
             Self::Auth => Some(Refusal::UpstreamAuth),
             Self::SecretUnavailable => Some(Refusal::SecretUnavailable),
+            Self::Busy => Some(Refusal::TargetBusy),
             Self::Status(_) | Self::ErrorEvent => None,
         }
     }

@@ -23,6 +23,11 @@ pub enum Ending {
     Panicked = 5,
     /// The process died; found open in the ring afterwards.
     Interrupted = 6,
+    /// No exchange, but a call beside one, with its id: of two calls that were made for it, the one
+    /// whose answer was not told.
+    Hedged = 7,
+    /// No exchange, but a call beside one, with its id: a model was asked how hard it is.
+    Classified = 8,
 }
 
 impl Ending {
@@ -37,7 +42,15 @@ impl Ending {
             Self::ClientGone => "client_gone",
             Self::Panicked => "panicked",
             Self::Interrupted => "interrupted",
+            Self::Hedged => "hedged",
+            Self::Classified => "classified",
         }
+    }
+
+    /// Is it the line of a call beside an exchange, and not of the exchange itself?
+    #[must_use]
+    pub const fn is_beside(self) -> bool {
+        matches!(self, Self::Hedged | Self::Classified)
     }
 
     #[must_use]
@@ -50,6 +63,8 @@ impl Ending {
             4 => Self::ClientGone,
             5 => Self::Panicked,
             6 => Self::Interrupted,
+            7 => Self::Hedged,
+            8 => Self::Classified,
             _ => return None,
         })
     }

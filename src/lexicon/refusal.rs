@@ -46,6 +46,7 @@ pub enum Refusal {
     StreamTruncated,
     SecretUnavailable,
     TargetsDown,
+    TargetBusy,
     ReceiptsFull,
     MetersFull,
     BodyMemoryFull,
@@ -87,7 +88,7 @@ const UPSTREAM: &str = "upstream_error";
 
 impl Refusal {
     /// Every refusal, in the order of its statuses.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::BadHttp,
         Self::InvalidJson,
         Self::DuplicateField,
@@ -125,6 +126,7 @@ impl Refusal {
         Self::StreamTruncated,
         Self::SecretUnavailable,
         Self::TargetsDown,
+        Self::TargetBusy,
         Self::ReceiptsFull,
         Self::MetersFull,
         Self::BodyMemoryFull,
@@ -177,6 +179,7 @@ impl Refusal {
             Self::StreamTruncated => row(502, "stream_truncated", UPSTREAM, "The model's server ended the stream before it was complete."),
             Self::SecretUnavailable => busy("secret_unavailable", "The credential of this model cannot be read just now. Tell whoever runs the gateway."),
             Self::TargetsDown => busy("all_targets_down", "None of the servers that serve this model can be reached just now; try again shortly."),
+            Self::TargetBusy => row(503, "target_busy", "server_error", "That model has as many calls at once as it may, and no turn came in time; try again when Retry-After says."),
             Self::ReceiptsFull => busy("receipts_full", "The gateway cannot record this request just now and does not serve what it cannot record."),
             Self::MetersFull => busy("meters_full", "The gateway counts as many limits as it may and does not serve what it cannot count."),
             Self::BodyMemoryFull => busy("body_memory_full", "Too many large requests are in flight; try again shortly."),

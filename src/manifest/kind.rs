@@ -11,9 +11,9 @@ use crate::manifest::{
     limit::{RateLimitRule, RateLimitingConfig, When},
     price::PriceTable,
     routing::{
-        ClassificationStrategy, HeadersOverride, LoadBalancingConfig, RetryConfig, RouteTarget,
-        RoutingConfig, RoutingRule, SessionIdentifier, SlaCutoff, StickyRouting, VirtualModel,
-        VirtualModelAccount,
+        ClassificationFallback, ClassificationStrategy, ConcurrencyConfig, HeadersOverride,
+        HedgeConfig, LoadBalancingConfig, RetryConfig, RouteTarget, RoutingConfig, RoutingRule,
+        SessionIdentifier, SlaCutoff, StickyRouting, VirtualModel, VirtualModelAccount,
     },
     settings::{GlobalSettings, MetadataConfig, MetadataRule, MetadataWhen},
 };
@@ -187,52 +187,80 @@ pub fn fields(twin: Twin) -> Vec<(&'static str, &'static [&'static str])> {
             vec![("", keys_of::<NotificationChannel>()), ("smtp", keys_of::<SmtpServer>())]
         }
         Twin::JointBudget => joint_fields(),
-        Twin::LoadBalancingConfig => [
-            ("", keys_of::<LoadBalancingConfig>()),
-            ("rules[]", keys_of::<RoutingRule>()),
-            ("rules[].when", keys_of::<When>()),
-            ("rules[].sticky_routing", keys_of::<StickyRouting>()),
-            ("rules[].sticky_routing.session_identifiers[]", keys_of::<SessionIdentifier>()),
-            ("rules[].classification_strategy", keys_of::<ClassificationStrategy>()),
-        ]
-        .into_iter()
-        .chain(target_fields(RULE_TARGETS))
-        .collect(),
-        Twin::VirtualModelAccount => [
-            ("", keys_of::<VirtualModelAccount>()),
-            ("collaborators[]", keys_of::<Collaborator>()),
-            ("integrations[]", keys_of::<VirtualModel>()),
-            ("integrations[].routing_config", keys_of::<RoutingConfig>()),
-        ]
-        .into_iter()
-        .chain(target_fields(VIRTUAL_TARGETS))
-        .collect(),
+        Twin::LoadBalancingConfig => rule_fields(),
+        Twin::VirtualModelAccount => virtual_fields(),
     }
 }
 
+/// The keys of rules that route.
+fn rule_fields() -> Vec<(&'static str, &'static [&'static str])> {
+    let mut fields = vec![
+        ("", keys_of::<LoadBalancingConfig>()),
+        ("rules[]", keys_of::<RoutingRule>()),
+        ("rules[].when", keys_of::<When>()),
+        ("rules[].sticky_routing", keys_of::<StickyRouting>()),
+        ("rules[].sticky_routing.session_identifiers[]", keys_of::<SessionIdentifier>()),
+        ("rules[].classification_strategy", keys_of::<ClassificationStrategy>()),
+        ("rules[].classification_strategy.fallback_strategy", keys_of::<ClassificationFallback>()),
+    ];
+    fields.extend(target_fields(RULE_TARGETS));
+    fields
+}
+
+/// The same of virtual models.
+fn virtual_fields() -> Vec<(&'static str, &'static [&'static str])> {
+    let mut fields = vec![
+        ("", keys_of::<VirtualModelAccount>()),
+        ("collaborators[]", keys_of::<Collaborator>()),
+        ("integrations[]", keys_of::<VirtualModel>()),
+        ("integrations[].routing_config", keys_of::<RoutingConfig>()),
+        ("integrations[].routing_config.sticky_routing", keys_of::<StickyRouting>()),
+        (
+            "integrations[].routing_config.sticky_routing.session_identifiers[]",
+            keys_of::<SessionIdentifier>(),
+        ),
+        (
+            "integrations[].routing_config.classification_strategy",
+            keys_of::<ClassificationStrategy>(),
+        ),
+        (
+            "integrations[].routing_config.classification_strategy.fallback_strategy",
+            keys_of::<ClassificationFallback>(),
+        ),
+    ];
+    fields.extend(target_fields(VIRTUAL_TARGETS));
+    fields
+}
+
 /// Where the targets of a rule stand, and what stands in each of them.
-const RULE_TARGETS: [&str; 4] = [
+const RULE_TARGETS: [&str; 6] = [
     "rules[].load_balance_targets[]",
     "rules[].load_balance_targets[].retry_config",
     "rules[].load_balance_targets[].headers_override",
     "rules[].load_balance_targets[].sla_cutoff",
+    "rules[].load_balance_targets[].hedge",
+    "rules[].load_balance_targets[].concurrency",
 ];
 
 /// The same of a virtual model.
-const VIRTUAL_TARGETS: [&str; 4] = [
+const VIRTUAL_TARGETS: [&str; 6] = [
     "integrations[].routing_config.load_balance_targets[]",
     "integrations[].routing_config.load_balance_targets[].retry_config",
     "integrations[].routing_config.load_balance_targets[].headers_override",
     "integrations[].routing_config.load_balance_targets[].sla_cutoff",
+    "integrations[].routing_config.load_balance_targets[].hedge",
+    "integrations[].routing_config.load_balance_targets[].concurrency",
 ];
 
-fn target_fields(places: [&'static str; 4]) -> [(&'static str, &'static [&'static str]); 4] {
-    let [target, retry, headers, cutoff] = places;
+fn target_fields(places: [&'static str; 6]) -> [(&'static str, &'static [&'static str]); 6] {
+    let [target, retry, headers, cutoff, hedge, concurrency] = places;
     [
         (target, keys_of::<RouteTarget>()),
         (retry, keys_of::<RetryConfig>()),
         (headers, keys_of::<HeadersOverride>()),
         (cutoff, keys_of::<SlaCutoff>()),
+        (hedge, keys_of::<HedgeConfig>()),
+        (concurrency, keys_of::<ConcurrencyConfig>()),
     ]
 }
 

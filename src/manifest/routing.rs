@@ -93,10 +93,30 @@ pub struct RouteTarget {
     pub override_params: Option<serde_json::Map<String, serde_json::Value>>,
     pub headers_override: Option<HeadersOverride>,
     pub metadata_match: Option<BTreeMap<String, String>>,
-    /// Ours, not built yet.
-    pub hedge: Option<serde_json::Value>,
-    /// Ours, not built yet.
-    pub concurrency: Option<serde_json::Value>,
+    /// Ours.
+    pub hedge: Option<HedgeConfig>,
+    /// Ours.
+    pub concurrency: Option<ConcurrencyConfig>,
+}
+
+/// A second call where the first is not answered soon.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct HedgeConfig {
+    /// Milliseconds.
+    pub after_ms: Option<u32>,
+    /// Of the target's recent times to the first byte, from 0.5 to 0.999.
+    pub quantile: Option<f64>,
+    /// How many second calls for a hundred first ones.
+    pub max_extra_percent: Option<u32>,
+}
+
+/// How many calls a target has at once, and who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ConcurrencyConfig {
+    pub max: u32,
+    /// Requests that may wait; none where absent.
+    pub queue: Option<u32>,
+    pub queue_timeout_ms: Option<u32>,
 }
 
 /// How often the same target is asked again.
@@ -158,7 +178,22 @@ pub struct ClassificationStrategy {
     pub kind: Classifier,
     pub model: Option<String>,
     pub timeout_ms: Option<u32>,
-    pub fallback_strategy: Option<serde_json::Value>,
+    pub fallback_strategy: Option<ClassificationFallback>,
+}
+
+/// Who says it where the model that is asked does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ClassificationFallback {
+    #[serde(rename = "type")]
+    pub kind: ClassificationFallbackKind,
+    pub default_tier: Option<TierName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassificationFallbackKind {
+    Heuristic,
+    Static,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

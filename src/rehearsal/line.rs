@@ -37,14 +37,14 @@ pub(super) struct Line {
     writer: OwnedWriteHalf<TcpStream>,
     inbox: Rc<RefCell<Inbox>>,
     /// The same socket by another descriptor: what ends it must not wait for pending reads.
-    socket: std::net::TcpStream,
+    socket: Rc<std::net::TcpStream>,
 }
 
 impl Line {
     /// Takes the connection and begins to read.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        let socket = duplicate(&stream)?;
+        let socket = Rc::new(duplicate(&stream)?);
         let (reader, writer) = stream.into_split();
         let inbox = Rc::new(RefCell::new(Inbox::default()));
         monoio::spawn(read_all(reader, Rc::clone(&inbox)));
@@ -52,8 +52,8 @@ impl Line {
     }
 
     /// A handle by which the connection can be ended from elsewhere.
-    pub fn handle(&self) -> io::Result<std::net::TcpStream> {
-        self.socket.try_clone()
+    pub fn handle(&self) -> Rc<std::net::TcpStream> {
+        Rc::clone(&self.socket)
     }
 
     /// What has been received since; waits for something.

@@ -24,7 +24,7 @@ struct House {
     shared: Arc<Shared>,
     counts: RefCell<Counts>,
     /// To end them when the vendor stops.
-    open: RefCell<HashMap<u64, std::net::TcpStream>>,
+    open: RefCell<HashMap<u64, Rc<std::net::TcpStream>>>,
     is_stopping: Cell<bool>,
 }
 
@@ -85,9 +85,7 @@ async fn accept(listener: TcpListener, house: Rc<House>) {
             continue;
         };
         let Ok(line) = Line::new(stream) else { continue };
-        if let Ok(handle) = line.handle() {
-            house.open.borrow_mut().insert(connection, handle);
-        }
+        house.open.borrow_mut().insert(connection, line.handle());
         let house = Rc::clone(&house);
         monoio::spawn(async move {
             let _ = converse(line, connection, &house).await;

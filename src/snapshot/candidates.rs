@@ -16,7 +16,9 @@ use crate::{
         },
     },
     provider::head,
-    snapshot::{call, findings::Findings, limits::ascii, places::Places, routes::Draught},
+    snapshot::{
+        call, concurrency, findings::Findings, limits::ascii, places::Places, routes::Draught,
+    },
 };
 use std::collections::HashMap;
 
@@ -50,15 +52,18 @@ pub(super) fn of(
     for (index, target) in list.targets.iter().enumerate() {
         let path = list.path.index(index);
         check_strategy(document, &path, target, strategy, findings);
-        check_unbuilt(document, &path, target, findings);
         let Some(model) = model(document, &path, target, places, findings) else { continue };
         let times = known.entry(model).and_modify(|times| *times += 1).or_insert(0);
-        if *times > 0 && *strategy == Strategy::Complexity {
+        if *times > 0 && matches!(strategy, Strategy::Complexity { .. }) {
             let hint = "a model has one tier";
             findings.twice(document, &path.key(key_of(document, &path)), &document.origin, hint);
         }
         let key = route::mix(route::hash(target.target.as_bytes()), *times);
         let place = draught.place(model);
+        if let Some(written) = &target.concurrency {
+            let path = path.key("concurrency");
+            concurrency::cap(document, &path, (model, written), &mut draught.caps, findings);
+        }
         candidates.push(candidate(document, &path, target, (model, key, place), findings));
     }
     check_weights(list, strategy, findings);
@@ -92,6 +97,10 @@ fn candidate(
         retry: retry.map_or_else(Retry::default, |written| {
             self::retry(document, &path.key("retry_config"), written, findings)
         }),
+        hedge: target
+            .hedge
+            .as_ref()
+            .map(|written| concurrency::hedge(document, &path.key("hedge"), written, findings)),
         falls_back_on: falls_back
             .map_or(Codes::of(&FALLBACK_CODES), |written| codes(document, &at, written, findings)),
         takes_fallback: target.fallback_candidate.unwrap_or(true),
@@ -152,7 +161,7 @@ fn check_strategy(
 ) {
     let is_weight = matches!(strategy, Strategy::Weight { .. });
     let is_priority = *strategy == Strategy::Priority;
-    let is_complexity = *strategy == Strategy::Complexity;
+    let is_complexity = matches!(strategy, Strategy::Complexity { .. });
     for (key, is_there, is_read, is_needed) in [
         ("weight", target.weight.is_some(), is_weight, true),
         ("priority", target.priority.is_some(), is_priority, false),
@@ -165,18 +174,6 @@ fn check_strategy(
             let found = format!("a key that {} does not read", strategy.label());
             let hint = "it does nothing here";
             findings.warn(document, &path.key(key), found, "no such key", hint);
-        }
-    }
-}
-
-/// Keys of ours that nothing obeys yet are refused, not passed over.
-fn check_unbuilt(document: &Document, path: &Path, target: &RouteTarget, findings: &mut Findings) {
-    for (key, is_there) in
-        [("hedge", target.hedge.is_some()), ("concurrency", target.concurrency.is_some())]
-    {
-        if is_there {
-            let hint = "this build does not obey that key yet";
-            findings.error(document, &path.key(key), key, "no such key", hint);
         }
     }
 }

@@ -115,6 +115,7 @@ pub fn compile(
     let has_strict = budgets.iter().any(|budget| budget.is_strict);
     let index = Index::new(conditions, &callers, models());
     let budgets = Budgets { index, budgets, refuses_as_payment, has_strict };
+    routes.cap(&mut places.models);
     let routes = routes.finish(&callers, &places.models);
     let snapshot = Snapshot {
         version: options.version,

@@ -5,7 +5,8 @@
 //! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
 //! ourselves there), `doors.rs` (tokens and what they open), `limits.rs`, `budgets.rs` and
 //! `conditions.rs` (what is limited, and when), `alerts.rs` (who is told), `routes.rs` and
-//! `candidates.rs` (which targets answer), `prices.rs` (what models cost), `vault.rs`
+//! `candidates.rs` (which targets answer), `concurrency.rs` (how many calls they get),
+//! `classifier.rs` (who says how hard a request is), `prices.rs` (what models cost), `vault.rs`
 //! (credentials), `findings.rs` (problems); `verdict.rs` is what they say of one kind of request.
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
@@ -18,7 +19,9 @@ mod auth_fields;
 mod budgets;
 mod call;
 mod candidates;
+mod classifier;
 pub mod compile;
+mod concurrency;
 mod conditions;
 pub mod doors;
 mod findings;
@@ -47,7 +50,7 @@ use crate::{
         condition::Facts,
         limit::{Entities, Entity, Limit, Limits, Team},
         price::Price,
-        route::{Routes, Rule, VirtualModel},
+        route::{Concurrency, Routes, Rule, VirtualModel},
     },
     provider::target::{Endpoint, Target},
 };
@@ -116,6 +119,8 @@ pub struct Model {
     pub access: Access,
     /// None where nobody knows it: then its cost is unknown, not nothing.
     pub price: Option<Price>,
+    /// How many calls it has at once; none is as many as come.
+    pub concurrency: Option<Concurrency>,
     pub target: Target,
 }
 

@@ -183,6 +183,7 @@ impl Places {
             types,
             access,
             price: None,
+            concurrency: None,
             target,
         });
     }

@@ -6,8 +6,8 @@ use crate::{
         path::Path,
         read::{Document, Manifest, describe},
         routing::{
-            ClassificationStrategy, Classifier, RouteTarget, SessionSource, StickyRouting,
-            StrategyKind, VirtualModel as Written, VirtualModelAccount,
+            ClassificationStrategy, RouteTarget, SessionSource, StickyRouting, StrategyKind,
+            VirtualModel as Written, VirtualModelAccount,
         },
     },
     policy::{
@@ -15,7 +15,9 @@ use crate::{
         route::{self, Identifier, Logical, Routes, Rule, Sticky, Strategy, VirtualModel},
     },
     snapshot::{
-        Caller, Model, candidates, conditions,
+        Caller, Model, candidates, classifier,
+        concurrency::Caps,
+        conditions,
         findings::Findings,
         limits::ascii,
         people::{Draft, People, count, is_name},
@@ -36,6 +38,8 @@ pub(super) struct Draught {
     routes: Routes,
     /// By model: its index in `Routes::targets`.
     pub(super) places: HashMap<ModelId, u16>,
+    /// By model: how many calls it has at once, and which document says so.
+    pub(super) caps: Caps,
 }
 
 /// A rule as written, of either carrier.
@@ -149,6 +153,13 @@ impl Draught {
         draught
     }
 
+    /// Tell the models that have a cap.
+    pub(super) fn cap(&self, models: &mut [Model]) {
+        for (model, (cap, _)) in &self.caps {
+            models[model.0 as usize].concurrency = Some(*cap);
+        }
+    }
+
     /// The routing, once callers and models are known.
     pub(super) fn finish(self, callers: &[Caller], models: &[Model]) -> Routes {
         let names = models.iter().map(|model| (&*model.name, &*model.account));
@@ -168,7 +179,7 @@ impl Draught {
             let found = describe(&document.tree, &path);
             findings.error(document, &path, found, "a name for the rule", "clients are told it");
         }
-        let strategy = strategy(written, findings);
+        let strategy = strategy(written, places, findings);
         let list = candidates::List {
             document,
             path: written.path.key("load_balance_targets"),
@@ -319,7 +330,7 @@ fn check_virtual(document: &Document, path: &Path, model: &Written, findings: &m
     }
 }
 
-fn strategy(written: &WrittenRule<'_>, findings: &mut Findings) -> Strategy {
+fn strategy(written: &WrittenRule<'_>, places: &Places, findings: &mut Findings) -> Strategy {
     let (document, path) = (written.document, &written.path);
     let sticky = written.sticky.map(|it| sticky(document, path, it, findings));
     if sticky.is_some() && written.kind != StrategyKind::Weight {
@@ -328,23 +339,21 @@ fn strategy(written: &WrittenRule<'_>, findings: &mut Findings) -> Strategy {
         findings.warn(document, &path, "sticky_routing", wanted, "it does nothing here");
     }
     let at = path.key("classification_strategy");
+    let mut classifier = None;
     match written.classification {
         Some(_) if written.kind != StrategyKind::Complexity => {
             let wanted = "complexity-based-routing beside it";
             let found = "classification_strategy";
             findings.warn(document, &at, found, wanted, "it does nothing here");
         }
-        Some(it) if it.kind == Classifier::LlmClassifier => {
-            let hint = "this build does not ask a model how hard a request is";
-            findings.error(document, &at.key("type"), "llm-classifier", "heuristic", hint);
-        }
-        _ => {}
+        Some(it) => classifier = classifier::of(document, &at, it, places, findings),
+        None => {}
     }
     match written.kind {
         StrategyKind::Weight => Strategy::Weight { sticky },
         StrategyKind::Latency => Strategy::Latency,
         StrategyKind::Priority => Strategy::Priority,
-        StrategyKind::Complexity => Strategy::Complexity,
+        StrategyKind::Complexity => Strategy::Complexity { classifier },
     }
 }
 

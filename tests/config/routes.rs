@@ -85,8 +85,8 @@ m.yaml#2:23: warning: rules[1].load_balance_targets[0].fallback_status_codes: fo
 m.yaml#2:24: warning: rules[1].load_balance_targets[1].fallback_candidate: found a target
     behind others that takes no fallbacks, wanted fallback_candidate: true (it is asked only
     while those before it fail)
-m.yaml#2:28: error: rules[2].classification_strategy.type: found llm-classifier, wanted
-    heuristic (this build does not ask a model how hard a request is)
+m.yaml#2:28: error: rules[2].classification_strategy.fallback_strategy: found nothing,
+    wanted this key (e.g. {type: heuristic})
 m.yaml#2:31: error: rules[2].load_balance_targets[1].target: found "test/a" a second time,
     wanted it once (first in m.yaml#2) (a model has one tier)
 m.yaml#2:32: error: rules[2].load_balance_targets[2].tier: found nothing, wanted this key"#,
@@ -105,9 +105,14 @@ fn retries_statuses_headers_and_parameters_are_judged() {
         override_params: {model: x, temperature: 0.5, prompt_version_fqn: 'p:1'}
         headers_override: {set: {host: evil, 'bad name': x, x-key: 'tfy-secret://a:b:c'},
           remove: [content-length]}
-        hedge: {after_ms: 10}
-        concurrency: {max: 3}
-      - {target: test/b}
+        hedge: {after_ms: 10, quantile: 0.9}
+        concurrency: {max: 0, queue_timeout_ms: 5}
+      - target: test/b
+        hedge: {after_ms: 0, max_extra_percent: 101}
+        concurrency: {max: 3, queue: 200000}
+      - target: test/b
+        hedge: {quantile: 0.4}
+        concurrency: {max: 4}
 ",
         r#"m.yaml#2:16: error: rules[0].load_balance_targets[0].retry_config.attempts: found a number,
     wanted at most 10
@@ -131,10 +136,59 @@ m.yaml#2:19: error: rules[0].load_balance_targets[0].headers_override.set.x-key:
     secret, wanted text (credentials belong to the account)
 m.yaml#2:20: error: rules[0].load_balance_targets[0].headers_override.remove[0]: found a
     header that frames a call, wanted one that the gateway does not write
-m.yaml#2:21: error: rules[0].load_balance_targets[0].hedge: found hedge, wanted no such key
-    (this build does not obey that key yet)
-m.yaml#2:22: error: rules[0].load_balance_targets[0].concurrency: found concurrency, wanted
-    no such key (this build does not obey that key yet)"#,
+m.yaml#2:21: error: rules[0].load_balance_targets[0].hedge: found after_ms and quantile, or
+    neither, wanted one of after_ms and quantile
+m.yaml#2:22: error: rules[0].load_balance_targets[0].concurrency.max: found a number, wanted
+    1 to 100000
+m.yaml#2:22: warning: rules[0].load_balance_targets[0].concurrency.queue_timeout_ms: found a
+    time to wait where nobody waits, wanted queue beside it (it does nothing here)
+m.yaml#2:24: error: rules[0].load_balance_targets[1].hedge.max_extra_percent: found a
+    number, wanted 1 to 100
+m.yaml#2:24: error: rules[0].load_balance_targets[1].hedge.after_ms: found a number, wanted
+    1 to 600000
+m.yaml#2:25: error: rules[0].load_balance_targets[1].concurrency.queue: found a number,
+    wanted 0 to 100000
+m.yaml#2:27: error: rules[0].load_balance_targets[2].hedge.quantile: found a number, wanted
+    0.5 to 0.999
+m.yaml#2:28: error: rules[0].load_balance_targets[2].concurrency: found another cap than
+    m.yaml#2 says, wanted one cap for a model (it counts all calls to the model, whichever
+    rule makes them)"#,
+    );
+}
+
+#[test]
+fn a_classifier_is_a_model_for_chats_and_has_a_fallback() {
+    check_rules(
+        "  - id: one
+    type: complexity-based-routing
+    when: {models: [one]}
+    classification_strategy: {type: llm-classifier, model: one, timeout_ms: 0,
+      fallback_strategy: {type: static}}
+    targets: [{target: test/a, tier: simple}]
+  - id: two
+    type: complexity-based-routing
+    when: {models: [two]}
+    classification_strategy: {type: llm-classifier,
+      fallback_strategy: {type: heuristic, default_tier: simple}}
+    targets: [{target: test/a, tier: simple}]
+  - id: three
+    type: complexity-based-routing
+    when: {models: [three]}
+    classification_strategy: {type: heuristic, model: test/a}
+    targets: [{target: test/a, tier: simple}]
+",
+        r#"m.yaml#2:15: error: rules[0].classification_strategy.timeout_ms: found a number, wanted 1 to
+    60000
+m.yaml#2:15: error: rules[0].classification_strategy.model: found "one", wanted a model:
+    ACCOUNT/MODEL (that name stands for other models: a classifier is asked itself)
+m.yaml#2:16: error: rules[0].classification_strategy.fallback_strategy.default_tier: found
+    nothing, wanted this key (simple, medium or complex)
+m.yaml#2:21: error: rules[1].classification_strategy.model: found nothing, wanted this key
+    (the model that is asked)
+m.yaml#2:22: warning: rules[1].classification_strategy.fallback_strategy.default_tier: found
+    default_tier, wanted type: static beside it (it does nothing here)
+m.yaml#2:27: warning: rules[2].classification_strategy.model: found model, wanted type:
+    llm-classifier beside it (it does nothing here)"#,
     );
 }
 

@@ -32,7 +32,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Does this client speak the vendor's own language, so that what the vendor says passes as it is?
+    /// Does this client speak the vendor's own language, so that what it says passes as it is?
     pub fn is_native(&self, client: Client) -> bool {
         match self.kind {
             (_, _, "responses") => client == Client::Responses,
@@ -135,9 +135,18 @@ fn vertex(
     Row { name, kind: ("google-vertex", "vertex", "chat"), ids, account, recorded }
 }
 
-/// Every vendor that the gateway is made for, most in OpenAI's language.
+/// Every vendor that the gateway is made for.
 pub fn rows() -> Vec<Row> {
-    let mut rows = vec![
+    let mut rows = named();
+    rows.extend(of_openais_shape());
+    rows.extend(clouds());
+    rows.extend(azures());
+    rows
+}
+
+/// Those whose language has their name.
+fn named() -> Vec<Row> {
+    vec![
         plain("openai", ("openai", "chat"), |_| {
             events(
                 "openai-chat",
@@ -153,6 +162,36 @@ pub fn rows() -> Vec<Row> {
             )
         }),
         plain("anthropic", ("anthropic", "chat"), |_| ANTHROPIC),
+        Row {
+            ids: ("command-tool", "raw:"),
+            account: json!({"base_url": "http://{vendor}/v2", "auth_data": key()}),
+            ..plain("cohere", ("cohere", "chat"), |_| {
+                events(
+                    "cohere",
+                    "can-use-tools-without-parameters-in-multi-turn-streaming-conversations.0.e6a8",
+                    "vercel-cohere-text-chunks.db9e",
+                )
+            })
+        },
+        Row {
+            name: "gemini",
+            kind: ("google-gemini", "gemini", "chat"),
+            ids: ("gemini-tool", "raw:"),
+            account: json!({"base_url": "http://{vendor}/v1beta", "auth_data": key()}),
+            recorded: |_| {
+                events(
+                    "gemini",
+                    "gemini-2-5-flash-can-use-tools-with-multi-turn-streaming-conversations.2.fe79",
+                    "gemini-2-5-flash-can-use-tools-with-multi-turn-streaming-conversations.3.8f00",
+                )
+            },
+        },
+    ]
+}
+
+/// Those whose language is OpenAI's.
+fn of_openais_shape() -> Vec<Row> {
+    vec![
         plain("mistral", ("mistral-ai", "chat"), |_| {
             events(
                 "mistral",
@@ -164,11 +203,8 @@ pub fn rows() -> Vec<Row> {
             events("groq", "vercel-groq-tool-call-chunks.2c19", "test-chat-streaming-legacy.0.e660")
         }),
         plain("xai", ("xai", "chat"), |_| {
-            events(
-                "openai-compatible",
-                "vercel-xai-tool-call-chunks.9126",
-                "vercel-xai-text-chunks.fded",
-            )
+            let folder = "openai-compatible";
+            events(folder, "vercel-xai-tool-call-chunks.9126", "vercel-xai-text-chunks.fded")
         }),
         plain("xai-responses", ("xai", "responses"), |_| Recorded {
             told: Some((
@@ -181,17 +217,6 @@ pub fn rows() -> Vec<Row> {
                 "",
             )
         }),
-        Row {
-            ids: ("command-tool", "raw:"),
-            account: json!({"base_url": "http://{vendor}/v2", "auth_data": key()}),
-            ..plain("cohere", ("cohere", "chat"), |_| {
-                events(
-                    "cohere",
-                    "can-use-tools-without-parameters-in-multi-turn-streaming-conversations.0.e6a8",
-                    "vercel-cohere-text-chunks.db9e",
-                )
-            })
-        },
         // No stream of it was recorded.
         plain("together", ("together-ai", "chat"), |_| NOTHING),
         // It has no tools of the client's: what was recorded are words.
@@ -209,13 +234,10 @@ pub fn rows() -> Vec<Row> {
                 "ek-deepseek-chat-can-use-tools-with-multi-turn-streaming-conversations.1.da46",
             )
         }),
-    ];
-    rows.extend(clouds());
-    rows
+    ]
 }
 
-/// The vendors that are clouds.
-fn clouds() -> [Row; 8] {
+fn clouds() -> [Row; 4] {
     [
         bedrock("bedrock", ("amazon.nova-tool", "raw:"), |_| {
             converse(
@@ -224,17 +246,14 @@ fn clouds() -> [Row; 8] {
             )
         }),
         // A client of Anthropic's language is answered by `InvokeModel`, others by `Converse`.
-        bedrock(
-            "bedrock-claude",
-            ("anthropic.claude-tool", "raw:anthropic."),
-            |client| match client {
-                Client::Anthropic => Recorded { framing: Framing::Chunks, ..ANTHROPIC },
-                _ => converse(
-                    "vercel-amazon-bedrock-json-tool-3-chunks.b6bf",
-                    "test-bedrock-model-iter-stream.1.815d",
-                ),
-            },
-        ),
+        bedrock("bedrock-claude", ("anthropic.claude-tool", "raw:anthropic."), |client| {
+            let frames = converse(
+                "vercel-amazon-bedrock-json-tool-3-chunks.b6bf",
+                "test-bedrock-model-iter-stream.1.815d",
+            );
+            let chunks = Recorded { framing: Framing::Chunks, ..ANTHROPIC };
+            if client == Client::Anthropic { chunks } else { frames }
+        }),
         vertex("vertex", ("gemini-tool", "raw:"), |_| {
             events(
                 "vertex-gemini",
@@ -243,19 +262,12 @@ fn clouds() -> [Row; 8] {
             )
         }),
         vertex("vertex-claude", ("claude-tool", "anthropic/raw:claude-"), |_| ANTHROPIC),
-        Row {
-            name: "gemini",
-            kind: ("google-gemini", "gemini", "chat"),
-            ids: ("gemini-tool", "raw:"),
-            account: json!({"base_url": "http://{vendor}/v1beta", "auth_data": key()}),
-            recorded: |_| {
-                events(
-                    "gemini",
-                    "gemini-2-5-flash-can-use-tools-with-multi-turn-streaming-conversations.2.fe79",
-                    "gemini-2-5-flash-can-use-tools-with-multi-turn-streaming-conversations.3.8f00",
-                )
-            },
-        },
+    ]
+}
+
+/// By deployment, by the newest API, and at a foundry.
+fn azures() -> [Row; 3] {
+    [
         Row {
             account: json!({"azure_endpoint": "http://{vendor}", "auth_data": key(),
                 "{model}": {"api_version": "2024-10-21"}}),
@@ -267,11 +279,8 @@ fn clouds() -> [Row; 8] {
             account: json!({"azure_endpoint": "http://{vendor}/openai/v1", "auth_data": key(),
                 "{model}": {"api_version": "preview"}}),
             ..plain("azure-responses", ("azure-openai", "responses"), |_| {
-                events(
-                    "azure",
-                    "vercel-azure-tool-call-1-chunks.98de",
-                    "vercel-azure-text-1-chunks.8d11",
-                )
+                let called = "vercel-azure-tool-call-1-chunks.98de";
+                events("azure", called, "vercel-azure-text-1-chunks.8d11")
             })
         },
         Row {

@@ -175,8 +175,10 @@ impl Share {
 
     /// What was reserved is over.
     pub fn settle(&mut self, of: Handle, reserved: u64, spent: u64, now: NodeMillis) {
-        self.meter(of).settle(self.core, reserved, spent, now);
-        self.known[of.0 as usize].held -= 1;
+        let known = &mut self.known[of.0 as usize];
+        let meter = known.meter.as_deref().expect("a handle is used while it is held");
+        meter.settle(self.core, reserved, spent, now);
+        known.held -= 1;
     }
 
     /// Use units that nothing was reserved for.

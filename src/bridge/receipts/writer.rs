@@ -87,6 +87,7 @@ impl<M: Memory> Writer<M> {
     }
 
     /// What the ids of this process's receipts begin with.
+    #[must_use]
     pub const fn epoch(&self) -> u64 {
         self.epoch
     }

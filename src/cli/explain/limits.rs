@@ -27,7 +27,7 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
         rows.push(vec![
             limit.id.to_string(),
             words(limit),
-            left_of(standing, |units| units.to_string()),
+            left_of(standing, ToString::to_string),
             why.to_owned(),
         ]);
         rules.push(json!({"rule": limit.id, "limit": words(limit), "holds": is_first, "why": why,

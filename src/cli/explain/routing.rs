@@ -8,12 +8,13 @@ use crate::{
     policy::{
         condition::Facts,
         route::{
-            self, Asked, Candidate, Identifier, Rule, Strategy,
+            self, Asked, Candidate, Concurrency, Identifier, Rule, Strategy,
             complexity::Tier,
+            hedge::{After, Hedge},
             order::{self, Moment},
         },
     },
-    snapshot::Routing,
+    snapshot::{Model, Routing, Snapshot},
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -46,9 +47,12 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
     let mut targets = Vec::new();
     for (place, candidate) in (1..).zip(&ordered) {
         let why = why(rule, candidate, weights, asked.session.is_some());
-        let name = &*snapshot.model(candidate.model).name;
-        rows.push(vec![format!("{place}"), name.to_owned(), why.clone()]);
-        targets.push(json!({"target": name, "why": why, "retries": candidate.retry.attempts}));
+        let model = snapshot.model(candidate.model);
+        let name = &*model.name;
+        let terms = terms(candidate, model);
+        rows.push(vec![format!("{place}"), name.to_owned(), format!("{why}{}", terms.words)]);
+        targets.push(json!({"target": name, "why": why, "retries": candidate.retry.attempts,
+            "hedge": terms.hedge, "concurrency": terms.concurrency}));
     }
     let mut excluded = Vec::new();
     for candidate in left_out {
@@ -66,6 +70,10 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
     let order =
         if is_drawn(rule, asked.session.is_some()) { "drawn by weight" } else { "in order" };
     let mut table = format!("routing: rule {:?}, {}\n", rule.id, rule.strategy.label());
+    let classifier = classifier(rule, snapshot);
+    if let Some(name) = classifier {
+        let _ = writeln!(table, "  {name} says the tier; shown is the order of a medium one");
+    }
     if let Some(refused) = refused {
         let _ = writeln!(table, "  refused: {refused}");
     }
@@ -75,7 +83,7 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
     }
     let json = json!({
         "rule": rule.id, "type": rule.strategy.label(), "order": order, "targets": targets,
-        "left_out": excluded, "too_late": late, "refused": refused,
+        "left_out": excluded, "too_late": late, "refused": refused, "classifier": classifier,
     });
     Part { table, json }
 }
@@ -123,8 +131,40 @@ fn why(rule: &Rule, candidate: &Candidate, weights: u64, has_session: bool) -> S
         }
         Strategy::Latency => "the fastest of the last 20 minutes share".to_owned(),
         Strategy::Priority => format!("priority {}", candidate.priority),
-        Strategy::Complexity => format!("tier {}", candidate.tier.label()),
+        Strategy::Complexity { .. } => format!("tier {}", candidate.tier.label()),
     }
+}
+
+/// The model whose word on the request the rule wants.
+fn classifier<'s>(rule: &Rule, snapshot: &'s Snapshot) -> Option<&'s str> {
+    let Strategy::Complexity { classifier } = &rule.strategy else { return None };
+    classifier.as_ref().map(|classifier| &*snapshot.model(classifier.model).name)
+}
+
+/// How many calls a target gets.
+struct Terms {
+    words: String,
+    hedge: Value,
+    concurrency: Value,
+}
+
+fn terms(candidate: &Candidate, model: &Model) -> Terms {
+    let (mut words, mut hedged, mut capped) = (String::new(), Value::Null, Value::Null);
+    if let Some(Hedge { after, extra_percent_max }) = candidate.hedge {
+        let after = match after {
+            After::Millis(millis) => format!("{millis} ms"),
+            After::Permille(permille) => {
+                format!("what {}.{} % of calls take", permille / 10, permille % 10)
+            }
+        };
+        let _ = write!(words, "; a second call after {after}, {extra_percent_max} % at most");
+        hedged = json!({"after": after, "max_extra_percent": extra_percent_max});
+    }
+    if let Some(Concurrency { max, queue_max, queue_ms }) = model.concurrency {
+        let _ = write!(words, "; {max} calls at once, {queue_max} wait up to {queue_ms} ms");
+        capped = json!({"max": max, "queue": queue_max, "queue_timeout_ms": queue_ms});
+    }
+    Terms { words, hedge: hedged, concurrency: capped }
 }
 
 fn session(rule: &Rule, request: &Request<'_>) -> Option<u64> {

@@ -95,7 +95,9 @@ pub(super) async fn list(
     match written(&state).await {
         Ok(written) => {
             let mut found = report::all(&state.book, wanted, now());
-            found.iter_mut().for_each(|budget| add_manifest(budget, &written));
+            for budget in &mut found {
+                add_manifest(budget, &written);
+            }
             Json(json!({"data": found})).into_response()
         }
         Err(fault) => tell(fault),

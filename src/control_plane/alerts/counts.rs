@@ -48,7 +48,9 @@ impl Counts {
     /// So many wait, by channel.
     pub(super) fn wait<'a>(&self, channels: impl Iterator<Item = &'a Box<str>>) {
         let counts = &mut *self.0.lock();
-        counts.values_mut().for_each(|count| count.waiting = 0);
+        for count in counts.values_mut() {
+            count.waiting = 0;
+        }
         for name in channels {
             counts.entry(name.clone()).or_default().waiting += 1;
         }

@@ -179,12 +179,10 @@ impl Alerts {
         let (channel, budget) = (&notice.address.channel, &notice.facts.budget);
         self.busy.remove(channel);
         let is_late = now().0.saturating_sub(notice.since_ms) >= PATIENCE_MS;
-        self.counts.add(channel, |count| match &sent {
-            Ok(()) => count.sent_total += 1,
-            Err(_) => {
-                count.failed_total += 1;
-                count.given_up_total += u64::from(is_late);
-            }
+        self.counts.add(channel, |count| {
+            count.sent_total += u64::from(sent.is_ok());
+            count.failed_total += u64::from(sent.is_err());
+            count.given_up_total += u64::from(sent.is_err() && is_late);
         });
         match sent {
             Ok(()) => {

@@ -79,8 +79,12 @@ impl Counts {
         let labels = self.labels(receipt, model);
         let max = self.labels_max;
         let with_status = |labels| (labels, outcome.status);
-        *bounded(&mut self.requests, max, labels.clone(), with_status) += 1;
-        if !outcome.fault.is_empty() {
+        // A call beside an exchange is no request, but it uses tokens and costs.
+        let is_request = !outcome.ending.is_beside();
+        if is_request {
+            *bounded(&mut self.requests, max, labels.clone(), with_status) += 1;
+        }
+        if is_request && !outcome.fault.is_empty() {
             let with_fault = |labels| (labels, outcome.status, Box::from(outcome.fault));
             *bounded(&mut self.failures, max, labels.clone(), with_fault) += 1;
         }
@@ -96,7 +100,9 @@ impl Counts {
             tokens.input += outcome.usage.input_tokens;
             tokens.output += outcome.usage.output_tokens;
         }
-        self.add_latencies(receipt, model);
+        if is_request {
+            self.add_latencies(receipt, model);
+        }
     }
 
     fn add_latencies(&mut self, receipt: &Receipt<'_>, model: &str) {

@@ -20,6 +20,8 @@ const PAUSE_MS_MIN: u64 = 200;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
     due: UnixMillis,
+    /// When that was decided.
+    since: UnixMillis,
     failures: u32,
 }
 
@@ -29,9 +31,11 @@ impl Schedule {
         self.due
     }
 
+    /// Is it due? Where the clock was set back since that was decided, nobody knows how long ago
+    /// that was: then it is.
     #[must_use]
     pub fn is_due(&self, now: UnixMillis) -> bool {
-        self.due <= now
+        self.due <= now || now < self.since
     }
 
     /// After 70 to 80 percent of what is left of its life.
@@ -39,6 +43,7 @@ impl Schedule {
         let life_ms = minted.expires.0.saturating_sub(now.0);
         let share = RENEW_PERCENT * 100 + dice % (SPREAD_PERCENT * 100);
         self.failures = 0;
+        self.since = now;
         self.due = UnixMillis(now.0 + (life_ms * share / 10_000).max(PAUSE_MS_MIN));
     }
 
@@ -46,6 +51,7 @@ impl Schedule {
     pub fn failed(&mut self, now: UnixMillis, dice: u64) {
         let wait_ms = (RETRY_MS << self.failures.min(6)).min(RETRY_MS_MAX);
         self.failures = self.failures.saturating_add(1);
+        self.since = now;
         self.due = UnixMillis(now.0 + wait_ms / 2 + dice % (wait_ms / 2));
     }
 }
@@ -106,6 +112,17 @@ mod tests {
         assert_eq!(waits[..4], [500, 1_000, 2_000, 4_000]);
         assert_eq!(waits[9], RETRY_MS_MAX / 2);
         assert!(schedule.due().0 - NOW.0 < 1_000, "a success forgives the failures before it");
+    }
+
+    #[test]
+    fn fault_51_a_clock_that_is_set_back_makes_it_due_at_once() {
+        let mut schedule = Schedule::default();
+        schedule.failed(NOW, 0);
+        assert!(!schedule.is_due(NOW));
+        assert!(schedule.is_due(UnixMillis(NOW.0 - HOUR_MS)));
+        schedule.succeeded(&minted(), NOW, 0);
+        assert!(!schedule.is_due(UnixMillis(NOW.0 + 1)));
+        assert!(schedule.is_due(UnixMillis(NOW.0 - 1)));
     }
 
     #[test]

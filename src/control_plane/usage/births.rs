@@ -12,6 +12,7 @@
 use crate::{
     control_plane::journal::disk::write_whole,
     lexicon::{meter::MeterKey, time::UnixMillis},
+    policy::budget::Budget,
     snapshot::Snapshot,
 };
 use serde_json::{Map, Value, json};
@@ -72,7 +73,7 @@ impl Births {
     /// Take down the rules of a snapshot that are new; were there any?
     pub fn note(&mut self, snapshot: &Snapshot, now: Birth) -> bool {
         let limits = snapshot.limits.limits.iter().map(|limit| limit.key);
-        let caps = snapshot.budgets.budgets.iter().flat_map(|budget| budget.every_cap());
+        let caps = snapshot.budgets.budgets.iter().flat_map(Budget::every_cap);
         let birth = if self.is_first { Birth { epoch: 0, wall: UnixMillis(0) } } else { now };
         let mut has_new = std::mem::take(&mut self.is_first);
         for rule in limits.chain(caps.map(|cap| cap.key)) {

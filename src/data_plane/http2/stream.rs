@@ -14,6 +14,8 @@ pub enum Stream {
     Served(Rc<RefCell<Served>>),
     /// Ours, at a vendor.
     Asked(Box<Asked>),
+    /// Nobody's: for what no client waits for.
+    Nowhere,
 }
 
 impl Stream {
@@ -25,6 +27,7 @@ impl Stream {
         match self {
             Self::Served(served) => served.borrow_mut().poll_read(context, buffer),
             Self::Asked(asked) => asked.poll_read(context, buffer),
+            Self::Nowhere => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -33,6 +36,7 @@ impl Stream {
         match self {
             Self::Served(served) => served.borrow_mut().write(bytes),
             Self::Asked(asked) => asked.write(bytes),
+            Self::Nowhere => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -40,6 +44,7 @@ impl Stream {
         match self {
             Self::Served(served) => served.borrow_mut().poll_flush(context),
             Self::Asked(asked) => asked.poll_flush(context),
+            Self::Nowhere => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 

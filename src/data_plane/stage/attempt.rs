@@ -6,7 +6,8 @@
 //!
 //! - no connection (refused, no name, no TLS): as 502, but where there are other targets, nobody
 //!   waits for this one;
-//! - no answer in time: the next target is asked, whatever the statuses say;
+//! - no answer in time, or no turn at a target that has a cap: the next target is asked, whatever
+//!   the statuses say;
 //! - an answer that breaks off, says nothing valid, or says an error with 200 before its first
 //!   content: as 502, or as the status that the error says.
 //!
@@ -22,17 +23,24 @@ use crate::{
         core::Core,
         downlink::Downlink,
         exchange::Stop,
-        stage::{directives::Directives, retry_after, route::Plan},
+        stage::{
+            directives::{self, Directives},
+            retry_after,
+            route::Plan,
+            verdict::{is_late, is_targets_own, is_unconnected, status_of},
+        },
         trail::Trail,
-        upstream::call::Answer,
+        upstream::call::{Answer, Failure},
     },
+    dialect::openai_chat::reply,
     lexicon::{fault::Fault, refusal::Refusal, time::Moment},
     policy::route::{
-        Changes,
+        self, Changes,
+        hedge::Hedge,
         retry::{Codes, PATIENCE_MS, Retry},
     },
     provider::target::Target,
-    snapshot::{Model, Snapshot},
+    snapshot::{Caller, Model, Snapshot},
 };
 use std::{borrow::Cow, pin::pin};
 
@@ -46,6 +54,8 @@ pub struct Tries<'s, 'd> {
     at: u8,
     retries_left: u8,
     is_fresh: bool,
+    /// The present target was asked beside the one before it.
+    is_hedged: bool,
     /// What the vendor said of when to come back.
     told_ms: Option<u32>,
     /// The statuses on which nothing is told to the client, because another attempt follows.
@@ -57,12 +67,19 @@ pub struct Tries<'s, 'd> {
 pub struct Attempt<'s> {
     pub model: &'s Model,
     pub changes: Option<&'s Changes>,
+    /// When a second call is made beside this one.
+    pub hedge: Option<&'s Hedge>,
 }
 
 impl<'s> Attempt<'s> {
     /// Whom a call is for, and what is said differently to it.
     pub const fn addressee(&self) -> (&'s Target, Option<&'s Changes>) {
         (&self.model.target, self.changes)
+    }
+
+    /// Is the call sent at once, and alone?
+    pub const fn is_plain(&self) -> bool {
+        self.hedge.is_none() && self.model.concurrency.is_none()
     }
 }
 
@@ -85,6 +102,7 @@ impl<'s, 'd> Tries<'s, 'd> {
             at: 0,
             retries_left: 0,
             is_fresh: true,
+            is_hedged: false,
             told_ms: None,
             again: Codes::default(),
         };
@@ -137,7 +155,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         let model = self.model();
         trail.model = Some(model);
         if self.is_single() {
-            return Attempt { model, changes: None };
+            return Attempt { model, changes: None, hedge: None };
         }
         let now_ms = core.node_ms();
         let has_savings = if self.is_fresh {
@@ -145,11 +163,11 @@ impl<'s, 'd> Tries<'s, 'd> {
         } else {
             core.targets.may_retry(model, now_ms)
         };
-        let changes = match &self.plan {
+        let candidate = match &self.plan {
             Plan::Lone(_) => None,
             Plan::Ruled(plan) => {
                 trail.rule = Some(plan.rule);
-                plan.candidate(usize::from(self.at)).map(|candidate| &candidate.changes)
+                plan.candidate(usize::from(self.at))
             }
         };
         let falls_back_on = self.falls_back_on();
@@ -165,7 +183,88 @@ impl<'s, 'd> Tries<'s, 'd> {
         self.is_fresh = false;
         let retried_on = may_retry.then_some(self.retry().codes);
         self.again = retried_on.unwrap_or_default().or(falls_back_on.unwrap_or_default());
-        Attempt { model, changes }
+        Attempt {
+            model,
+            changes: candidate.map(|it| &it.changes),
+            hedge: candidate.and_then(|it| it.hedge.as_ref()),
+        }
+    }
+
+    pub const fn plan(&self) -> &Plan<'s> {
+        &self.plan
+    }
+
+    /// The place of the present target in the plan.
+    pub const fn at(&self) -> u8 {
+        self.at
+    }
+
+    /// What second calls to the present target are counted by.
+    pub fn key(&self) -> u64 {
+        match &self.plan {
+            Plan::Lone(model) => model.board_key(),
+            Plan::Ruled(plan) => {
+                let candidate = plan.candidate(usize::from(self.at));
+                route::mix(plan.rule.key, candidate.map_or(0, |candidate| candidate.key))
+            }
+        }
+    }
+
+    /// The statuses with which the target at this place has not answered well.
+    pub fn gives_up_on(&self, at: u8) -> Codes {
+        let Plan::Ruled(plan) = &self.plan else { return Codes::default() };
+        let candidate = plan.candidate(usize::from(at));
+        candidate.map_or(Codes::default(), |it| it.falls_back_on.or(it.retry.codes))
+    }
+
+    /// Who is asked beside the present target, and its place in the plan: the next one where it is
+    /// well, else the same one.
+    pub fn second(&self, core: &Core) -> (u8, Attempt<'s>) {
+        let candidate = |at: u8| match &self.plan {
+            Plan::Lone(_) => None,
+            Plan::Ruled(plan) => plan.candidate(usize::from(at)),
+        };
+        let now_ms = core.node_ms();
+        let next = self.at + 1;
+        let is_well = |place: u16| {
+            let health = core.targets.look(self.snapshot, now_ms);
+            !health.get(usize::from(place)).is_some_and(|health| health.is_failing(now_ms))
+        };
+        let has_next = candidate(next).is_some_and(|it| {
+            is_well(it.place) && !self.snapshot.model(it.model).target.is_secret_missing
+        });
+        let at = if has_next { next } else { self.at };
+        let model = candidate(at).map_or_else(|| self.model(), |it| self.snapshot.model(it.model));
+        (at, Attempt { model, changes: candidate(at).map(|it| &it.changes), hedge: None })
+    }
+
+    /// The present target failed, and the one that was asked beside it has answered well.
+    pub fn pass_over(&self, core: &Core, sent: &Result<Answer, Failure>, trail: &mut Trail<'s>) {
+        let fault = match sent {
+            Ok(answer) => reply::fault_of(answer.head.status),
+            Err(Failure::Fault(fault)) => Some(*fault),
+            Err(Failure::ClientGone) => return,
+        };
+        let status = fault.map_or(502, status_of);
+        Self::note_failed(core, self.model(), status, fault);
+        trail.notes.fail(&self.model().name, status, fault);
+        trail.begin_attempt();
+        trail.fault = fault;
+    }
+
+    /// A call failed that is not judged: another one stood beside it.
+    pub fn note_failed(core: &Core, model: &Model, status: u16, fault: Option<Fault>) {
+        if is_targets_own(status, fault) {
+            core.targets.note(model, Seen::Failed, core.node_ms());
+        }
+    }
+
+    /// The target at this place was asked beside the present one, and is told.
+    pub fn turn_to(&mut self, at: u8) {
+        self.at = at;
+        self.is_hedged = true;
+        self.retries_left = 0;
+        self.again = self.falls_back_on().unwrap_or_default();
     }
 
     /// The statuses of the present attempt that are not told; none where it is the last.
@@ -252,7 +351,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         let is_unconnected = fault.is_some_and(is_unconnected);
         let may_retry = self.retries_left > 0
             && self.retry().codes.has(status)
-            && fault != Some(Fault::SecretUnavailable)
+            && !matches!(fault, Some(Fault::SecretUnavailable | Fault::Busy))
             && !(is_unconnected && self.is_one_of_many());
         if may_retry {
             let told_ms = self.told_ms.take().map(u64::from);
@@ -270,6 +369,7 @@ impl<'s, 'd> Tries<'s, 'd> {
         self.at += 1;
         self.retries_left = self.retry().attempts;
         self.is_fresh = true;
+        self.is_hedged = false;
         Some(now)
     }
 
@@ -314,17 +414,17 @@ impl<'s, 'd> Tries<'s, 'd> {
     /// **Shape**: `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"…"},
     /// "fallback":{"attempts":[{"target":"…","failed":"503"}]},…}`; `fallback` only where an
     /// attempt failed.
-    pub fn applied(
-        &self,
-        core: &Core,
-        value: Cow<'static, [u8]>,
-        trail: &Trail<'_>,
-    ) -> Cow<'static, [u8]> {
+    pub fn applied(&self, core: &Core, caller: &Caller, trail: &Trail<'_>) -> Cow<'static, [u8]> {
+        let value = directives::applied(caller);
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
         let mut out = core.buffers.take();
         out.extend_from_slice(candidate.told.as_bytes());
-        let reason = if self.at == 0 { plan.reason.label() } else { "fallback" };
+        let reason = match self.at {
+            _ if self.is_hedged => "hedge",
+            0 => plan.reason.label(),
+            _ => "fallback",
+        };
         out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(b"\"}");
         trail.notes.push_failed(&mut out);
@@ -351,49 +451,4 @@ pub async fn pause(moment: Moment, downlink: &mut Downlink<'_>) -> Result<(), St
         Err(Ring::Departed) => Err(Stop::ClientGone),
         Err(Ring::Closing) => Err(Refusal::TotalTimeout.into()),
     }
-}
-
-/// The status that a fault counts as.
-pub const fn status_of(fault: Fault) -> u16 {
-    match fault {
-        Fault::Status(status) => status,
-        Fault::Auth => 401,
-        Fault::TtftTimeout => 408,
-        Fault::ConnectTimeout
-        | Fault::FirstByteTimeout
-        | Fault::IdleTimeout
-        | Fault::TotalTimeout => 504,
-        Fault::SecretUnavailable => 503,
-        Fault::NameUnresolved
-        | Fault::ConnectFailed
-        | Fault::TlsFailed
-        | Fault::ClosedEarly
-        | Fault::Invalid
-        | Fault::Truncated
-        | Fault::ErrorEvent => 502,
-    }
-}
-
-const fn is_unconnected(fault: Fault) -> bool {
-    matches!(fault, Fault::NameUnresolved | Fault::ConnectFailed | Fault::TlsFailed)
-}
-
-/// Did the time run out, or is the target closed for now? Then the next one is asked.
-const fn is_late(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::ConnectTimeout
-            | Fault::FirstByteTimeout
-            | Fault::TtftTimeout
-            | Fault::IdleTimeout
-            | Fault::TotalTimeout
-            | Fault::SecretUnavailable
-    )
-}
-
-/// Does it say something about the target? **Source**: the reference, §8.6: 5xx, 429, 401, 403.
-fn is_targets_own(status: u16, fault: Option<Fault>) -> bool {
-    let is_ours =
-        matches!(fault, Some(Fault::TtftTimeout | Fault::TotalTimeout | Fault::SecretUnavailable));
-    !is_ours && matches!(status, 401 | 403 | 429 | 500..=599)
 }

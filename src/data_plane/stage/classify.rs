@@ -11,8 +11,18 @@ use std::borrow::Cow;
 ///
 /// **Cost**: a full parse.
 pub fn tier(operation: Operation, body: &[u8]) -> Tier {
+    let judge = |prompt: &Prompt<'_>| complexity::classify(prompt).tier;
+    with_prompt(operation, body, judge).unwrap_or_default()
+}
+
+/// What `judge` makes of what is looked at; none where the body cannot be read.
+pub fn with_prompt<T>(
+    operation: Operation,
+    body: &[u8],
+    judge: impl FnOnce(&Prompt<'_>) -> T,
+) -> Option<T> {
     let mut document = Document::default();
-    let Ok(root) = document.parse(body) else { return Tier::default() };
+    let root = document.parse(body).ok()?;
     let mut prompt = Prompt::default();
     let mut text = Cow::Borrowed("");
     if operation == Operation::Completions {
@@ -40,7 +50,7 @@ pub fn tier(operation: Operation, body: &[u8]) -> Tier {
         .and_then(Value::plain)
         .is_some_and(|kind| kind != "text");
     prompt.text = &text;
-    complexity::classify(&prompt).tier
+    Some(judge(&prompt))
 }
 
 /// The words of a message's content, and how many images are among them.

@@ -8,7 +8,7 @@ use crate::{
         refusal::{Refusal, Refused},
     },
     policy::route::{
-        self, Asked, Identifier, Strategy,
+        self, Asked, Classifier, Identifier, Strategy,
         complexity::Tier,
         order::{self, Moment},
     },
@@ -38,6 +38,21 @@ pub struct Routed<'a> {
     pub metadata: &'a [(&'a str, &'a str)],
     /// None where no rule could concern it.
     pub known: Option<&'a Known>,
+    /// How hard it is, where that was said.
+    pub tier: Option<Tier>,
+}
+
+impl<'s> Plan<'s> {
+    /// The model whose word on the request the rule wants.
+    pub fn classifier(&self) -> Option<&'s Classifier> {
+        match self {
+            Plan::Ruled(order::Plan {
+                rule: route::Rule { strategy: Strategy::Complexity { classifier }, .. },
+                ..
+            }) => classifier.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// The plan for an Ask: the model it names, or the targets of the first rule that matches.
@@ -82,7 +97,7 @@ fn ruled<'s>(
     routing: &Routing<'s>,
     rule: &'s route::Rule,
 ) -> Result<order::Plan<'s>, Refused> {
-    let Routed { subject, ask, from, metadata, .. } = *request;
+    let Routed { subject, ask, from, metadata, tier: said, .. } = *request;
     let forbidden = || Refusal::ModelForbidden.about("model", "");
     let kind = ask.operation.model_type();
     if routing.model.is_some_and(|id| !snapshot.allows(subject, id)) {
@@ -103,9 +118,9 @@ fn ruled<'s>(
         Strategy::Weight { sticky: Some(sticky) } => session(&sticky.identifiers, request),
         _ => None,
     };
-    let tier = match rule.strategy {
-        Strategy::Complexity => classify::tier(ask.operation, from.body),
-        _ => Tier::default(),
+    let tier = match (&rule.strategy, said) {
+        (Strategy::Complexity { .. }, None) => classify::tier(ask.operation, from.body),
+        (_, said) => said.unwrap_or_default(),
     };
     let caller = snapshot.caller(subject).key;
     let asked = Asked { subject, caller, metadata, session, tier };

@@ -167,13 +167,15 @@ pub fn call(
     }
     match to.1.filter(|changes| !changes.params.is_empty()) {
         None => write(buffers, to, ask, from, told),
-        Some(_) if Dialect::of(ask.operation) == Dialect::Gemini => {
-            let detail = "Its rule sets parameters, which a request in Google's words cannot take.";
-            Err(Refusal::OperationUnsupported.about("model", detail).into())
-        }
+        // What is only counted has no parameters.
+        Some(_) if ask.operation == Operation::CountContent => write(buffers, to, ask, from, told),
         Some(changes) => {
             let mut body = Vec::with_capacity(from.body.len() + 256);
-            alter::params(&mut body, from.body, changes)?;
+            if ask.operation == Operation::GenerateContent {
+                alter::google_params(&mut body, from.body, changes)?;
+            } else {
+                alter::params(&mut body, from.body, changes)?;
+            }
             let from = Request { body: &body, ..*from };
             if ask.is_of_path() {
                 return write(buffers, to, ask, &from, told);

@@ -1,6 +1,8 @@
-//! What is rare on the way: attempts that failed, and what a language has no word for.
+//! What is rare on the way: attempts that failed, when to ask again, and what a language has no word
+//! for.
 
 use crate::{
+    data_plane::stage::respond,
     dialect::pivot::dropped::Dropped,
     lexicon::{
         fault::Fault,
@@ -22,6 +24,8 @@ struct Noted {
     attempts: String,
     request_dropped: String,
     reply_dropped: String,
+    /// When a busy target has a turn; of several the earliest; 0 is nothing.
+    retry_after_seconds: u64,
 }
 
 impl Notes {
@@ -55,6 +59,21 @@ impl Notes {
     pub fn drop_of_reply(&mut self, dropped: &Dropped) {
         if !dropped.is_empty() {
             self.0.get_or_insert_default().reply_dropped = names(dropped);
+        }
+    }
+
+    /// A target is busy; whoever asks again in so many seconds finds a turn there.
+    #[cold]
+    pub fn tell_later(&mut self, seconds: u64) {
+        let known = &mut self.0.get_or_insert_default().retry_after_seconds;
+        *known = if *known == 0 { seconds } else { seconds.min(*known) };
+    }
+
+    /// Append when to ask again, where a busy target says it.
+    pub fn push_later(&self, out: &mut Vec<u8>) {
+        let seconds = self.0.as_ref().map_or(0, |noted| noted.retry_after_seconds);
+        if seconds > 0 {
+            respond::push_raw(out, b"retry-after", seconds.to_string().as_bytes());
         }
     }
 

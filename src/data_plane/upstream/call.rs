@@ -77,6 +77,17 @@ impl Limits {
         }
     }
 
+    /// Those of a call of the gateway's own, which may take so long.
+    pub fn within(core: &Core, millis: u64, trail: &Trail<'_>) -> Self {
+        let total = core.settings.timeouts.total_ms;
+        Self {
+            attempt: Some(core.clock.recent().plus_millis(millis)),
+            ttft: None,
+            total: total.map(|millis| trail.started().plus_millis(millis)),
+            is_streaming: false,
+        }
+    }
+
     /// The earliest of what ends a wait for the answer to begin, and the fault that it is.
     pub fn until_begun(&self, own: Moment, fault: Fault) -> (Moment, Fault) {
         earliest(
@@ -115,12 +126,11 @@ pub async fn send(
     core: &Core,
     endpoint: &Endpoint,
     bytes: Vec<u8>,
-    limits: Limits,
+    limits: &Limits,
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<Answer, Failure> {
     let mut bytes = bytes;
-    let limits = &limits;
     let answered = loop {
         let kept = core.pools.take(endpoint.key);
         let was_kept = kept.is_some();

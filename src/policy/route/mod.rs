@@ -2,9 +2,11 @@
 //!
 //! A [`Rule`] is one rule of `gateway-load-balancing-config` or the routing of one virtual model,
 //! compiled; `order.rs` makes a plan of it, `retry.rs` says when a target is asked again and when
-//! the next, `complexity.rs` how hard a request is.
+//! the next, `hedge.rs` when a second call is made beside the first, `complexity.rs` how hard a
+//! request is.
 
 pub mod complexity;
+pub mod hedge;
 pub mod order;
 pub mod retry;
 
@@ -20,6 +22,7 @@ use crate::{
     },
 };
 use complexity::Tier;
+use hedge::Hedge;
 use retry::{Codes, Retry};
 use std::collections::HashMap;
 
@@ -59,10 +62,33 @@ pub struct Rule {
 /// How a rule chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    Weight { sticky: Option<Sticky> },
+    Weight {
+        sticky: Option<Sticky>,
+    },
     Latency,
     Priority,
-    Complexity,
+    Complexity {
+        /// None: the heuristic.
+        classifier: Option<Classifier>,
+    },
+}
+
+/// A model that is asked how hard a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classifier {
+    pub model: ModelId,
+    pub timeout_ms: u32,
+    /// What counts where it does not say; none is the heuristic's word.
+    pub fallback: Option<Tier>,
+}
+
+/// How many calls a model has at once, on the whole node, and who waits for a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    pub max: u32,
+    /// Requests that wait at most; 0 is nobody.
+    pub queue_max: u32,
+    pub queue_ms: u32,
 }
 
 /// What keeps a session at its target, and for how long.
@@ -94,6 +120,7 @@ pub struct Candidate {
     pub cutoff: Cutoff,
     pub tier: Tier,
     pub retry: Retry,
+    pub hedge: Option<Hedge>,
     /// The statuses on which the next target is asked.
     pub falls_back_on: Codes,
     /// May it be asked after another failed?
@@ -190,7 +217,7 @@ impl Strategy {
             Self::Weight { .. } => "weight-based-routing",
             Self::Latency => "latency-based-routing",
             Self::Priority => "priority-based-routing",
-            Self::Complexity => "complexity-based-routing",
+            Self::Complexity { .. } => "complexity-based-routing",
         }
     }
 }

@@ -2,12 +2,11 @@
 //!
 //! 1. Those that the request may not use, or whose `metadata_match` it does not meet, are left out.
 //! 2. The strategy orders the rest:
-//!    - *weight*: each target draws `-ln(u) / weight`, the smallest is first (so the first is drawn
-//!      by weight, the second by weight among the others, and so on; Efraimidis and Spirakis,
-//!      2006). `u` comes from chance, or, for a sticky session, from a hash of rule, session,
-//!      target and epoch: a rendezvous, the same on every core and node without anybody
-//!      remembering. An epoch is one `ttl_seconds`, and begins for each session at a moment of its
-//!      own.
+//!    - *weight*: the first is drawn by weight, the second by weight among the others, and so on.
+//!      Of a sticky session each target draws `-ln(u) / weight`, the smallest is first, which comes
+//!      to the same (Efraimidis and Spirakis, 2006); its `u` is a hash of rule, session, target and
+//!      epoch: a rendezvous, the same on every core and node without anybody remembering. An epoch
+//!      is one `ttl_seconds`, and begins for each session at a moment of its own.
 //!    - *latency*: targets whose mean time per output token of 20 minutes is within 1.2 times the
 //!      best share the requests, faster ones more, by the same rendezvous of the caller in epochs
 //!      of ten minutes: so a caller stays (prompt caches stay warm) and nothing flaps. One request
@@ -196,15 +195,16 @@ fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64
     let candidate = |index: u8| &rule.candidates[usize::from(index)];
     match &rule.strategy {
         Strategy::Weight { sticky } => {
-            let session = sticky.as_ref().zip(asked.session);
-            let seed = session.map_or(moment.random, |(sticky, session)| {
-                seed(rule, session, sticky.ttl_ms, moment.wall_ms)
-            });
+            let Some((sticky, session)) = sticky.as_ref().zip(asked.session) else {
+                draw_in_turn(rule, moment.random, chosen);
+                return Reason::Weight;
+            };
+            let seed = seed(rule, session, sticky.ttl_ms, moment.wall_ms);
             for (score, index) in chosen {
                 let candidate = candidate(*index);
                 *score = draw(seed, candidate) / f64::from(candidate.weight);
             }
-            if session.is_some() { Reason::Sticky } else { Reason::Weight }
+            Reason::Sticky
         }
         Strategy::Latency => score_latency(rule, asked, moment, chosen),
         Strategy::Priority => {
@@ -213,12 +213,39 @@ fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64
             }
             Reason::Priority
         }
-        Strategy::Complexity => {
+        Strategy::Complexity { .. } => {
             for (score, index) in chosen {
                 *score = f64::from(asked.tier.distance(candidate(*index).tier));
             }
             Reason::Complexity(asked.tier)
         }
+    }
+}
+
+/// Put the next by weight among those that are left into each place, and make its place its score.
+/// Those of no weight come last, in their order.
+#[expect(clippy::cast_possible_truncation, reason = "what was multiplied by 2^64 is divided by it")]
+#[expect(clippy::cast_precision_loss, reason = "there are sixteen places")]
+fn draw_in_turn(rule: &Rule, random: u64, chosen: &mut [(f64, u8)]) {
+    let weight = |index: u8| u64::from(rule.candidates[usize::from(index)].weight);
+    let mut left: u64 = chosen.iter().map(|(_, index)| weight(*index)).sum();
+    for place in 0..chosen.len() {
+        // A point on the line of what is left, of which each has as much as it weighs.
+        let point = u128::from(mix(random, place as u64)) * u128::from(left);
+        let mut point = (point >> 64) as u64;
+        let hit = |(_, index): &(f64, u8)| {
+            let weight = weight(*index);
+            let is_hit = point < weight;
+            point = point.saturating_sub(weight);
+            is_hit
+        };
+        let drawn = place + chosen[place..].iter().position(hit).unwrap_or(0);
+        if drawn > place {
+            chosen[place..=drawn].rotate_right(1);
+        }
+        let (score, index) = &mut chosen[place];
+        *score = place as f64;
+        left -= weight(*index);
     }
 }
 

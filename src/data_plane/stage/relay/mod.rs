@@ -78,7 +78,7 @@ impl Talk<'_> {
 /// What every way of relaying needs.
 pub struct Reply<'r, 'd, 't> {
     pub core: &'r Core,
-    pub limits: Limits,
+    pub limits: &'r Limits,
     /// The value of `x-tfy-applied-configurations`.
     pub applied: &'r [u8],
     /// The statuses that are not told, because another attempt follows; none is the last attempt.

@@ -241,7 +241,7 @@ impl Relay<'_> {
     }
 
     /// Until when the next bytes must be there.
-    fn until(&self, core: &Core, limits: Limits) -> (Moment, Fault) {
+    fn until(&self, core: &Core, limits: &Limits) -> (Moment, Fault) {
         let own = core.clock.recent().plus_millis(core.settings.timeouts.idle_ms);
         let (mut deadline, mut fault) = limits.until_done(own);
         let is_awaited = self.passage.is_awaited(self.length.is_some()) || self.hold.is_some();

@@ -166,31 +166,34 @@ impl<'d, 'b> Value<'d, 'b> {
     /// The last member of this name that is not null.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Self> {
-        let Members { notes, text, mut at, end } = self.members();
-        let mut found = None;
-        while at < end {
-            let key = Value { notes, text, at };
-            let value = Value { notes, text, at: at + 1 };
-            let note = value.note();
-            at = note.next;
-            if key.reads(name) && note.kind != Kind::Null {
-                found = Some(value);
-            }
+        let own = self.note();
+        if own.kind != Kind::Object {
+            return None;
         }
-        found
+        // One slice up to the end, so that each member takes one test of bounds.
+        let notes = self.notes.get(..own.next as usize)?;
+        let (mut at, mut found) = (self.at + 1, None);
+        while let Some([key, value, ..]) = notes.get(at as usize..) {
+            // Most names are told apart by their lengths.
+            if ((key.end - key.start) as usize == name.len() || key.has_escapes)
+                && value.kind != Kind::Null
+                && self.reads(*key, name)
+            {
+                found = Some(at + 1);
+            }
+            at = value.next;
+        }
+        found.map(|at| Self { at, ..self })
     }
 
-    /// Is it the string that reads so?
-    #[inline]
-    fn reads(self, wanted: &str) -> bool {
-        let note = self.note();
-        if note.has_escapes {
-            return self.plain().is_some_and(|text| text == wanted);
+    /// Does the string of this note read so?
+    fn reads(self, key: Note, wanted: &str) -> bool {
+        let raw = self.text.as_bytes();
+        if !key.has_escapes {
+            return raw.get(key.start as usize..key.end as usize) == Some(wanted.as_bytes());
         }
-        // Most names are told apart by their lengths.
-        (note.end - note.start) as usize == wanted.len()
-            && self.text.as_bytes().get(note.start as usize..note.end as usize)
-                == Some(wanted.as_bytes())
+        let quoted = raw.get(key.start as usize - 1..key.end as usize + 1).unwrap_or_default();
+        read_str(quoted).is_some_and(|text| text == wanted)
     }
 
     #[inline]

@@ -1,6 +1,11 @@
 //! The facts on the way. Whatever happens, a dropped Trail has filed exactly one receipt.
+//!
+//! `notes.rs` is what few have to tell, `beside.rs` the lines of calls beside the client's own.
 
+mod beside;
 mod notes;
+
+pub use beside::Beside;
 
 use crate::{
     bridge::{
@@ -205,8 +210,12 @@ impl<'a> Trail<'a> {
     pub fn told(&self) -> Vec<u8> {
         let told = self.pass.as_ref().map(|pass| std::mem::take(self.quota().told(pass)));
         let mut told = told.unwrap_or_default();
+        let is_plain = told.is_empty();
         // What a refused limit says stands there already.
-        if let (Some(rule), true) = (self.rule, told.is_empty()) {
+        if self.refusal == Some(Refusal::TargetBusy) {
+            self.notes.push_later(&mut told);
+        }
+        if let (Some(rule), true) = (self.rule, is_plain) {
             let mut applied = rule.told.as_bytes().to_vec();
             applied.push(b'}');
             self.notes.push_failed(&mut applied);
