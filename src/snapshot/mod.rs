@@ -162,8 +162,8 @@ impl Snapshot {
     /// Is there a rule, a limit or a budget that could concern a request?
     #[must_use]
     pub fn has_rules(&self) -> bool {
-        !(self.routes.rules.is_empty() && self.limits.limits.is_empty())
-            || !self.budgets.budgets.is_empty()
+        let (routes, limits) = (&self.routes.rules, &self.limits.limits);
+        !(routes.is_empty() && limits.is_empty() && self.budgets.budgets.is_empty())
     }
 
     /// A name that no rule concerns.

@@ -224,7 +224,6 @@ fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64
 
 /// Put the next by weight among those that are left into each place, and make its place its score.
 /// Those of no weight come last, in their order.
-#[expect(clippy::cast_possible_truncation, reason = "what was multiplied by 2^64 is divided by it")]
 #[expect(clippy::cast_precision_loss, reason = "there are sixteen places")]
 fn draw_in_turn(rule: &Rule, random: u64, chosen: &mut [(f64, u8)]) {
     let weight = |index: u8| u64::from(rule.candidates[usize::from(index)].weight);

@@ -87,7 +87,7 @@ pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
     }
     if rest > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = PAIRS[rest as usize][1];
+        digits[at] = PAIRS[(rest % 10) as usize][1];
     }
     out.extend_from_slice(&digits[at..]);
 }
