@@ -146,7 +146,7 @@ impl Machine {
 fn fault_51_fault_59_no_minute_holds_more_than_the_limit_and_none_is_locked_whatever_dies_or_jumps()
 {
     for seed in 1..400 {
-        let mut dice = Dice(seed * 0x9e37_79b9 | 1);
+        let mut dice = Dice((seed * 0x9e37_79b9) | 1);
         let mut machine = Machine::new(1 + dice.below(12));
         for _ in 0..120 {
             match dice.below(10) {

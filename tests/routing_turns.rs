@@ -246,14 +246,15 @@ fn goodput_at_three_times_the_load_is_that_of_the_peak() {
     let cap = json!({"max": PEAK, "queue": 3 * PEAK, "queue_timeout_ms": 20_000});
     let house = house_of(cap, 40, &["--cores", "2"]);
     let asked = chat("prod/chat");
-    // How long it takes until all are answered that so many clients ask one after the other.
+    // The time for each answer, where so many clients ask one after the other.
     let measure = |clients: usize| {
+        let each = ANSWERS.div_ceil(clients);
         let begun = Instant::now();
         let asking: Vec<_> = (0..clients)
             .map(|_| (house.client(), asked.bytes()))
             .map(|(mut client, bytes)| {
                 std::thread::spawn(move || {
-                    for _ in 0..ANSWERS.div_ceil(clients) {
+                    for _ in 0..each {
                         client.send(&bytes);
                         assert_eq!(client.reply().status, 200);
                     }
@@ -261,18 +262,17 @@ fn goodput_at_three_times_the_load_is_that_of_the_peak() {
             })
             .collect();
         asking.into_iter().for_each(|one| one.join().expect("all are answered"));
-        let answers = clients * ANSWERS.div_ceil(clients);
-        answers as f64 / begun.elapsed().as_secs_f64()
+        begun.elapsed() / u32::try_from(clients * each).expect("some eighty")
     };
 
     // A neighbour may have taken the machine away from either: the best of some is compared.
-    let goodputs = (0..8).map(|_| (measure(PEAK), measure(3 * PEAK)));
     let mut seen = Vec::new();
-    let held = goodputs.into_iter().any(|(peak, loaded)| {
+    let held = (0..8).any(|_| {
+        let (peak, loaded) = (measure(PEAK), measure(3 * PEAK));
         seen.push((peak, loaded));
-        loaded >= 0.95 * peak
+        loaded * 95 <= peak * 100
     });
 
-    assert!(held, "answers a second at the peak and at three times the load: {seen:?}");
+    assert!(held, "times for an answer at the peak and at three times the load: {seen:?}");
     assert_eq!(at_once(&house.vendor.log()), PEAK, "the target never had more");
 }

@@ -88,7 +88,7 @@ fn heedless_responses(count: usize) -> Vec<u8> {
         data["type"] = kind.into();
         data["sequence_number"] = sequence.into();
         sequence += 1;
-        body.push_str(&format!("event: {kind}\ndata: {data}\n\n"));
+        body.extend(["event: ", kind, "\ndata: ", &data.to_string(), "\n\n"]);
     };
     let response = json!({"id": "resp_7", "object": "response", "status": "in_progress",
         "model": "m", "output": [], "metadata": {"k": "v"}});
@@ -141,9 +141,9 @@ fn a_stream_of_responses_ends_at_the_cap_incomplete_under_its_vendors_ids() {
         let last = &events[events.len() - 1]["response"];
         assert_eq!(last["incomplete_details"]["reason"], "max_output_tokens");
         assert_eq!((&last["id"], &last["metadata"]), (&json!("resp_7"), &json!({"k": "v"})));
-        let text: String = (0..20).map(|index| format!("t{index} ")).collect();
+        let words: Vec<String> = (0..20).map(|index| format!("t{index} ")).collect();
         assert_eq!(last["output"][0]["id"], "msg_7");
-        assert_eq!(last["output"][0]["content"][0]["text"], text);
+        assert_eq!(last["output"][0]["content"][0]["text"], words.concat());
         assert!(reply.text().contains(MARKER), "{}", reply.text());
         assert_eq!(asked_for(&house)["max_output_tokens"], 20);
         assert_eq!(house.receipt().number("output_tokens"), 20);
@@ -265,7 +265,7 @@ fn heedless_bedrock(count: usize) -> Vec<u8> {
     let mut lines = String::from("event messageStart {\"role\":\"assistant\"}\n");
     for at in 0..count {
         let delta = json!({"contentBlockIndex": 0, "delta": {"text": format!("t{at} ")}});
-        lines.push_str(&format!("event contentBlockDelta {delta}\n"));
+        lines.extend(["event contentBlockDelta ", &delta.to_string(), "\n"]);
     }
     lines.push_str("event contentBlockStop {\"contentBlockIndex\":0}\n");
     lines.push_str("event messageStop {\"stopReason\":\"end_turn\"}\n");

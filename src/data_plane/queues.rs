@@ -184,7 +184,7 @@ impl<'c> Seat<'c> {
         let key = model.board_key();
         let Some(row) = core.queues.board.seats.row(key) else {
             // More targets have had a cap than there is room for: until the next restart.
-            trail.tell_later(RETRY_AFTER_SECONDS_MAX);
+            trail.notes.tell_later(RETRY_AFTER_SECONDS_MAX);
             return Err(Fault::Busy.into());
         };
         if !row.join(cap.queue_max) {

@@ -5,8 +5,8 @@
 
 use crate::wire::json::JsonError;
 
-/// Keys and short values end within these, and are found sooner than a large block is set up.
-const SHORT_BLOCKS: usize = 2;
+/// Keys and short values end within these, and are found sooner than a block is set up.
+const SHORT_WORDS: usize = 4;
 
 /// The offset behind the string whose opening quote is at `start`.
 ///
@@ -21,47 +21,13 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError>
 /// The same of a string that ends soon and has no escapes, which need not be looked for then.
 #[inline]
 pub(super) fn short_string_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let inside = bytes.get(start + 1..)?;
-    let (blocks, _) = inside.as_chunks();
-    let found = blocks.iter().take(SHORT_BLOCKS).enumerate().find_map(|(index, block)| {
-        let at = first_special_of_block(block)?;
-        Some(index * 16 + at)
-    });
-    // The last string of a document has less than a block behind it.
-    let found = found.or_else(|| {
-        let (words, _) = inside.get(..16.min(inside.len()))?.as_chunks();
-        let is_last = blocks.is_empty();
-        words.iter().filter(|_| is_last).enumerate().find_map(|(index, word)| {
-            let at = first_special(u64::from_le_bytes(*word))?;
-            Some(index * 8 + at)
-        })
-    })?;
-    (inside[found] == b'"').then_some(start + 1 + found + 1)
-}
-
-/// The first of sixteen bytes that is a quote, a backslash or a control character.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn first_special_of_block(block: &[u8; 16]) -> Option<usize> {
-    use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
-        _mm_set1_epi8,
-    };
-    let (halves, _) = block.as_chunks();
-    let [low, high] = [0, 1].map(|index: usize| i64::from_le_bytes(halves[index]));
-    let block = _mm_set_epi64x(high, low);
-    let is = |byte: u8| _mm_cmpeq_epi8(block, _mm_set1_epi8(byte.cast_signed()));
-    let control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
-    let found = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(is(b'"'), is(b'\\')), control));
-    (found != 0).then(|| found.trailing_zeros() as usize)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn first_special_of_block(block: &[u8; 16]) -> Option<usize> {
-    let (halves, _) = block.as_chunks();
-    let [low, high] = [0, 1].map(|index: usize| first_special(u64::from_le_bytes(halves[index])));
-    low.or(high.map(|at| at + 8))
+    let (words, _) = bytes.get(start + 1..)?.as_chunks();
+    for (index, word) in words.iter().take(SHORT_WORDS).enumerate() {
+        if let Some(at) = first_special(u64::from_le_bytes(*word)) {
+            return (word[at] == b'"').then(|| start + 1 + index * 8 + at + 1);
+        }
+    }
+    None
 }
 
 /// The same of any string.
