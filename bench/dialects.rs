@@ -143,7 +143,7 @@ fn answers() -> [(&'static str, Dialect, String); 6] {
 }
 
 /// What an answer may allocate: its choice, its parts, and what it owns of them.
-const ANSWER_ALLOCATIONS_MAX: u64 = 4;
+const ANSWER_ALLOCATIONS_MAX: u64 = 8;
 /// What telling it may allocate besides: the notes of its document, and the ids of a response.
 const TELLING_ALLOCATIONS_MAX: u64 = 16;
 

@@ -102,7 +102,7 @@ fn a_targets_parameters_reach_a_request_in_googles_words() {
 fn an_openai_client_talks_to_gemini() {
     let house = house();
 
-    let reply = house.ask(&chat("goog/gemini-2.5-flash", &json!({"top_k": 3, "user": "u1"})));
+    let reply = house.ask(&chat("goog/gemini-2.5-flash", json!({"top_k": 3, "user": "u1"})));
 
     let body = reply.json();
     assert_eq!(reply.status, 200, "{body}");
@@ -194,7 +194,7 @@ fn an_anthropic_client_talks_to_gemini_with_tools_streamed_and_whole() {
     let more = json!({"tools": [tool, {"name": "get_time", "input_schema": {"type": "object"}}]});
 
     let whole = house.ask(&messages("goog/gemini-parallel-tool", &more)).json();
-    let more = with(more, &json!({"stream": true}));
+    let more = with(more, json!({"stream": true}));
     let more: Value = serde_json::from_str(&more).expect("JSON");
     let streamed = house.ask(&messages("goog/gemini-parallel-tool", &more));
 
@@ -347,9 +347,9 @@ fn tokens_are_counted_where_the_vendor_counts_and_refused_elsewhere() {
 fn errors_are_told_in_each_clients_language() {
     let house = house();
 
-    let busy = house.ask(&chat("goog/gemini-e429", &json!({})));
-    let auth = house.ask(&chat("goog/gemini-e401", &json!({})));
-    let down = house.ask(&messages("goog/gemini-e503", &json!({})));
+    let busy = house.ask(&chat("goog/gemini-e429", json!({})));
+    let auth = house.ask(&chat("goog/gemini-e401", json!({})));
+    let down = house.ask(&messages("goog/gemini-e503", json!({})));
     let unknown = house.ask(&content("goog", "none:generateContent", &json!({})));
     let keyless = house.ask(
         &content("goog", "gemini-2.5-flash:generateContent", &json!({})).without("x-goog-api-key"),
@@ -373,7 +373,7 @@ fn a_key_of_ours_that_is_not_valid_is_not_the_clients_fault() {
         "details":[{"reason":"API_KEY_INVALID"}]}}"#;
     house.teach("x", answer(400, "application/json", told));
 
-    let translated = house.ask(&chat("goog/raw-x", &json!({})));
+    let translated = house.ask(&chat("goog/raw-x", json!({})));
     let straight = house.ask(&content("goog", "raw-x:generateContent", &json!({})));
 
     assert_eq!((translated.status, translated.refusal().as_str()), (502, "upstream_auth"));
@@ -385,8 +385,8 @@ fn a_key_of_ours_that_is_not_valid_is_not_the_clients_fault() {
 fn a_blocked_prompt_is_an_answer_that_a_filter_cut() {
     let house = house();
 
-    let whole = house.ask(&chat("goog/gemini-blocked", &json!({}))).json();
-    let streamed = house.ask(&chat("goog/gemini-blocked", &json!({"stream": true})));
+    let whole = house.ask(&chat("goog/gemini-blocked", json!({}))).json();
+    let streamed = house.ask(&chat("goog/gemini-blocked", json!({"stream": true})));
 
     assert_eq!(whole["choices"][0]["finish_reason"], "content_filter", "{whole}");
     assert_eq!(whole["choices"][0]["message"]["content"], Value::Null);
@@ -447,7 +447,7 @@ fn vertex_is_asked_for_gemini_and_for_claude_with_a_token() {
     let house = vertex_house(&cloud);
     let root = "/v1/projects/my-project/locations/us-central1/publishers";
 
-    let gemini = house.ask(&chat("vertex/gemini-2.5-flash", &json!({})));
+    let gemini = house.ask(&chat("vertex/gemini-2.5-flash", json!({})));
     assert_eq!(gemini.status, 200, "{}", gemini.text());
     assert_eq!(house.path(), format!("{root}/google/models/gemini-2.5-flash:generateContent"));
     for (is_streaming, method) in [(false, "rawPredict"), (true, "streamRawPredict")] {

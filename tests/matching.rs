@@ -243,7 +243,8 @@ fn documents(routes: &[Rule], limits: &[Rule], ordered: &[Rule], joint: &[Rule])
 }
 
 fn snapshot(documents: &[Value]) -> Snapshot {
-    let text: String = documents.iter().map(|document| format!("---\n{document}\n")).collect();
+    let texts: Vec<_> = documents.iter().map(ToString::to_string).collect();
+    let text = texts.join("\n---\n");
     let sources = yaml::parse("all.yaml", &text).expect("JSON is YAML").into_iter();
     let documents: Vec<_> = sources.filter_map(|source| read::read(source).0).collect();
     let options = CompileOptions {

@@ -80,7 +80,8 @@ pub struct Explain {
     /// Say what is left of limits and budgets, by the receipts that a gateway keeps here
     #[arg(long, value_name = "DIR", conflicts_with = "admin")]
     pub data_dir: Option<PathBuf>,
-    /// Say what is left of them at a running gateway, by its admin port: `http://127.0.0.1:9090`
+    /// Say what is left of them at a running gateway, by its admin port, e.g.
+    /// `http://127.0.0.1:9090`
     #[arg(long, value_name = "URL")]
     pub admin: Option<String>,
     /// An admin's token for it

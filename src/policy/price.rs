@@ -198,9 +198,18 @@ impl Price {
                 Some(rate) if self.tiers.is_empty() => rate,
                 _ => self.rate(kind, input)?,
             };
-            Some(u128::from(count) * u128::from(rate))
+            Some((count, rate))
         };
-        Some(self.billed(rated(Kind::Input, input)? + rated(Kind::Output, output)?))
+        let (input, output) = (rated(Kind::Input, input)?, rated(Kind::Output, output)?);
+        // Nearly every sum has room in 64 bits.
+        let product = |(count, rate): (u64, u64)| count.checked_mul(rate);
+        if let (0, Some(input), Some(output)) = (self.discount, product(input), product(output))
+            && let Some(total) = input.checked_add(output)
+        {
+            return Some(total.div_ceil(UNITS_PER_RATE));
+        }
+        let product = |(count, rate): (u64, u64)| u128::from(count) * u128::from(rate);
+        Some(self.billed(product(input) + product(output)))
     }
 
     /// The most that a prompt of at most so many tokens and an answer of at most so many can cost,
@@ -251,10 +260,6 @@ impl Price {
 
     /// Of a sum in parts, what is billed: less the discount, rounded up once.
     fn billed(&self, total: u128) -> u64 {
-        // Nearly every sum, and without a division of 128 bits.
-        if let (0, Ok(total)) = (self.discount, u64::try_from(total)) {
-            return total.div_ceil(UNITS_PER_RATE);
-        }
         let kept = u128::from(WHOLE - self.discount);
         let parts = u128::from(UNITS_PER_RATE) * u128::from(WHOLE);
         u64::try_from((total * kept).div_ceil(parts)).unwrap_or(u64::MAX)

@@ -47,7 +47,7 @@ fn a_bedrock_stream_passes_byte_for_byte_and_its_tokens_are_seen() {
     bytes.extend_from_slice(b"0\r\n\r\n");
     house.teach("b", vec![Step::Split(bytes, 7)]);
 
-    let reply = house.ask(&converse("aws/raw", "converse-stream", &json!({})));
+    let reply = house.ask(&converse("aws/raw", "converse-stream", json!({})));
 
     assert_eq!(reply.body, told);
     assert_eq!(reply.header("content-type"), Some("application/vnd.amazon.eventstream"));
@@ -145,9 +145,9 @@ fn a_bedrock_clients_conversation_with_tools_goes_round_at_an_openai_vendor() {
 fn refusals_are_told_to_a_bedrock_client_in_its_words() {
     let house = house();
 
-    let unknown = house.ask(&converse("aws/nobody", "converse", &json!({})));
-    let keyless = house.ask(&converse("aws/nova", "converse-stream", &json!({})).key("nobodys"));
-    let limited = house.ask(&converse("claude/claude-e429", "converse", &json!({})));
+    let unknown = house.ask(&converse("aws/nobody", "converse", json!({})));
+    let keyless = house.ask(&converse("aws/nova", "converse-stream", json!({})).key("nobodys"));
+    let limited = house.ask(&converse("claude/claude-e429", "converse", json!({})));
     let broken = house.ask(&Ask::post("/bedrock/proxy/model/test%2Fplain/converse", "[1,"));
 
     assert_eq!(unknown.status, 404);
@@ -173,9 +173,9 @@ fn a_signature_of_the_client_is_not_read_where_a_key_stands_beside_it() {
             .header("x-amz-date", "20261121T000000Z")
     };
 
-    let with_key = signed(converse("signed/nova", "converse", &json!({})));
+    let with_key = signed(converse("signed/nova", "converse", json!({})));
     let with_key = house.ask(&with_key.header("x-tfy-api-key", KEY));
-    let without = house.ask(&signed(converse("signed/nova", "converse", &json!({}))));
+    let without = house.ask(&signed(converse("signed/nova", "converse", json!({}))));
 
     assert_eq!(with_key.status, 200, "{}", with_key.text());
     assert_eq!(without.status, 401);

@@ -77,8 +77,8 @@ fn t094_t129_an_anthropic_client_talks_to_claude_at_bedrock_in_its_own_words() {
 fn fault_11_an_exception_midway_is_an_anthropic_clients_error() {
     let house = house();
 
-    let midway = house.ask(&messages("aws/overloaded", &json!({"stream": true})));
-    let limited = house.ask(&messages("aws/claude-e429", &json!({"stream": true})));
+    let midway = house.ask(&messages("aws/overloaded", json!({"stream": true})));
+    let limited = house.ask(&messages("aws/claude-e429", json!({"stream": true})));
 
     let last = events(&midway).pop().expect("events");
     assert_eq!(
@@ -140,7 +140,7 @@ fn errors_of_an_invoke_are_told_as_bedrock_tells_them() {
 
     let unknown = house.ask(&invoke("aws/nobody", "invoke", &json!({})));
     let limited = house.ask(&invoke("claude/claude-e429", "invoke", &json!({})));
-    let midway = house.ask(&converse("aws/overloaded", "invoke-with-response-stream", &json!({})));
+    let midway = house.ask(&converse("aws/overloaded", "invoke-with-response-stream", json!({})));
     let cut = invoke("test/raw-x", "invoke-with-response-stream", &json!({}));
     house.teach("x", crate::harness::stream(b"data: {\"choices\":[]}\n\n", 9, 9));
     let cut = house.ask(&cut);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn an_openai_client_talks_to_bedrock_by_a_key() {
     let house = house();
 
-    let reply = house.ask(&chat("aws/nova", &json!({"seed": 7, "temperature": 0.25})));
+    let reply = house.ask(&chat("aws/nova", json!({"seed": 7, "temperature": 0.25})));
 
     let body = reply.json();
     assert_eq!(reply.status, 200, "{body}");
@@ -79,7 +79,7 @@ fn t124_thinking_and_tools_survive_a_round_trip_for_an_openai_client() {
         let said = answered(&calls, json!({"thinking_blocks": blocks}));
 
         // The tools are not said again, which this API would refuse.
-        let second = house.ask(&chat("aws/sonnet", &json!({"messages": said})));
+        let second = house.ask(&chat("aws/sonnet", json!({"messages": said})));
 
         assert_eq!(second.status, 200, "{}", second.text());
         let sent = house.sent();
@@ -144,8 +144,8 @@ fn structured_output_is_native_or_unfolded() {
 fn a_guardrails_stop_is_a_content_filter() {
     let house = house();
 
-    let whole = house.ask(&chat("aws/guarded", &json!({})));
-    let streamed = house.ask(&messages("aws/guarded", &json!({"stream": true})));
+    let whole = house.ask(&chat("aws/guarded", json!({})));
+    let streamed = house.ask(&messages("aws/guarded", json!({"stream": true})));
 
     assert_eq!(whole.json()["choices"][0]["finish_reason"], "content_filter");
     let events = events(&streamed);
@@ -156,10 +156,10 @@ fn a_guardrails_stop_is_a_content_filter() {
 fn fault_11_an_exception_is_told_in_the_clients_words_wherever_it_comes() {
     let house = house();
 
-    let midway = house.ask(&chat("aws/throttled", &json!({"stream": true})));
-    let early = house.ask(&messages("aws/early", &json!({"stream": true})));
-    let limited = house.ask(&chat("aws/e429", &json!({})));
-    let unknown = house.ask(&messages("aws/e404", &json!({})));
+    let midway = house.ask(&chat("aws/throttled", json!({"stream": true})));
+    let early = house.ask(&messages("aws/early", json!({"stream": true})));
+    let limited = house.ask(&chat("aws/e429", json!({})));
+    let unknown = house.ask(&messages("aws/e404", json!({})));
 
     let last = events(&midway).pop().expect("events");
     assert_eq!(last["error"]["type"], "rate_limit_error", "{last}");
@@ -178,7 +178,7 @@ fn fault_11_an_exception_is_told_in_the_clients_words_wherever_it_comes() {
 fn fault_01_frames_that_are_cut_are_told_as_cut() {
     let house = house();
 
-    let reply = house.ask(&chat("aws/cut", &json!({"stream": true})));
+    let reply = house.ask(&chat("aws/cut", json!({"stream": true})));
 
     let last = events(&reply).pop().expect("events");
     assert_eq!(last["error"]["code"], "stream_truncated", "{last}");

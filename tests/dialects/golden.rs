@@ -178,13 +178,10 @@ fn every_pair_has_its_files() {
     for (from_name, from, _) in DIALECTS {
         for (to_name, to, _) in DIALECTS.into_iter().filter(|row| row.1 != from) {
             let folder = root().join(format!("{from_name}_to_{to_name}"));
-            let parts: BTreeSet<String> = match folder.is_dir() {
-                false => BTreeSet::new(),
-                true => inputs(&folder)
-                    .into_iter()
-                    .filter_map(|(case, _)| case.rsplit_once('.').map(|(_, part)| part.to_owned()))
-                    .collect(),
-            };
+            let cases = if folder.is_dir() { inputs(&folder) } else { BTreeSet::new() };
+            let part = |case: String| case.rsplit_once('.').map(|(_, part)| part.to_owned());
+            let parts: BTreeSet<String> =
+                cases.into_iter().filter_map(|(case, _)| part(case)).collect();
             let has = |part: &str| parts.contains(part);
             // Nobody asks in Cohere's words, and nobody is answered in them.
             let is_asked = from == Dialect::Cohere || has("request");

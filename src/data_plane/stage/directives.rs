@@ -6,15 +6,11 @@ use crate::{
     lexicon::refusal::{Refusal, Refused},
     policy::{metadata::VALUE_CHARS_MAX, route::retry::Retry},
     snapshot::Caller,
-    wire::{
-        headers::is_name,
-        json::{
-            self,
-            flat::{FlatError, Pairs},
-        },
+    wire::json::{
+        self,
+        flat::{FlatError, Pairs},
     },
 };
-use smallvec::SmallVec;
 use std::{borrow::Cow, num::NonZeroU64};
 
 /// What the headers ask.
@@ -51,18 +47,6 @@ impl Default for Manner {
 
 const RETRY_CONFIG: &str = "x-tfy-retry-config";
 
-/// The headers of a request that are for the gateway itself: few, mostly.
-struct Own<'b>(SmallVec<[(&'b [u8], &'b [u8]); 4]>);
-
-impl<'b> Own<'b> {
-    /// The first value of this header.
-    #[inline]
-    fn value(&self, name: &str) -> Option<&'b [u8]> {
-        let found = self.0.iter().find(|(found, _)| is_name(found, name.as_bytes()));
-        found.map(|(_, value)| *value)
-    }
-}
-
 /// Is a header of this name for the gateway itself?
 fn is_directive(name: &[u8]) -> bool {
     matches!(name, [b'x' | b'X', b'-', b't' | b'T' | b'w' | b'W', ..])
@@ -75,21 +59,20 @@ fn is_directive(name: &[u8]) -> bool {
 ///
 /// **Cost**: where there are none, one look at the names.
 pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
-    let all = request.head.iter(request.bytes);
-    let own = Own(all.filter(|(name, _)| is_directive(name)).collect());
-    if own.0.is_empty() {
+    let has_any = request.head.iter(request.bytes).any(|(name, _)| is_directive(name));
+    if !has_any {
         return Ok(Directives::default());
     }
     Ok(Directives {
         manner: Manner {
-            is_strict_openai: read_flag(&own, "x-tfy-strict-openai", true)?,
-            forwards_pings: read_flag(&own, "x-tfy-forward-pings", false)?,
+            is_strict_openai: read_flag(request, "x-tfy-strict-openai", true)?,
+            forwards_pings: read_flag(request, "x-tfy-forward-pings", false)?,
         },
-        is_strict: read_flag(&own, "x-weir-strict-translation", false)?,
-        metadata: own.value("x-tfy-metadata"),
-        attempt_ms: read_millis(&own, "x-tfy-request-timeout")?,
-        ttft_ms: read_millis(&own, "x-tfy-ttft-timeout-ms")?,
-        retry: match own.value(RETRY_CONFIG) {
+        is_strict: read_flag(request, "x-weir-strict-translation", false)?,
+        metadata: request.header("x-tfy-metadata"),
+        attempt_ms: read_millis(request, "x-tfy-request-timeout")?,
+        ttft_ms: read_millis(request, "x-tfy-ttft-timeout-ms")?,
+        retry: match request.header(RETRY_CONFIG) {
             Some(value) => {
                 let read = retry_directive::read(value);
                 Some(Box::new(read.map_err(|wrong| invalid(RETRY_CONFIG, wrong))?))
@@ -150,9 +133,8 @@ pub fn metadata(header: &[u8]) -> Result<Pairs<'_>, Refused> {
     Ok(metadata)
 }
 
-#[inline]
-fn read_flag(own: &Own<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
-    match own.value(name) {
+fn read_flag(request: &Request<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
+    match request.header(name) {
         None => Ok(absent),
         Some(value) if value.eq_ignore_ascii_case(b"true") => Ok(true),
         Some(value) if value.eq_ignore_ascii_case(b"false") => Ok(false),
@@ -160,9 +142,8 @@ fn read_flag(own: &Own<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
     }
 }
 
-#[inline]
-fn read_millis(own: &Own<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
-    let Some(value) = own.value(name) else { return Ok(None) };
+fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
+    let Some(value) = request.header(name) else { return Ok(None) };
     match json::value::read_u64(value).and_then(NonZeroU64::new) {
         Some(millis) => Ok(Some(millis)),
         None => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),

@@ -1,5 +1,5 @@
-//! What is rare on the way: attempts that failed, when to ask again, and what a language has no word
-//! for.
+//! What is rare on the way: attempts that failed, when to ask again, and what a language has no
+//! word for.
 
 use crate::{
     data_plane::stage::respond,
