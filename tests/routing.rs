@@ -326,11 +326,12 @@ fn a_hard_request_goes_to_the_model_for_hard_ones() {
     assert_eq!(resolved(&hard), "test/third");
 }
 
-/// The keys that clients are told, and the reasons, are those that the README names.
+/// The keys that clients are told, and the reasons, are those that the documents name.
 #[test]
 fn what_was_applied_is_told_in_documented_keys() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let readme = readme.expect("it is there");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/choices.md");
+    let choices = std::fs::read_to_string(path);
+    let choices = choices.expect("it is there");
     let limits = json!({"type": "gateway-rate-limiting-config", "name": "l", "rules": [
         {"id": "hourly", "when": {}, "limit_to": 9, "unit": "requests_per_hour"}]});
     let budget = json!({"type": "tenant-budget-config", "name": "all", "mode": "enforce",
@@ -376,7 +377,7 @@ fn what_was_applied_is_told_in_documented_keys() {
         "busy",
     ];
     for word in words.iter().map(String::as_str).chain(reasons) {
-        assert!(readme.contains(&format!("`{word}`")), "{word} is not in the README");
+        assert!(choices.contains(&format!("`{word}`")), "{word} is not in docs/choices.md");
     }
 }
 

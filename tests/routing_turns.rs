@@ -261,7 +261,9 @@ fn goodput_at_three_times_the_load_is_that_of_the_peak() {
                 })
             })
             .collect();
-        asking.into_iter().for_each(|one| one.join().expect("all are answered"));
+        for one in asking {
+            one.join().expect("all are answered");
+        }
         begun.elapsed() / u32::try_from(clients * each).expect("some eighty")
     };
 

@@ -1,10 +1,11 @@
-//! The README tells the truth about flags: its table is made from the command line itself.
+//! The documents tell the truth: the table of flags is made from the command line itself, and links
+//! lead somewhere.
 
 use clap::CommandFactory;
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs, path::Path};
 use weir::cli::flags::Flags;
 
-const README: &str = include_str!("../README.md");
+const SERVING: &str = include_str!("../docs/serving.md");
 const BEGIN: &str = "<!-- flags -->\n";
 const END: &str = "<!-- end of flags -->";
 
@@ -33,9 +34,29 @@ fn table() -> String {
 
 #[test]
 fn the_table_of_flags_is_the_command_line() {
-    let begin = README.find(BEGIN).expect("the table begins") + BEGIN.len();
-    let end = README.find(END).expect("the table ends");
+    let begin = SERVING.find(BEGIN).expect("the table begins") + BEGIN.len();
+    let end = SERVING.find(END).expect("the table ends");
     let expected = table();
 
-    assert_eq!(&README[begin..end], expected, "put this into README.md:\n{expected}");
+    assert_eq!(&SERVING[begin..end], expected, "put this into docs/serving.md:\n{expected}");
+}
+
+#[test]
+fn every_link_between_documents_leads_to_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in [
+        "README.md",
+        "SECURITY.md",
+        "docs/choices.md",
+        "docs/serving.md",
+        "docs/vendors.md",
+        "perf/SPEC.md",
+    ] {
+        let text = fs::read_to_string(root.join(document)).expect("the document");
+        let folder = root.join(document).parent().expect("a folder").to_owned();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|it| !it.starts_with("http") && !it.starts_with('#')) {
+            assert!(folder.join(target).exists(), "{document} links to {target}");
+        }
+    }
 }
