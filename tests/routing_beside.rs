@@ -12,7 +12,7 @@ use harness::{
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use weir::rehearsal::script::Step;
+use weir::rehearsal::{script::Step, seen::Seen};
 
 /// A whole answer that says so much.
 fn said(text: &str) -> Vec<Step> {
@@ -92,9 +92,7 @@ fn the_first_good_answer_wins_and_the_loser_has_a_line_of_its_own() {
     assert_eq!(resolved(&reply), "test/raw-y");
     assert!(reply.text().contains("second"));
     assert_eq!(applied(&reply)["loadBalancing"]["reason"], "hedge");
-    let cancelled = |log: &[weir::rehearsal::seen::Seen]| {
-        log.iter().filter(|seen| seen.was_abandoned()).count() == asked
-    };
+    let cancelled = |log: &[Seen]| log.iter().filter(|seen| seen.was_abandoned()).count() == asked;
     assert!(house.vendor.wait_until(DEADLINE, cancelled), "the loser is cancelled");
     let receipts = house.receipts(2 * asked);
     let (own, beside) = lines(receipts);
@@ -259,7 +257,7 @@ fn a_client_that_leaves_a_hedge_ends_both_calls() {
 
     drop(leaving);
 
-    let gone = |log: &[weir::rehearsal::seen::Seen]| log.iter().all(|seen| seen.was_abandoned());
+    let gone = |log: &[Seen]| log.iter().all(Seen::was_abandoned);
     assert!(house.vendor.wait_until(DEADLINE, gone));
     let (own, beside) = lines(house.receipts(2));
     assert_eq!(own[0].text("ending"), "client_gone");

@@ -25,9 +25,9 @@ use crate::{
         exchange::Stop,
         stage::{
             directives::{self, Directives},
+            judge::{is_late, is_targets_own, is_unconnected, status_of},
             retry_after,
             route::Plan,
-            verdict::{is_late, is_targets_own, is_unconnected, status_of},
         },
         trail::Trail,
         upstream::call::{Answer, Failure},

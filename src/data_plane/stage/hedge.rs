@@ -16,9 +16,9 @@ use crate::{
         stage::{
             admit,
             attempt::{Attempt, Tries},
+            judge::status_of,
             send::{Matter, Terms, write},
             translate::Said,
-            verdict::status_of,
         },
         trail::{Beside, Trail},
         upstream::call::{self, Answer, Failure, Limits, interrupted},

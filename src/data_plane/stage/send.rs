@@ -82,7 +82,7 @@ impl<'m, 's> Matter<'m, 's> {
     /// Send the call of an attempt whose target has a cap or a hedge.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub async fn send(
         &self,
         attempt: Attempt<'s>,
