@@ -14,20 +14,22 @@ use std::{
     time::Instant,
 };
 
-const CLIENTS: u64 = 8;
+/// Many, for those whose vendor refused wait for their retries.
+const CLIENTS: u64 = 128;
 /// What may be kept more than after the warm-up.
 const GROWN_BYTES_MAX: u64 = 2 << 20;
-const MODELS: [&str; 10] = [
+const MODELS: [&str; 11] = [
     "plain",
     "events20",
     "e429",
     "e500",
-    "cut",
+    "cut-events9",
     "html",
     "ctxlen",
-    "nodone",
+    "nodone-events9",
     "badchunk",
-    "events400",
+    "stall-events9",
+    "burst-events9",
 ];
 
 fn requests() -> u64 {
@@ -39,17 +41,24 @@ fn ask(address: SocketAddr, share: u64, done: &AtomicU64) {
     let mut client = Client::connect(address);
     for nth in 0..share {
         done.fetch_add(1, Ordering::Relaxed);
-        let ask = match nth % 16 {
-            0..6 => Ask::chat("plain"),
-            6..9 => Ask::stream("events20"),
-            9 => Ask::chat("e429"),
-            10 => Ask::chat(if nth.is_multiple_of(32) { "html" } else { "badchunk" }),
-            11 => Ask::stream(if nth.is_multiple_of(32) { "cut" } else { "nodone" }),
+        let (row, turn) = (nth % 16, nth / 16 % 8);
+        let ask = match row {
+            0..7 => Ask::chat("plain"),
+            7 | 8 => Ask::stream("burst-events9"),
+            9 => Ask::stream("events20"),
+            10 => Ask::chat(if turn.is_multiple_of(2) { "html" } else { "badchunk" }),
+            11 => {
+                Ask::stream(if turn.is_multiple_of(2) { "cut-events9" } else { "nodone-events9" })
+            }
             12 => Ask::chat("nonesuch"),
             13 => Ask::chat("plain").key("unknown"),
-            14 => Ask::chat(if nth.is_multiple_of(32) { "e500" } else { "ctxlen" }),
+            14 => Ask::chat(match turn {
+                0 => "e429",
+                1 => "e500",
+                _ => "ctxlen",
+            }),
             _ => {
-                client.send(&Ask::stream("events400").bytes());
+                client.send(&Ask::stream("stall-events9").bytes());
                 client.head();
                 // It leaves in the midst of it.
                 client = Client::connect(address);
