@@ -109,6 +109,12 @@ impl Calendar {
         }
     }
 
+    /// From then on at least one of its periods is over; no calendar of another day says the same.
+    #[must_use]
+    pub const fn until(&self) -> UnixMillis {
+        self.until
+    }
+
     #[must_use]
     pub const fn span(&self, period: Period) -> &Span {
         &self.spans[period as usize]

@@ -25,7 +25,10 @@
 //! are left out whole. Either sets the flag `truncated`.
 
 use crate::{
-    bridge::receipts::layout::PAYLOAD_WORDS_MAX,
+    bridge::receipts::{
+        layout::PAYLOAD_WORDS_MAX,
+        pairs::{self, Encoded},
+    },
     lexicon::{
         ids::ReceiptId,
         operation::Operation,
@@ -69,7 +72,7 @@ pub(super) const OUTCOME_WORDS_MAX: usize =
     OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8 + ROUTED_WORDS_MAX + DROPPED_WORDS_MAX;
 /// What remains beside two whole outcomes: the sealed one stays true while the closing one is
 /// written.
-const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
+pub(super) const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
 
 /// The record is not one that we wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +82,18 @@ pub struct Corrupt;
 #[must_use]
 pub fn encode(id: ReceiptId, opening: &Opening<'_>, outcome: &Outcome<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_opening(id, opening, &mut bytes);
+    encode_opening(id, opening, None, &mut bytes);
     encode_outcome(outcome, MODEL_BYTES_MAX, &mut bytes);
     bytes
 }
 
-pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut Vec<u8>) {
+/// The opening; where its metadata is `encoded` already, it holds none itself.
+pub(super) fn encode_opening(
+    id: ReceiptId,
+    opening: &Opening<'_>,
+    encoded: Option<&Encoded>,
+    bytes: &mut Vec<u8>,
+) {
     let start = bytes.len();
     let mut is_truncated = false;
     let mut texts = [
@@ -114,18 +123,12 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
     for (text, _) in texts {
         bytes.extend_from_slice(text.as_bytes());
     }
-    let mut metadata_count = 0u16;
-    for (key, value) in opening.metadata {
-        if bytes.len() - start + 4 + key.len() + value.len() > OPENING_BYTES_MAX {
-            is_truncated = true;
-            continue;
-        }
-        let ([low, high], [value_low, value_high]) = (length(key), length(value));
-        bytes.extend_from_slice(&[low, high, value_low, value_high]);
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.extend_from_slice(value.as_bytes());
-        metadata_count += 1;
-    }
+    let mut room = OPENING_BYTES_MAX - (bytes.len() - start);
+    let (metadata_count, has_left_out) = match encoded {
+        Some(encoded) => encoded.push(bytes, room),
+        None => pairs::push(bytes, &mut room, opening.metadata.iter().copied()),
+    };
+    is_truncated |= has_left_out;
     pad(bytes, start);
     bytes[start + 40..start + 42].copy_from_slice(&metadata_count.to_le_bytes());
     bytes[start + 1] = flag(opening.is_streaming, STREAMING) | flag(is_truncated, TRUNCATED);

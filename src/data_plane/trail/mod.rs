@@ -10,13 +10,16 @@ pub use beside::Beside;
 use crate::{
     bridge::{
         pulse::Pulse,
-        receipts::writer::{Slot, Writer},
+        receipts::{
+            pairs::Encoded,
+            writer::{Slot, Writer},
+        },
     },
     data_plane::{
         clock::Clock,
         peer::Peer,
         quota::{Bound, PassId, Quota, Spent},
-        stage::{admit, respond},
+        stage::respond,
     },
     lexicon::{
         fault::Fault,
@@ -27,7 +30,7 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::{price::Quantities, route::Rule},
+    policy::route::Rule,
     snapshot::{Caller, Model},
 };
 use notes::Notes;
@@ -171,13 +174,11 @@ impl<'a> Trail<'a> {
         self.ledger.quota.borrow_mut()
     }
 
-    /// Append what the client is told of the limit it is held to; false where there is none.
-    pub fn push_limits(&self, out: &mut Vec<u8>) -> bool {
-        let Some(pass) = &self.pass else { return false };
-        let quota = self.ledger.quota.borrow();
-        let Some((lines, standing)) = quota.standing(pass) else { return false };
-        admit::push_standing(out, lines, standing);
-        true
+    /// Append what the client is told of the limit it is held to, where there is one.
+    pub fn push_limits(&self, out: &mut Vec<u8>) {
+        if let Some(pass) = &self.pass {
+            self.ledger.quota.borrow().push_standing(pass, out);
+        }
     }
 
     /// Append the value of `x-tfy-applied-configurations`, an object, with the limits and budgets
@@ -252,9 +253,8 @@ impl<'a> Trail<'a> {
     ///
     /// # Errors
     /// `ReceiptsFull` where the ring is full and the operator would rather refuse.
-    pub fn admit(&mut self, metadata: &[(&str, &str)]) -> Result<(), Refusal> {
-        let opening = self.opening(metadata);
-        let opened = self.ledger.writer.borrow_mut().open(&opening);
+    pub fn admit(&mut self, metadata: Option<&Encoded>) -> Result<(), Refusal> {
+        let opened = self.ledger.writer.borrow_mut().open_with(&self.opening(), metadata);
         match (opened, self.ledger.when_full) {
             (Ok((slot, _)), _) => self.slot = Some(slot),
             (Err(_), ReceiptsFull::Drop) => self.is_unrecorded = true,
@@ -320,7 +320,7 @@ impl<'a> Trail<'a> {
         }
     }
 
-    fn opening<'b>(&'b self, metadata: &'b [(&'b str, &'b str)]) -> Opening<'b> {
+    fn opening(&self) -> Opening<'_> {
         Opening {
             started: self.started_wall,
             operation: self.operation,
@@ -330,7 +330,7 @@ impl<'a> Trail<'a> {
             client_certificate: self.peer.map_or("", |peer| &peer.certificate),
             subject: self.caller.map_or("", |caller| &caller.subject),
             teams: self.caller.map_or("", |caller| &caller.teams_label),
-            metadata,
+            metadata: &[],
             requested_model: &self.requested_model,
         }
     }
@@ -344,7 +344,7 @@ impl<'a> Trail<'a> {
         if !self.usage_is_reported && *usage == Usage::default() {
             return None;
         }
-        self.model?.price.as_ref()?.cost(&Quantities::of(usage))
+        self.model?.price.as_ref()?.cost_of(usage)
     }
 
     fn outcome(&self) -> Outcome<'_> {
@@ -391,7 +391,7 @@ impl<'a> Trail<'a> {
             bytes_in: self.bytes_in,
         };
         let mut quota = self.quota();
-        let now = quota.now(self.clock.now(), self.started_wall);
+        let now = quota.now(self.clock.recent(), self.started_wall);
         quota.settle(pass, &spent, now.node);
     }
 
@@ -412,11 +412,11 @@ impl<'a> Trail<'a> {
         }
         if self.slot.is_none() && !self.is_unrecorded {
             // Refused before it was admitted: the receipt is opened only to be closed.
-            let opened = self.ledger.writer.borrow_mut().open(&self.opening(&[]));
+            let opened = self.ledger.writer.borrow_mut().open(&self.opening());
             self.slot = opened.ok().map(|(slot, _)| slot);
         }
         let is_as_sealed =
-            self.sealed_us > 0 && self.elapsed_us() - self.sealed_us < LAST_SEND_US_MAX;
+            self.sealed_us > 0 && self.recent_us() - self.sealed_us < LAST_SEND_US_MAX;
         match self.slot.take() {
             Some(slot) if is_as_sealed => self.ledger.writer.borrow_mut().close_sealed(slot),
             Some(slot) => self.ledger.writer.borrow_mut().close(slot, &self.outcome()),
@@ -431,6 +431,8 @@ impl<'a> Trail<'a> {
 impl Drop for Trail<'_> {
     fn drop(&mut self) {
         self.pulse.exchanges_in_flight.sub(1);
+        // Both below go by this reading.
+        self.clock.now();
         self.settle();
         self.file();
     }
