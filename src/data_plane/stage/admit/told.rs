@@ -3,7 +3,7 @@
 use crate::{
     data_plane::{quota::Standing, stage::respond},
     lexicon::{
-        meter::{PAST_BUCKETS, RuleKind, Window},
+        meter::RuleKind,
         refusal::{Refusal, Refused},
     },
     policy::{
@@ -64,7 +64,7 @@ pub fn refuse(short: Short<'_>, is_payment: bool, told: &mut Vec<u8>) -> Refused
                 "Rule {:?} allows {} {counts} per {}; {} are left and this request takes {wanted}.",
                 limit.id,
                 limit.limit_to,
-                period(limit.window),
+                limit.window.label(),
                 standing.left,
             );
             if let Some(millis) = frees_in_ms {
@@ -204,17 +204,6 @@ fn push_span(out: &mut Vec<u8>, seconds: u64) {
     for (number, unit) in &parts[first..] {
         http1::push_decimal(out, *number);
         out.push(*unit);
-    }
-}
-
-const fn period(window: Window) -> &'static str {
-    match window {
-        Window::Whole => "period",
-        Window::Sliding { bucket_ms } => match bucket_ms as u64 * PAST_BUCKETS {
-            60_000 => "minute",
-            3_600_000 => "hour",
-            _ => "day",
-        },
     }
 }
 
