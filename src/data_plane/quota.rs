@@ -74,6 +74,7 @@ struct Pass {
     /// Headers that a refused client is told.
     told: Vec<u8>,
     bound: Option<Bound>,
+    most: Option<Most>,
 }
 
 /// How long the answers to a request may be, where a strict limit holds.
@@ -83,6 +84,22 @@ pub struct Bound {
     pub answer: u32,
     /// Tokens of all together.
     pub all: u64,
+}
+
+/// The most that a request can take, where a strict limit holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Tokens.
+    pub input: u64,
+    pub output: u64,
+    /// Nano-dollars; none where a price is unknown.
+    pub cost: Option<u64>,
+}
+
+impl Most {
+    pub const fn tokens(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
 }
 
 /// What was taken of one meter.
@@ -163,6 +180,16 @@ impl Quota {
         self.share.now(NodeMillis(at.0.saturating_add_signed(self.ahead_ns) / 1_000_000), wall)
     }
 
+    /// By so many days the calendar of budgets is ahead of `wall`: the clock was set back.
+    #[inline]
+    pub fn days_ahead(&self, wall: UnixMillis) -> u16 {
+        let seen = self.share.wall();
+        if seen <= wall {
+            return 0;
+        }
+        u16::try_from(seen.day() - wall.day()).unwrap_or(u16::MAX)
+    }
+
     pub const fn share(&mut self) -> &mut Share {
         &mut self.share
     }
@@ -218,7 +245,8 @@ impl Quota {
         });
         let pass = &mut self.passes[id];
         debug_assert!(pass.charges.is_empty());
-        (pass.at, pass.limit_at, pass.bound) = (now.node, None, None);
+        (pass.at, pass.limit_at) = (now.node, None);
+        (pass.bound, pass.most) = (None, None);
         pass.told.clear();
         pass.estimate_at = self.models.get(&known.verdict.model_key).copied();
         pass.known = Some(Rc::clone(known));
@@ -252,8 +280,15 @@ impl Quota {
         self.passes[pass.place()].bound
     }
 
-    pub fn set_bound(&mut self, pass: &PassId, bound: Bound) {
-        self.passes[pass.place()].bound = Some(bound);
+    /// All that a strict limit lets it take; none where none holds.
+    pub fn most(&self, pass: &PassId) -> Option<Most> {
+        self.passes[pass.place()].most
+    }
+
+    /// A strict limit lets it take so much.
+    pub fn hold_to(&mut self, pass: &PassId, bound: Option<Bound>, most: Most) {
+        let pass = &mut self.passes[pass.place()];
+        (pass.bound, pass.most) = (bound, Some(most));
     }
 
     /// What was taken is given back: the request is admitted anew, or not at all.

@@ -205,6 +205,12 @@ impl Share {
         Now { node, wall: self.wall }
     }
 
+    /// How late it is on the wall, as far as this core has seen.
+    #[must_use]
+    pub const fn wall(&self) -> UnixMillis {
+        self.wall
+    }
+
     /// Let go of meters that this core has not used for a while, and learn how late it is.
     /// Called once in a while; each time a few are looked at.
     pub fn tidy(&mut self, now: NodeMillis) {

@@ -72,3 +72,47 @@ pub(super) fn push<'p>(
     }
     (count, is_truncated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Encoded, OPENING_BYTES_MAX, push};
+    use proptest::{
+        collection::vec,
+        prelude::{prop_assert, prop_assert_eq, proptest},
+    };
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_before_is_what_is_encoded_now(
+            texts in vec(("\\PC{0,9}", "\\PC{0,40}"), 0..60), room in 0..OPENING_BYTES_MAX,
+        ) {
+            let pairs: Vec<(&str, &str)> = texts.iter().map(|(k, v)| (&**k, &**v)).collect();
+            let mut encoded = Encoded::default();
+            let (mut before, mut now) = (Vec::new(), Vec::new());
+
+            encoded.set(&[("other", "pairs")]);
+            encoded.set(&pairs);
+            let found = encoded.push(&mut before, room);
+            let expected = push(&mut now, &mut { room }, pairs.iter().copied());
+
+            prop_assert!(before.len() <= room);
+            if !encoded.is_truncated {
+                prop_assert_eq!(found, expected);
+                prop_assert_eq!(before, now);
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_in_any_record_is_left_out_and_said() {
+        let long = "x".repeat(OPENING_BYTES_MAX);
+        let mut encoded = Encoded::default();
+        let mut bytes = Vec::new();
+
+        encoded.set(&[("a", &long), ("b", "short")]);
+        let found = encoded.push(&mut bytes, OPENING_BYTES_MAX);
+
+        assert_eq!((found, &bytes[..]), ((1, true), &b"\x01\0\x05\0bshort"[..]));
+        assert_eq!(encoded.push(&mut Vec::new(), 5), (0, true));
+    }
+}

@@ -6,8 +6,8 @@
 //! opening  version u8, flags u8, operation u8, 0 u8, core u16, words of this part u16,
 //!          epoch u64, sequence u64, started u64 (Unix ms),
 //!          lengths u16 of request id, subject, teams, requested model; count of metadata u16,
-//!          lengths u16 of client address and certificate, 0 u16; those texts, in that order; then
-//!          for each pair: lengths u16 ×2, key, value
+//!          lengths u16 of client address and certificate, days ahead u16; those texts, in that
+//!          order; then for each pair: lengths u16 ×2, key, value
 //! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
 //!          cost u64 (nano-dollars; all ones is unknown),
@@ -115,6 +115,7 @@ pub(super) fn encode_opening(
     fixed[8..16].copy_from_slice(&id.epoch.to_le_bytes());
     fixed[16..24].copy_from_slice(&id.sequence.to_le_bytes());
     fixed[24..32].copy_from_slice(&opening.started.0.to_le_bytes());
+    fixed[46..48].copy_from_slice(&opening.days_ahead.to_le_bytes());
     let length_at = (32..40).chain(42..).step_by(2);
     for (at, (text, _)) in length_at.zip(texts) {
         fixed[at..at + 2].copy_from_slice(&length(text));
@@ -225,7 +226,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     let lengths = [part.u16()?, part.u16()?, part.u16()?, part.u16()?];
     let metadata_count = part.u16()?;
     let client_lengths = [part.u16()?, part.u16()?];
-    part.take(2)?;
+    let days_ahead = part.u16()?;
     let [request_id, subject, teams, requested_model] = [
         part.text(lengths[0])?,
         part.text(lengths[1])?,
@@ -244,6 +245,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     Ok(Receipt {
         id: ReceiptId { epoch, core, sequence },
         started,
+        days_ahead,
         operation: operation_of(operation)?,
         is_streaming: flags & STREAMING != 0,
         is_truncated: (flags | outcome_flags) & TRUNCATED != 0,
@@ -413,6 +415,7 @@ mod tests {
     fn a_record_of_an_older_version_is_read_and_what_it_does_not_say_is_unknown() {
         let opening = Opening {
             started: UnixMillis(7),
+            days_ahead: 3,
             operation: None,
             is_streaming: true,
             request_id: "r-1",
@@ -443,6 +446,7 @@ mod tests {
         let id = ReceiptId { epoch: 1, core: 0, sequence: 2 };
         let mut record = encode(id, &opening, &outcome);
         assert_eq!(decode(&record).map(|it| it.outcome), Ok(outcome));
+        assert_eq!(decode(&record).map(|it| it.days_ahead), Ok(3));
 
         // Before the cost stand eight bytes and six numbers of the outcome, behind it four parts.
         let words = usize::from(u16::from_le_bytes([record[6], record[7]]));

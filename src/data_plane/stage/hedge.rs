@@ -25,9 +25,7 @@ use crate::{
     },
     dialect::{openai_chat::reply, pivot::dropped::Dropped},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    policy::{
-        route::{hedge::Hedge, retry::Codes},
-    },
+    policy::route::{hedge::Hedge, retry::Codes},
     provider::target::Endpoint,
 };
 use std::{

@@ -256,7 +256,10 @@ impl<'a> Trail<'a> {
     pub fn admit(&mut self, metadata: Option<&Encoded>) -> Result<(), Refusal> {
         let opened = self.ledger.writer.borrow_mut().open_with(&self.opening(), metadata);
         match (opened, self.ledger.when_full) {
-            (Ok((slot, _)), _) => self.slot = Some(slot),
+            (Ok((slot, _)), _) => {
+                self.slot = Some(slot);
+                self.seal_most();
+            }
             (Err(_), ReceiptsFull::Drop) => self.is_unrecorded = true,
             (Err(_), ReceiptsFull::Refuse) => {
                 self.is_unrecorded = true;
@@ -320,9 +323,23 @@ impl<'a> Trail<'a> {
         }
     }
 
+    /// Where a strict limit holds, its receipt says from here on that all was used that it lets
+    /// the exchange take: should the process die, nobody would know what the vendor answered, and
+    /// the limit must not be exceeded. For when both are there, the receipt and what was taken.
+    #[inline]
+    pub fn seal_most(&mut self) {
+        let (Some(slot), Some(pass)) = (&self.slot, &self.pass) else { return };
+        let Some(most) = self.ledger.quota.borrow().most(pass) else { return };
+        let usage = Usage { input_tokens: most.input, output_tokens: most.output, ..Usage::NONE };
+        let cost_nanodollars = most.cost;
+        let outcome = Outcome { was_sent: true, usage, cost_nanodollars, ..self.outcome() };
+        self.ledger.writer.borrow_mut().seal(slot, &outcome);
+    }
+
     fn opening(&self) -> Opening<'_> {
         Opening {
             started: self.started_wall,
+            days_ahead: self.ledger.quota.borrow().days_ahead(self.started_wall),
             operation: self.operation,
             is_streaming: self.is_streaming,
             request_id: self.request_id,

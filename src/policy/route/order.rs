@@ -176,9 +176,8 @@ pub fn plan<'s>(
         candidate.metadata.iter().all(|tag| tag.holds(asked.metadata)) && may_use(candidate)
     };
     let candidates = rule.candidates.iter().zip(0..CANDIDATES_MAX);
-    let eligible = candidates.fold(0, |eligible, (candidate, at)| {
-        eligible | u32::from(is_eligible(candidate)) << at
-    });
+    let eligible = candidates
+        .fold(0, |eligible, (candidate, at)| eligible | u32::from(is_eligible(candidate)) << at);
     plan_among(rule, asked, moment, eligible)
 }
 
@@ -209,8 +208,7 @@ pub fn plan_among<'s>(
         _ => rank(rule, asked, moment, chosen),
     };
 
-    let mut plan =
-        Plan { rule, reason, is_failing: false, order: [0; CANDIDATES_MAX], len: 0 };
+    let mut plan = Plan { rule, reason, is_failing: false, order: [0; CANDIDATES_MAX], len: 0 };
     let mut failing: u32 = 0;
     for (at, index) in chosen.iter().enumerate() {
         let candidate = &rule.candidates[usize::from(*index)];

@@ -83,6 +83,7 @@ pub fn admit<'s>(
     });
     drop(quota);
     trail.pass = Some(pass);
+    trail.seal_most();
     admitted
 }
 
@@ -109,11 +110,10 @@ fn reserve_strictly<'s>(
     loop {
         let mut strict = Strict::of(case.snapshot, case.asked).map_err(Short::Unbounded)?;
         fit(case, &mut strict, quota)?;
-        let short = match take(case, &need.at_most(strict.most()), quota, pass) {
+        let most = strict.most();
+        let short = match take(case, &need.at_most(most), quota, pass) {
             Ok(()) => {
-                if let Some(bound) = strict.bound() {
-                    quota.set_bound(pass, bound);
-                }
+                quota.hold_to(pass, strict.bound(), most);
                 return Ok(());
             }
             Err(short) => short,
@@ -138,7 +138,7 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(limit.counts, left).map_err(Short::Unbounded)? {
-            return Err(limit_short(limit, &spec, strict.most().tokens, now, quota));
+            return Err(limit_short(limit, &spec, strict.most().tokens(), now, quota));
         }
     }
     for held in &case.asked.known.verdict.caps {
@@ -218,16 +218,16 @@ fn take_limit<'s>(
     (quota, pass): (&mut Quota, &PassId),
 ) -> Result<(), Short<'s>> {
     let (now, counts) = (case.now, limit.counts);
-    let spec = limit_spec(limit, key, case.snapshot.version);
+    let spec = || limit_spec(limit, key, case.snapshot.version);
     let Some(place) = case.asked.known.meters.last() else { return Err(Short::Meters) };
-    let meter = quota.meter(place, now, |_| spec).map_err(|_| Short::Meters)?;
+    let meter = quota.meter(place, now, |_| spec()).map_err(|_| Short::Meters)?;
     let units = need.units(counts, limit.is_strict);
     let taken = match counts {
         Counts::Requests => quota.share().spend(meter, units, now.node),
         _ => quota.share().reserve(meter, units, now.node),
     };
     if taken.is_err() {
-        return Err(limit_short(limit, &spec, units, now, quota));
+        return Err(limit_short(limit, &spec(), units, now, quota));
     }
     quota.note_limit(pass, Charge { meter, counts, units });
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::{
     data_plane::{
-        quota::{Bound, Tokens},
+        quota::{Bound, Most, Tokens},
         stage::{admit::Asked, route::Plan},
     },
     dialect::bound::{self, Prompt},
@@ -20,13 +20,6 @@ pub struct Need {
     cost: u64,
     /// Where a strict limit holds: the most it can be.
     most: Most,
-}
-
-/// The most that a request can take.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Most {
-    pub tokens: u64,
-    pub cost: u64,
 }
 
 impl Need {
@@ -55,9 +48,12 @@ impl Need {
         match (counts, is_strict) {
             (Counts::Requests, _) => 1,
             (Counts::Tokens, false) => self.tokens,
-            (Counts::Tokens, true) => self.most.tokens,
+            (Counts::Tokens, true) => self.most.tokens(),
             (Counts::Cost, false) => self.cost,
-            (Counts::Cost, true) => self.most.cost,
+            (Counts::Cost, true) => match self.most.cost {
+                Some(cost) => cost,
+                None => u64::MAX,
+            },
         }
     }
 }
@@ -126,6 +122,6 @@ impl<'s> Strict<'s> {
         let output = self.output.saturating_mul(self.prompt.answers);
         let input = self.prompt.input_tokens;
         let costs = self.prices.iter().flatten().filter_map(|it| it.cost_at_most(input, output));
-        Most { tokens: input.saturating_add(output), cost: costs.max().unwrap_or(u64::MAX) }
+        Most { input, output, cost: costs.max() }
     }
 }
