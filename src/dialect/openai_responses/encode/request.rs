@@ -99,15 +99,16 @@ fn push_reasoning(
         dropped.name("reasoning_effort");
     }
     // Nothing was asked, or cannot be told.
-    if matches!(request.reasoning, Reasoning::Unsaid | Reasoning::Off) || !thinks {
+    let is_mute = request.reasoning == Reasoning::Off && effort.is_none();
+    if is_mute || request.reasoning == Reasoning::Unsaid || !thinks {
         return;
     }
     let mut reasoning = object.object("reasoning");
     if let Some(effort) = effort {
-        reasoning.text("effort", effort.word());
+        reasoning.text("effort", effort);
     }
     // Who grants thinking as such wants to read it; of an effort only the answer is wanted.
-    if !matches!(request.reasoning, Reasoning::Effort(_)) {
+    if !matches!(request.reasoning, Reasoning::Effort(_) | Reasoning::Off) {
         reasoning.text("summary", "auto");
     }
     reasoning.close();
