@@ -151,7 +151,8 @@ fn azure(said: Said<'_>) -> Option<Found> {
     let mut model = AZURE.chat_models.first().copied().unwrap_or_default().to_owned();
     if let Some(named) = deployments.into_iter().find_map(said).filter(|name| is_name(name)) {
         let models = [(named.as_str(), "chat")].into_iter();
-        account["integrations"] = head(AZURE.name, AZURE.account_type, models)["integrations"].take();
+        account["integrations"] =
+            head(AZURE.name, AZURE.account_type, models)["integrations"].take();
         model = named;
     }
     match version {
@@ -249,7 +250,8 @@ fn list(url: &str) -> Option<Vec<String>> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
     // By HTTP/1.0 an answer ends with its connection, and is in no pieces.
-    write!(stream, "GET /{path}/models HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").ok()?;
+    write!(stream, "GET /{path}/models HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .ok()?;
     let mut answer = String::new();
     stream.take(LIST_BYTES_MAX).read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;

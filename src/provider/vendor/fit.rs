@@ -144,8 +144,7 @@ const SAMPLING: &[&str] = &[
 ];
 
 /// Of OpenAI's later models the newer name of the bound is the only one.
-const NEW_BOUND: Fit =
-    Fit { renames: &[("max_tokens", "max_completion_tokens")], ..Fit::AS_IT_IS };
+const NEW_BOUND: Fit = Fit { renames: &[("max_tokens", "max_completion_tokens")], ..Fit::AS_IT_IS };
 
 /// Models of OpenAI's that always think.
 const REASONING: Fit = Fit { drops: SAMPLING, ..NEW_BOUND };
@@ -203,9 +202,7 @@ pub enum Mind {
     /// It does not, and knows the bound by its newer name.
     None,
     /// Of the first generation they give one answer a request.
-    Always {
-        is_first: bool,
-    },
+    Always { is_first: bool },
     /// Where an effort is asked for.
     Trying,
     /// Unless the effort `none` is asked for.

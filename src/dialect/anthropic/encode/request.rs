@@ -164,7 +164,7 @@ fn push_tools(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropp
         || request.server_tools.iter().filter(|one| is_sayable(one.kind, one.tool.dialect));
     for one in &request.server_tools {
         let is_own = one.tool.dialect == Dialect::Anthropic;
-        if !is_sayable(one.kind, one.tool.dialect) || (!is_own && one.tool.json.0.len() > 2) {
+        if !is_sayable(one.kind, one.tool.dialect) || (!is_own && one.has_options()) {
             dropped.name(format!("tools[{}]", one.tool.name.read()));
         }
     }

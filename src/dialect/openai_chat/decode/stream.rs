@@ -88,8 +88,7 @@ impl Decoder {
                 "id" if !self.has_started => id = Text::of(value),
                 "model" if !self.has_started => model = Text::of(value),
                 "created" if !self.has_started => created = value.as_u64(),
-                // Perplexity's.
-                "citations" | "search_results" => to.take(Delta::Unsaid { name: &key }),
+                name if reply::says_something(name, value) => to.take(Delta::Unsaid { name }),
                 _ => {}
             }
         }
@@ -126,6 +125,7 @@ impl Decoder {
                 "finish_reason" => finish = Some(value),
                 "logprobs" => logprobs = Some(value),
                 "index" => index = value.as_u64().ok_or(Malformed)?,
+                name if reply::says_something(name, value) => to.take(Delta::Unsaid { name }),
                 _ => {}
             }
         }

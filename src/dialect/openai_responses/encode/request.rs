@@ -193,7 +193,7 @@ fn push_web_search(
         object.key("search_context_size").extend_from_slice(size.of(json));
     }
     object.close();
-    if found {
+    if found || (dialect == Dialect::Gemini && tool.has_options()) {
         dropped.name(format!("tools[{}]", tool.tool.name.read()));
     }
 }
