@@ -147,7 +147,7 @@ pub fn push_json_schema(object: &mut Object<'_>, output: &Output<'_>) {
     }
 }
 
-/// The word of the effort that a model of OpenAI's kind is told, if one was asked for and it thinks.
+/// The word of the effort that a model of OpenAI's kind is told, if it was asked for and it thinks.
 pub fn effort(
     request: &Request<'_>,
     abilities: &Abilities,

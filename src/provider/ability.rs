@@ -44,9 +44,9 @@ const fn newest(prefix: &'static str) -> Row {
 
 /// The first row that fits holds: longer names stand before shorter.
 ///
-/// **Source**: docs.claude.com, "Models overview", "Structured outputs", "Extended thinking" and
-/// "Effort" and "What's new in Claude 4.7" (no sampling); bounds and what is not taken together from a public model catalogue of 2026-02-06
-/// (MIT); all read 2026-11-21.
+/// **Source**: docs.claude.com, "Models overview", "Structured outputs", "Extended thinking",
+/// "Effort" and "What's new in Claude 4.7" (no sampling); bounds and what is not taken together
+/// from a public model catalogue of 2026-02-06 (MIT); all read 2026-11-21.
 const CLAUDE: [Row; 20] = [
     row("claude-3-5-", Thinking::None, 8_192),
     row("claude-3-7-", BUDGET, 64_000),

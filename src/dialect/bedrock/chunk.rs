@@ -87,7 +87,7 @@ pub fn betas_of(body: &[u8]) -> String {
     names.map(std::borrow::Cow::into_owned).collect::<Vec<_>>().join(",")
 }
 
-/// The names in a header as a list of texts, if there is any; those that AWS would refuse are named.
+/// The names in a header as a list of texts, if there is any; what AWS would refuse is named.
 pub fn betas_json(header: &[u8], dropped: &mut Dropped) -> Option<Vec<u8>> {
     let header = String::from_utf8_lossy(header);
     let mut known: Vec<&str> = Vec::new();
