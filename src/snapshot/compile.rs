@@ -86,12 +86,13 @@ pub fn compile(
     let tags = tags(documents, &people, &mut findings);
     routes::names(documents, &mut places, &mut findings);
     let routes = routes::Draught::of(documents, &mut people, &places, &mut findings);
-    let limits = limits::of(documents, &mut people, &places, &mut findings);
+    let reach = routes.reach();
+    let limits = limits::of(documents, &mut people, (&places, &reach), &mut findings);
     let channels = alerts::channels(documents, &vault, &mut findings);
     let budgets = {
         let (people, places, findings) = (&mut people, &places, &mut findings);
-        let channels = &channels;
-        budgets::of(documents, &mut budgets::Context { people, places, channels, findings })
+        let (channels, reach) = (&channels, &reach);
+        budgets::of(documents, &mut budgets::Context { people, places, reach, channels, findings })
     };
     let refuses_as_payment = budget_status(documents, &mut findings) == 402;
     warn_of_closed_accounts(documents, &places, &mut findings);
