@@ -30,6 +30,15 @@ pub struct Budgets {
     pub has_strict: bool,
 }
 
+impl Budgets {
+    /// These budgets, by their index.
+    #[must_use]
+    pub fn new(index: Index, budgets: Vec<Budget>, refuses_as_payment: bool) -> Self {
+        let has_strict = budgets.iter().any(|budget| budget.is_strict);
+        Self { index, budgets, refuses_as_payment, has_strict }
+    }
+}
+
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {

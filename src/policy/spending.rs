@@ -1,8 +1,8 @@
 //! What has been spent of a budget, as JSON.
 //!
 //! **Shape**: `BudgetUsageEntry` of the reference (A.8): times are seconds since 1970 in UTC, the
-//! end inclusive; amounts are dollars, or tokens. `left` is ours, and so is `unknown`: requests that
-//! cost nobody knows what, for want of a price or of a vendor's word (of budgets of money).
+//! end inclusive; amounts are dollars, or tokens. `left` is ours, and so is `unknown`: requests
+//! that cost nobody knows what, for want of a price or of a vendor's word (of budgets of money).
 
 use crate::policy::{
     budget::{Budget, Cap, Kind},

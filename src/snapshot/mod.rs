@@ -5,10 +5,10 @@
 //! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
 //! ourselves there), `doors.rs` (tokens and what they open), `limits.rs`, `budgets.rs` and
 //! `conditions.rs` (what is limited, and when), `asker.rs` (for whom, also those who are gone),
-//! `alerts.rs` (who is told), `routes.rs` and
-//! `candidates.rs` (which targets answer), `reach.rs` (by which names), `concurrency.rs` (how many calls they get),
-//! `classifier.rs` (who says how hard a request is), `prices.rs` (what models cost), `vault.rs`
-//! (credentials), `findings.rs` (problems); `verdict.rs` is what they say of one kind of request.
+//! `alerts.rs` (who is told), `routes.rs` and `candidates.rs` (which targets answer), `reach.rs`
+//! (by which names), `concurrency.rs` (how many calls they get), `classifier.rs` (who says how hard
+//! a request is), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs`
+//! (problems); `verdict.rs` is what they say of one kind of request.
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore

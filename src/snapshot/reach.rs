@@ -1,8 +1,8 @@
 //! By which names requests reach a model, besides its own: a rule's logical names, a virtual model,
 //! or another model that a rule sends on.
 //!
-//! Limits and budgets see the model that a request *asks for*, whoever answers. So a rule that names
-//! a model does not see what reaches it by another name, and that is worth a warning.
+//! Limits and budgets see the model that a request *asks for*, whoever answers. So a rule that
+//! names a model does not see what reaches it by another name, and that is worth a warning.
 
 use crate::{
     lexicon::ids::ModelId,

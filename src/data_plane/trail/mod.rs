@@ -1,6 +1,7 @@
 //! The facts on the way. Whatever happens, a dropped Trail has filed exactly one receipt.
 //!
-//! `bill.rs` is what was used and costs, `notes.rs` what few have to tell, `beside.rs` the lines of calls beside the client's own.
+//! `bill.rs` is what was used and costs, `notes.rs` what few have to tell, `beside.rs` the lines of
+//! calls beside the client's own.
 
 mod beside;
 mod bill;

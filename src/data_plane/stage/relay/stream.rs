@@ -308,7 +308,7 @@ impl Relay<'_> {
         let tokens = u64::from(self.passage.tokens());
         if !trail.usage_is_reported {
             trail.estimate(tokens);
-        } else if !self.passage.is_complete() {
+        } else if !self.passage.is_complete() && !self.is_cut() {
             trail.report_less(tokens);
         }
         if let Some(dropped) = self.passage.dropped() {
