@@ -273,9 +273,9 @@ fn targets(
     board: Arc<Board>,
     node: Arc<Node>,
     publisher: &Publisher,
-) -> Arc<dyn Fn() -> Vec<targets::Row> + Send + Sync> {
+) -> Arc<dyn Fn() -> targets::Table + Send + Sync> {
     let targets = Targets::new(board, node, publisher.subscribe().0);
-    Arc::new(move || targets.rows())
+    Arc::new(move || targets.table())
 }
 
 async fn watch(
