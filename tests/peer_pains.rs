@@ -278,7 +278,7 @@ fn fault_21_a_whole_answer_without_usage_is_estimated_and_marked() {
     assert_eq!((refused.number("input_tokens"), refused.number("output_tokens")), (0, 0));
 }
 
-/// T021, T038, T039: usage in the last chunk with choices, in the last but one, behind the finish.
+/// T021, with T038 and T039: usage in the last chunk with choices, in the last but one, behind the finish.
 #[test]
 fn t021_usage_is_found_wherever_it_stands() {
     let house = House::open(&["raw-x"]);
@@ -318,9 +318,9 @@ fn fault_21_usage_that_is_missing_is_estimated_and_marked() {
     assert_eq!(receipt.number("bytes_out"), body.len() as u64);
 }
 
-/// T058: every operation has its receipt and its metrics, not chats alone.
+/// Every operation has its receipt and its metrics, not chats alone.
 #[test]
-fn every_operation_is_counted() {
+fn t058_every_operation_is_counted() {
     let house = House::open(&["plain"]);
     let body = r#"{"model":"test/plain","input":"x","prompt":"x"}"#;
     for path in ["/v1/embeddings", "/v1/completions"] {

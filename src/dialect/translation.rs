@@ -9,7 +9,7 @@ pub use facts::Facts;
 pub use failure::{
     decode_failure, push_failure, push_failure_event, push_refused, retry_after_seconds,
 };
-pub use whole::{decode_reply, reply, tell_reply, usage};
+pub use whole::{decode_reply, read_reply, reply, tell_reply, usage};
 
 use crate::{
     dialect::{

@@ -48,12 +48,12 @@ pub struct Share {
 struct Known {
     /// None while the place is free.
     meter: Option<Arc<Meter>>,
-    /// Handles of another stay are of a meter that was here before, or of this one under another
-    /// limit. A stay is seconds long at least, so that none comes twice.
+    /// Handles of another stay are of a meter that was here before. A stay is seconds long at
+    /// least, so that none comes twice.
     stay: u32,
-    /// The snapshot whose limit it obeys.
+    /// The newest snapshot that this core opened it for: its limit was adopted. Equal limits say
+    /// nothing, for another one may have held between.
     version: u64,
-    limit: u64,
     /// Reservations not yet settled.
     held: u32,
     used: NodeMillis,
@@ -83,7 +83,7 @@ impl Share {
         if let Some(place) = self.places.get(&spec.key) {
             let known = &mut self.known[*place as usize];
             known.used = now.node;
-            if known.limit == spec.limit || known.version >= spec.version {
+            if known.version >= spec.version {
                 return Ok(Handle { place: *place, stay: known.stay });
             }
         }
@@ -105,13 +105,11 @@ impl Share {
         let meter = self.node.meter(spec, now)?;
         if let Some(place) = self.places.get(&spec.key) {
             let known = &mut self.known[*place as usize];
-            (known.version, known.limit) = (spec.version, spec.limit);
-            known.stay = known.stay.wrapping_add(1);
+            known.version = spec.version;
             return Ok(Handle { place: *place, stay: known.stay });
         }
-        let (version, limit) = (spec.version, spec.limit);
-        let mut known =
-            Known { meter: Some(meter), stay: 0, version, limit, held: 0, used: now.node };
+        let (version, used) = (spec.version, now.node);
+        let mut known = Known { meter: Some(meter), stay: 0, version, held: 0, used };
         let place = if let Some(place) = self.free.pop() {
             known.stay = self.known[place as usize].stay;
             place

@@ -1,10 +1,9 @@
 //! What became of messages about budgets, by channel.
 
 use crate::control_plane::{
-    alerts::counts::Count,
+    alerts::counts::{Count, Counts},
     telemetry::exposition::{Exposition, Family, Kind},
 };
-use std::collections::BTreeMap;
 
 /// One family a row, one sample a channel.
 #[rustfmt::skip] // One row a line reads as the table it is.
@@ -16,11 +15,18 @@ const ROWS: [Family<Count>; 5] = [
     ("weir_alerts_waiting", Kind::Gauge, "Messages that are not sent yet.", |count| count.waiting),
 ];
 
-pub(super) fn print(page: &mut Exposition, counts: &BTreeMap<Box<str>, Count>) {
-    if counts.is_empty() {
+pub(super) fn print(page: &mut Exposition, counts: &Counts) {
+    let channels = counts.look();
+    if channels.is_empty() {
         return;
     }
-    let sampled = counts
+    page.family(
+        "weir_alerts_untold_total",
+        Kind::Counter,
+        "Looks at a threshold that nobody is told of, for too many were reached.",
+    );
+    page.sample(&[], counts.untold_total());
+    let sampled = channels
         .iter()
         .map(|(channel, count)| (vec![("channel", &**channel), ("kind", count.kind)], count));
     page.table(&ROWS, &sampled.collect::<Vec<_>>());

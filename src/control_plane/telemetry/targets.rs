@@ -3,7 +3,7 @@
 use crate::{
     bridge::seats::Standing,
     control_plane::{
-        targets::{Row, mean_ms},
+        targets::{Row, Table, mean_ms},
         telemetry::exposition::{Exposition, Family, Kind},
     },
     lexicon::health::Readings,
@@ -42,10 +42,12 @@ const MEANS: [MeanRow; 2] = [
 ];
 
 /// The families of all targets.
-pub(super) fn print(page: &mut Exposition, rows: &[Row]) {
+pub(super) fn print(page: &mut Exposition, (rows, places): &Table) {
     if rows.is_empty() {
         return;
     }
+    page.family("weir_target_places", Kind::Gauge, "Targets that are watched, of 1024 at most.");
+    page.sample(&[], places);
     page.table(&COUNTS, &rows.iter().map(|row| (labels(row), row)).collect::<Vec<_>>());
     let seats = rows.iter().filter_map(|row| Some((labels(row), &row.seats.as_ref()?.1)));
     let seats: Vec<_> = seats.collect();

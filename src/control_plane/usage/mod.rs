@@ -31,7 +31,7 @@ use crate::{
         budget::Budget,
         calendar::{Calendar, Span},
     },
-    snapshot::{Matter, Snapshot},
+    snapshot::{Matter, Snapshot, asker::Asker},
 };
 use births::{Birth, Births};
 use parking_lot::Mutex;
@@ -63,6 +63,8 @@ pub struct Line {
     /// None is never.
     pub end: Option<UnixMillis>,
     pub units: u64,
+    /// Requests that cost nobody knows what.
+    pub unknown: u64,
 }
 
 /// What was spent, shared by the journal's thread and the admin port.
@@ -334,8 +336,10 @@ impl Rules<'_> {
         if snapshot.budgets.budgets.is_empty() && !has_limits {
             return;
         }
-        let Some(subject) = self.subjects.get(receipt.subject) else { return };
-        let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+        // Who is gone has spent it all the same.
+        let present = self.subjects.get(receipt.subject).copied();
+        let asker = Asker::of(snapshot, present, receipt.subject, receipt.teams);
+        let matter = asker.matter(snapshot, receipt.requested_model, &receipt.metadata);
         if let Some(noted) = &mut noted
             && let Some((limit, _)) = snapshot.limit(&matter)
         {
@@ -364,6 +368,7 @@ impl Rules<'_> {
         tally: &mut Tally,
     ) {
         let units = budget.units(&receipt.outcome);
+        let unknown = u64::from(budget.is_unknown(&receipt.outcome));
         for cap in budget.caps(entity.unwrap_or_default()) {
             if !self.births.count(cap.key, receipt.id.epoch, receipt.started) {
                 continue;
@@ -375,10 +380,11 @@ impl Rules<'_> {
             }
             if let Some(line) = tally.lines.get_mut(&key) {
                 line.units = line.units.saturating_add(units);
+                line.unknown = line.unknown.saturating_add(unknown);
             } else if tally.lines.len() < LINES_MAX {
                 let entity = entity.map(|key| self.snapshot.entity_name(budget, matter, key));
-                let Span { start, end, .. } = *span;
-                tally.lines.insert(key, Line { cap: cap.key, entity, start, end, units });
+                let (Span { start, end, .. }, cap) = (*span, cap.key);
+                tally.lines.insert(key, Line { cap, entity, start, end, units, unknown });
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::{
         time::UnixMillis,
     },
     policy::route::Changes,
-    provider::target::Target,
+    provider::target::{Invoking, Target},
     wire::{
         headers,
         http1::{self, request::Method},
@@ -40,6 +40,9 @@ const LENGTH_DIGITS: usize = 10;
 /// The version of Anthropic's API that is asked for where the client asks for none.
 /// **Source**: docs.claude.com/en/api/versioning, read 2026-11-21: the only one since 2023.
 const ANTHROPIC_VERSION: &[u8] = b"anthropic-version: 2023-06-01\r\n";
+
+/// Headers by which a client asks for what a vendor does not do for all.
+const BETA_HEADERS: [&str; 2] = ["anthropic-beta", "openai-beta"];
 
 /// A call, and what must be remembered to read its answer.
 pub struct Call {
@@ -86,11 +89,14 @@ impl Speech {
         let (client, streams) = (Dialect::of(ask.operation), ask.is_streaming);
         let is_invoking =
             matches!(ask.operation, Operation::InvokeModel | Operation::InvokeModelStream);
-        let is_claude = || memchr::memmem::find(&target.model_json, b"anthropic.").is_some();
         let vendor = target.dialect_for(client);
         let (dialect, operation, mend) = match vendor {
-            Dialect::Bedrock if is_invoking => (client, ask.operation, Mend::Splice),
-            Dialect::Bedrock if ask.operation == Operation::Messages && is_claude() => {
+            _ if is_invoking && target.invoking != Invoking::Never => {
+                (client, ask.operation, Mend::Splice)
+            }
+            _ if target.invoking == Invoking::AsAnthropic
+                && ask.operation == Operation::Messages =>
+            {
                 let stream = [Operation::InvokeModel, Operation::InvokeModelStream];
                 (client, stream[usize::from(streams)], Mend::ToInvoke)
             }
@@ -206,7 +212,7 @@ fn write(
     let head = target.head_of(speech.operation, ask.is_streaming);
     out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, speech.to, speech.mend, from);
+    push_headers(&mut out, speech.to, speech.mend, from, dropped);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
         alter::headers(&mut out, changes);
     }
@@ -240,7 +246,11 @@ fn write(
     let said = Said {
         dialect: speech.dialect,
         written,
-        errors: if target.dialect == Dialect::Bedrock { target.dialect } else { speech.dialect },
+        errors: match target.invoking {
+            Invoking::Never => speech.dialect,
+            // What is asked in a maker's words is answered so, but refused in the vendor's.
+            _ => target.dialect,
+        },
         is_framed: speech.operation.is_framed(),
     };
     Ok(Call { bytes: out, said })
@@ -274,8 +284,8 @@ fn push_body(
             let (mut notes, client) = (buffers.take_document(), Dialect::of(ask.operation));
             let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
-            if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
-                request.others.push(betas_field(betas, dropped));
+            if let Some(betas) = betas.filter(|_| target.invoking != Invoking::Never) {
+                request.others.extend(betas_field(betas, dropped));
             }
             let written = translation::encode_request(out, &request, to_dialect, &to, dropped);
             buffers.give_document(notes);
@@ -286,11 +296,9 @@ fn push_body(
 }
 
 /// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
-fn betas_field(header: &[u8], dropped: &mut Dropped) -> Other<'static> {
-    let mut json = Vec::new();
-    chunk::push_betas(&mut json, header, dropped);
-    let json = String::from_utf8(json).unwrap_or_default();
-    Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
+fn betas_field(header: &[u8], dropped: &mut Dropped) -> Option<Other<'static>> {
+    let json = String::from_utf8(chunk::betas_json(header, dropped)?).ok()?;
+    Some(Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) })
 }
 
 /// The call for an answer that its vendor keeps: the client's method, and what its path says behind
@@ -324,7 +332,7 @@ fn stored(
     out.extend_from_slice(b" HTTP/1.1");
     out.extend_from_slice(rest);
     let dialect = Dialect::OpenAiResponses;
-    push_headers(&mut out, dialect, Mend::Splice, from);
+    push_headers(&mut out, dialect, Mend::Splice, from, &mut Dropped::default());
     if from.head.method == Method::Post {
         out.extend_from_slice(b"content-length: 0\r\n");
     }
@@ -343,8 +351,15 @@ fn cut(target: &[u8]) -> (&[u8], &[u8]) {
     (&target[..at], target.get(at + 1..).unwrap_or_default())
 }
 
-/// The client's headers that pass, but those for a vendor of another language than is spoken to.
-fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) {
+/// The client's headers that pass, but those for a vendor of another language than is spoken to, of
+/// which those that ask for something are named.
+fn push_headers(
+    out: &mut Vec<u8>,
+    to: Dialect,
+    mend: Mend,
+    from: &Request<'_>,
+    dropped: &mut Dropped,
+) {
     // Both of OpenAI's languages are one vendor's.
     let family = if to == Dialect::OpenAiResponses { Dialect::OpenAiChat } else { to };
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
@@ -362,6 +377,11 @@ fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) 
             out.extend_from_slice(b": ");
             out.extend_from_slice(value);
             out.extend_from_slice(b"\r\n");
+        } else if is_foreign {
+            // Bedrock is told Anthropic's betas in the body.
+            let asking = if to == Dialect::Bedrock { &BETA_HEADERS[1..] } else { &BETA_HEADERS };
+            let is_it = |asking: &&&str| name.eq_ignore_ascii_case(asking.as_bytes());
+            asking.iter().filter(is_it).for_each(|name| dropped.name(*name));
         }
     }
     if to == Dialect::Anthropic && from.header("anthropic-version").is_none() {

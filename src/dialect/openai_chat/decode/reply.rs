@@ -3,8 +3,15 @@
 use crate::{
     dialect::{
         field::Field,
-        openai_chat::{decode::message, usage},
+        openai_chat::{
+            decode::{
+                message,
+                source::{self, LISTS},
+            },
+            usage,
+        },
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Part},
             reply::{Choice, Reply, Stop},
@@ -21,6 +28,7 @@ use crate::{
 /// What is not as its dialect says; whose fault it is, the caller knows.
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
     let mut reply = Reply::default();
+    let mut lists = [None; LISTS.len()];
     let root = Field::root(root);
     root.members(|name, field| {
         let value = field.value;
@@ -34,20 +42,64 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
                 reply.choices.push(choice(item, dropped)?);
                 Ok(())
             })?,
-            // `citations` and `search_results` are Perplexity's.
-            "citations" | "search_results" => field.drop_into(dropped),
-            // Facts about the vendor's own machinery.
+            name if let Some(at) = LISTS.iter().position(|list| *list == name) => {
+                lists[at] = Some(value);
+            }
+            name if says_something(name, value) => field.drop_into(dropped),
             _ => {}
         }
         Ok(())
     })?;
+    cite(&mut reply, lists, dropped);
     if reply.choices.is_empty() {
         return Err(root.refuse_member("choices", "there"));
     }
     Ok(reply)
 }
 
+/// The words of each choice are from all of these sources.
+fn cite(reply: &mut Reply<'_>, lists: [Option<Value<'_, '_>>; LISTS.len()], dropped: &mut Dropped) {
+    let (found, is_all) = source::read(lists);
+    let mut is_told = is_all;
+    for choice in &mut reply.choices {
+        if found.is_empty() {
+            break;
+        }
+        let text = choice.parts.iter_mut().rfind(|part| matches!(part.content, Content::Text(_)));
+        let Some(Part { content, .. }) = text else {
+            is_told = false;
+            continue;
+        };
+        if let Content::Text(text) = content {
+            let (text, citations) = (std::mem::take(text), Citation::list(found.iter()));
+            *content = Content::Cited { text, citations };
+        }
+    }
+    if !is_told {
+        dropped.name("citations");
+    }
+}
+
+/// Is that of an answer, as a whole or of a piece, more than a fact about the vendor's machinery?
+///
+/// `related_questions` is Perplexity's, `prompt_filter_results` Azure's.
+#[must_use]
+pub fn says_something(name: &str, value: Value<'_, '_>) -> bool {
+    const PLAIN: [&str; 7] = [
+        "id",
+        "object",
+        "created",
+        "model",
+        "system_fingerprint",
+        "service_tier",
+        // What pads a piece, so that its length tells nothing.
+        "obfuscation",
+    ];
+    !PLAIN.contains(&name) && !value.is_null() && !matches!(value.raw(), "[]" | "{}")
+}
+
 fn choice<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Choice<'b>, Refused> {
+    field.drop_others(&["index", "message", "finish_reason", "logprobs"], dropped);
     let value = field.value;
     let index = value.get("index").and_then(Value::as_u64).unwrap_or(0);
     let mut parts = message::decode_answer(&field.need("message", "an object")?, dropped)?.parts;
