@@ -348,6 +348,7 @@ proptest! {
         let pairs: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (&**k, &**v)).collect();
         let opening = Opening {
             started: UnixMillis(numbers[0]),
+            days_ahead: retries,
             operation: Operation::ALL.get(operation).copied(),
             is_streaming: status % 2 == 0,
             request_id: &texts[0][..texts[0].floor_char_boundary(128)],
@@ -358,15 +359,14 @@ proptest! {
             metadata: &pairs,
             requested_model: &texts[3],
         };
-        let [input_tokens, output_tokens, cached_tokens, reasoning_tokens, bytes_in, bytes_out] =
-            numbers;
+        let [input, output, cached, reasoning, bytes_in, bytes_out] = numbers;
         let outcome = Outcome {
             ending: Ending::from_u8(ending).unwrap(),
             status,
             code: "model_not_found",
             fault: "idle_timeout",
             resolved_model: &texts[4],
-            usage: usage_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens),
+            usage: usage_of(input, output, cached, reasoning),
             usage_is_reported: retries % 2 == 0,
             was_sent: true,
             cost_nanodollars: (retries % 3 > 0).then_some(u64::from(retries)),
@@ -383,12 +383,12 @@ proptest! {
         let (slot, id) = writers[0].open(&opening).unwrap();
         writers[0].close(slot, &outcome);
 
-        let mut seen = None;
-        reader.drain(1, &mut |record| seen = Some(record.to_vec()));
-        let record = seen.unwrap();
+        let mut record = Vec::new();
+        reader.drain(1, &mut |seen| record = seen.to_vec());
         let expected = Receipt {
             id,
             started: opening.started,
+            days_ahead: opening.days_ahead,
             operation: opening.operation,
             is_streaming: opening.is_streaming,
             is_truncated: false,

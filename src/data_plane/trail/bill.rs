@@ -7,7 +7,6 @@
 use crate::{
     data_plane::{quota::Spent, trail::Trail},
     lexicon::{operation::Operation, receipt::Ending, usage::Usage},
-    policy::price::Quantities,
 };
 
 /// For answers whose usage nobody reported: bytes of JSON that make a token, about.
@@ -106,7 +105,7 @@ impl Trail<'_> {
         if let (Some(reserved), false) = (self.notes.reserved(), self.usage_is_reported) {
             return reserved;
         }
-        self.model?.price.as_ref()?.cost(&Quantities::of(usage))
+        self.model?.price.as_ref()?.cost_of(usage)
     }
 
     /// Give back what was taken of limits, but for what was used.
@@ -125,7 +124,7 @@ impl Trail<'_> {
             bytes_in: self.bytes_in,
         };
         let mut quota = self.quota();
-        let now = quota.now(self.clock.now(), self.started_wall);
+        let now = quota.now(self.clock.recent(), self.started_wall);
         quota.settle(pass, &spent, now.node);
     }
 }
