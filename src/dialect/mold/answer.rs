@@ -19,6 +19,7 @@ use crate::{
 const WORDS: usize = 0;
 const ID: usize = 1;
 const MODEL: usize = 2;
+const TIER: usize = 3;
 
 /// The last plain answer of each dialect that vendors' answers are mostly translated of.
 #[derive(Debug, Default)]
@@ -72,6 +73,9 @@ impl Answers {
                 mold.mold.hole(figure.place(), Hole::Figure);
             }
         }
+        if let Some(time) = root.get("createTime").filter(|time| time.escaped().is_some()) {
+            mold.mold.hole(time.place(), Hole::Noise);
+        }
         mold.mold.set(root.document().as_bytes());
     }
 }
@@ -84,8 +88,7 @@ fn plain_text<'r, 'b>(reply: &'r Reply<'b>) -> Option<&'r Text<'b>> {
         return None;
     };
     let [Part { content: Content::Text(text), cache: None }] = &**parts else { return None };
-    let is_plain = reply.created.is_none() && reply.service_tier.is_none();
-    is_plain.then_some(text)
+    reply.created.is_none().then_some(text)
 }
 
 /// The last plain answer.
@@ -94,6 +97,7 @@ struct AnswerMold {
     mold: Mold,
     has_id: bool,
     has_model: bool,
+    has_tier: bool,
     index: u32,
     is_cut: bool,
     /// What was used, where that was told.
@@ -110,13 +114,18 @@ impl AnswerMold {
     fn place_texts(&mut self, data: &[u8], text: &Text<'_>, reply: &Reply<'_>) -> bool {
         let [choice] = &*reply.choices else { return false };
         (self.has_id, self.has_model) = (reply.id.is_some(), reply.model.is_some());
+        self.has_tier = reply.service_tier.is_some();
         (self.index, self.is_cut) = (choice.index, choice.stop == Some(Stop::Length));
         let mut place = |text: Option<&Text<'_>>, number: usize| {
             text.is_none_or(|text| self.mold.text(data, text, number))
         };
-        place(Some(text), WORDS)
-            && place(reply.id.as_ref(), ID)
-            && place(reply.model.as_ref(), MODEL)
+        let texts = [
+            (Some(text), WORDS),
+            (reply.id.as_ref(), ID),
+            (reply.model.as_ref(), MODEL),
+            (reply.service_tier.as_ref(), TIER),
+        ];
+        texts.into_iter().all(|(text, number)| place(text, number))
     }
 
     fn read<'b>(&self, data: &'b [u8], usage: fn(&Counts) -> Usage) -> Option<Reply<'b>> {
@@ -138,7 +147,7 @@ impl AnswerMold {
                 logprobs: None,
             }],
             usage: self.counts.map(|counts| usage(&counts.again(&cast))).unwrap_or_default(),
-            service_tier: None,
+            service_tier: self.has_tier.then(|| text(TIER)),
         })
     }
 }
@@ -204,7 +213,7 @@ mod tests {
     fn an_answer_of_googles_words_is_known_again() {
         let answer = |text: &str, count: u32, average: &str| {
             format!(
-                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}},"finishReason":"STOP","avgLogprobs":{average}}}],"usageMetadata":{{"promptTokenCount":8,"candidatesTokenCount":{count},"totalTokenCount":1{count},"promptTokensDetails":[{{"modality":"AUDIO","tokenCount":{count}}},{{"modality":"TEXT","tokenCount":4}}]}},"modelVersion":"m","responseId":"{text}"}}"#
+                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}},"finishReason":"STOP","avgLogprobs":{average}}}],"usageMetadata":{{"promptTokenCount":8,"candidatesTokenCount":{count},"totalTokenCount":1{count},"serviceTier":"{text}","promptTokensDetails":[{{"modality":"AUDIO","tokenCount":{count}}},{{"modality":"TEXT","tokenCount":4}}]}},"modelVersion":"m","responseId":"{text}","createTime":"{text}"}}"#
             )
         };
         let first = answer("Hi", 3, "-0.25");

@@ -27,7 +27,7 @@ const KEPT_BYTES_MAX: usize = 2 << 10;
 /// What may differ within one: words, names, noise, and the counts that are told each time.
 const HOLES_MAX: usize = 20;
 /// Texts that are read of one.
-const TEXTS_MAX: usize = 3;
+const TEXTS_MAX: usize = 4;
 /// Counts that are read of one.
 const COUNTS_MAX: usize = 8;
 /// So many nines are less than 2^64.

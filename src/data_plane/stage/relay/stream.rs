@@ -113,6 +113,7 @@ pub(super) async fn relay<'t>(
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
         let moved = relay.scan(reply.core.clock.recent(), reply.trail).and(taken);
         if let Some(data) = relay.early_error.take() {
+            reply.trail.report(relay.passage.usage());
             return error::tell_early(reply, answer, talk, &data).await;
         }
         if !relay.is_held(reply)? {
