@@ -95,9 +95,8 @@ fn plain_text<'r, 'b>(reply: &'r Reply<'b>) -> Option<&'r Text<'b>> {
 #[derive(Debug, Default)]
 struct AnswerMold {
     mold: Mold,
-    has_id: bool,
-    has_model: bool,
-    has_tier: bool,
+    /// Which of the texts are told.
+    are_told: [bool; TIER + 1],
     index: u32,
     is_cut: bool,
     /// What was used, where that was told.
@@ -113,32 +112,31 @@ impl AnswerMold {
     /// Note where the texts stand; false where they are not to be had as they stand.
     fn place_texts(&mut self, data: &[u8], text: &Text<'_>, reply: &Reply<'_>) -> bool {
         let [choice] = &*reply.choices else { return false };
-        (self.has_id, self.has_model) = (reply.id.is_some(), reply.model.is_some());
-        self.has_tier = reply.service_tier.is_some();
         (self.index, self.is_cut) = (choice.index, choice.stop == Some(Stop::Length));
-        let mut place = |text: Option<&Text<'_>>, number: usize| {
-            text.is_none_or(|text| self.mold.text(data, text, number))
-        };
-        let texts = [
-            (Some(text), WORDS),
-            (reply.id.as_ref(), ID),
-            (reply.model.as_ref(), MODEL),
-            (reply.service_tier.as_ref(), TIER),
-        ];
-        texts.into_iter().all(|(text, number)| place(text, number))
+        let mut texts = [None; TIER + 1];
+        texts[WORDS] = Some(text);
+        texts[ID] = reply.id.as_ref();
+        texts[MODEL] = reply.model.as_ref();
+        texts[TIER] = reply.service_tier.as_ref();
+        self.are_told = texts.map(|text| text.is_some());
+        texts
+            .into_iter()
+            .enumerate()
+            .all(|(number, text)| text.is_none_or(|text| self.mold.text(data, text, number)))
     }
 
     fn read<'b>(&self, data: &'b [u8], usage: fn(&Counts) -> Usage) -> Option<Reply<'b>> {
         let cast = self.mold.cast(data)?;
         let text = |number: usize| Text::Escaped(cast.texts[number]);
+        let told = |number: usize| self.are_told[number].then(|| text(number));
         // Without a word it is no part of an answer in some dialects.
         if cast.texts[WORDS].is_empty() {
             return None;
         }
         let stop = if self.is_cut { Stop::Length } else { Stop::End };
         Some(Reply {
-            id: self.has_id.then(|| text(ID)),
-            model: self.has_model.then(|| text(MODEL)),
+            id: told(ID),
+            model: told(MODEL),
             created: None,
             choices: vec![Choice {
                 index: self.index,
@@ -147,7 +145,7 @@ impl AnswerMold {
                 logprobs: None,
             }],
             usage: self.counts.map(|counts| usage(&counts.again(&cast))).unwrap_or_default(),
-            service_tier: self.has_tier.then(|| text(TIER)),
+            service_tier: told(TIER),
         })
     }
 }
