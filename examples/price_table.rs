@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
     for (vendor, models) in providers {
         for (model, facts) in models.as_object().context("no models")? {
             let fields =
-                fields(vendor, &facts["costs"]).with_context(|| format!("{vendor} {model}"))?;
+                fields(model, &facts["costs"]).with_context(|| format!("{vendor} {model}"))?;
             if !fields.is_empty() {
                 writeln!(out, "{vendor}\t{model}\t{}", fields.join("\t"))?;
             }
@@ -61,27 +61,38 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn fields(vendor: &str, costs: &Value) -> anyhow::Result<Vec<String>> {
+fn fields(model: &str, costs: &Value) -> anyhow::Result<Vec<String>> {
     let mut fields = Vec::new();
     for (key, kind) in COSTS {
         if let Some(cost) = costs[key].as_str() {
             fields.push(format!("{}={}", kind.label(), rate(cost)?));
         }
     }
-    // Written for an hour costs twice the input, where five minutes cost a quarter more.
+    // Of a Claude, whoever sells it, written for an hour costs twice the input, where five minutes
+    // cost a quarter more.
     // Source: docs.anthropic.com/en/docs/build-with-claude/prompt-caching, "Pricing".
+    let is_claude = model.contains("claude");
+    let hour = Kind::CacheWriteHour.label();
     if let (true, Some(_), Some(input)) = (
-        vendor == "anthropic",
+        is_claude,
         costs["cache_creation_input_token_cost"].as_str(),
         costs["input_cost_per_token"].as_str(),
     ) {
-        fields.push(format!("{}={}", Kind::CacheWriteHour.label(), 2 * rate(input)?));
+        fields.push(format!("{hour}={}", 2 * rate(input)?));
     }
     for (key, kind) in TIERS {
         for tier in costs["tiered_pricing"][key].as_array().into_iter().flatten() {
             let from = tier["from"].as_str().context("from")?;
             let cost = tier["cost_per_token"].as_str().context("cost_per_token")?;
             fields.push(format!("{}@{from}={}", kind.label(), rate(cost)?));
+        }
+    }
+    let tiers = |key: &str| costs["tiered_pricing"][key].as_array().into_iter().flatten();
+    for tier in tiers("input").filter(|_| is_claude) {
+        let from = tier["from"].as_str().context("from")?;
+        let cost = tier["cost_per_token"].as_str().context("cost_per_token")?;
+        if tiers("cache_write").any(|written| written["from"] == tier["from"]) {
+            fields.push(format!("{hour}@{from}={}", 2 * rate(cost)?));
         }
     }
     Ok(fields)

@@ -8,6 +8,7 @@ use harness::{
     client::{Ask, Client, Reply, chat_body},
     gateway::Gateway,
     manifest,
+    receipt::assert_all_cores_served,
 };
 use serde_json::{Value, json};
 use weir::rehearsal::script::Step;
@@ -86,6 +87,7 @@ fn fault_50_of_a_thousand_concurrent_requests_on_all_cores_exactly_100_pass() {
 
     assert_eq!(passed, (100, 900));
     assert_eq!(house.vendor.log().len(), 100);
+    assert_all_cores_served(2, &house.receipts(AT_ONCE));
 }
 
 /// A token limit of a hundred estimates, each of which comes true: none is falsely refused below
@@ -104,6 +106,7 @@ fn fault_50_of_a_thousand_concurrent_requests_tokens_are_kept_within_the_estimat
 
     assert_eq!((passed, refused), (100, 900));
     let receipts = house.receipts(AT_ONCE);
+    assert_all_cores_served(2, &receipts);
     let tokens =
         |one: &harness::receipt::Receipt| one.number("input_tokens") + one.number("output_tokens");
     assert_eq!(receipts.iter().map(tokens).sum::<u64>(), limit);

@@ -13,6 +13,7 @@ mod dialects {
     mod gemini_recordings;
     mod golden;
     mod likeness;
+    mod losses;
     mod openai;
     mod pains;
     mod recordings;

@@ -3,13 +3,16 @@
 
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use std::{
+    cell::Cell as StdCell,
     collections::HashMap,
+    panic::{self, AssertUnwindSafe},
+    rc::Rc,
     sync::{Arc, Barrier},
     thread,
 };
 use weir::{
     bridge::quota::{
-        meter::{Exhausted, Free, Meter, Past},
+        meter::{Exhausted, Free, Meter, Pace, Past},
         node::Node,
         share::Share,
     },
@@ -235,6 +238,55 @@ fn meters_are_bounded_and_only_empty_unused_ones_make_room() {
     assert!(share.open(&of(5), at(80)).is_ok());
     assert!(share.open(&of(6), at(80)).is_ok());
     assert!(share.open(&of(7), at(80)).is_err(), "these are in use");
+}
+
+/// What was seen: a limit was lowered and raised again by two reloads, and a core that had slept
+/// through both compared limits, found them equal, and spent against the one between.
+#[test]
+fn a_limit_that_goes_and_comes_back_holds_on_a_core_that_missed_its_going() {
+    let node = Node::new(2, 10, HashMap::new());
+    let mut shares = [0, 1].map(|core| Share::new(core, Arc::clone(&node)));
+    let at = Now { node: START, wall: UnixMillis(0) };
+    let of = |limit, version| MeterSpec { limit, version, ..spec(MINUTE, limit) };
+    let place = StdCell::default();
+    let handle = shares[0].open_at(&place, &of(10, 1), at).expect("there is room");
+    shares[0].spend(handle, 1, START).expect("ten are there");
+    shares[1].open(&of(3, 2), at).expect("it is there");
+
+    let handle = shares[0].open_at(&place, &of(10, 3), at).expect("it is there");
+
+    let spent = (0..20).filter(|_| shares[0].spend(handle, 1, START).is_ok()).count();
+    assert_eq!(spent, 9, "ten again, of which one was spent");
+}
+
+/// Panics at the step that is armed, as a core that dies there.
+#[derive(Clone, Default)]
+struct Mortal(Rc<StdCell<Option<u32>>>);
+
+impl Pace for Mortal {
+    fn step(&self) {
+        let left = self.0.get();
+        self.0.set(left.and_then(|left| left.checked_sub(1)));
+        assert_ne!(left, Some(0), "a core dies");
+    }
+
+    fn wait(&self, _: u32) {}
+}
+
+/// Units that a core was carrying when it died are announced for ever: whoever looks for all of
+/// them gives up after a while, and answers by what is certain.
+#[test]
+fn a_core_that_dies_amid_a_transfer_holds_up_no_other() {
+    let pace = Mortal::default();
+    let meter = Meter::new(&spec(Window::Whole, 10), 2, &Past::default(), pace.clone());
+    meter.reserve(0, 4, START).expect("ten are there");
+    pace.0.set(Some(1));
+    let died = panic::catch_unwind(AssertUnwindSafe(|| meter.let_go(0)));
+    assert!(died.is_err() && meter.hands().is_moving);
+
+    assert_eq!(meter.unreserved(START), 6);
+    assert_eq!(meter.reserve(1, 7, START), Err(Exhausted));
+    assert_eq!(meter.reserve(1, 6, START), Ok(()));
 }
 
 /// What a client does, and when.

@@ -282,7 +282,7 @@ fn classifying(more: Value, others: &[(&str, Value)]) -> House {
 
 /// 121: a model says how hard a request is; its usage is billed on a line of its own.
 #[test]
-fn t121_a_model_says_how_hard_a_request_is_and_is_billed_by_itself() {
+fn a_model_says_how_hard_a_request_is_and_is_billed_by_itself() {
     let house = classifying(json!({}), &[]);
     house.teach("x", said("complex"));
 
@@ -304,7 +304,7 @@ fn t121_a_model_says_how_hard_a_request_is_and_is_billed_by_itself() {
 
 /// 121: a classifier of another dialect is asked in its own words.
 #[test]
-fn t121_a_classifier_is_asked_in_its_own_words() {
+fn a_classifier_is_asked_in_its_own_words() {
     let house = classifying(json!({"model": "claude/raw-x"}), &[]);
     let body = json!({"id": "m", "type": "message", "role": "assistant", "model": "x",
         "content": [{"type": "text", "text": "Medium."}], "stop_reason": "end_turn",
@@ -321,7 +321,7 @@ fn t121_a_classifier_is_asked_in_its_own_words() {
 
 /// 121: whatever goes wrong with the classifier, in its time, the fallback decides.
 #[test]
-fn t121_a_classifier_that_fails_or_is_late_falls_back() {
+fn a_classifier_that_fails_or_is_late_falls_back() {
     let late = json!({"timeout_ms": 80, "fallback_strategy":
         {"type": "static", "default_tier": "medium"}});
     let house = classifying(late, &[]);

@@ -236,6 +236,40 @@ fn fault_23_retry_after_is_obeyed_clamped_and_passed() {
     assert!(begun.elapsed() < Duration::from_millis(190), "unasked, the delay holds");
 }
 
+/// Fault 23: seconds, and a date that is near, are waited for where the client asks for it.
+#[test]
+fn fault_23_retry_after_in_seconds_and_as_a_near_date_is_waited_for() {
+    let house = house(Value::Null);
+    let config = r#"{"attempts":1,"delay":1,"useRetryAfterHeader":true}"#;
+    let body = r#"{"error":{"message":"Slow down","type":"requests","code":"rate_limit"}}"#;
+    let busy = |when: &str| {
+        let head = format!(
+            "HTTP/1.1 429 Said\r\ncontent-type: application/json\r\nretry-after: {when}\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        vec![Step::Send([head.as_bytes(), body.as_bytes()].concat())]
+    };
+    // Whole seconds: a date in two of them is more than one away.
+    let soon = || {
+        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+        soon.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    for model in ["x", "y"] {
+        let when = &if model == "x" { "1".to_owned() } else { soon() };
+        house.teach(model, busy(when));
+        let begun = Instant::now();
+
+        let reply =
+            house.ask(&chat(&format!("test/raw-{model}")).header("x-tfy-retry-config", config));
+
+        assert_eq!((reply.status, reply.header("retry-after")), (429, Some(&**when)));
+        assert!(begun.elapsed() >= Duration::from_millis(900), "{when}: {:?}", begun.elapsed());
+        assert_eq!(house.receipts_at_least(1).last().map(|one| one.number("retries")), Some(1));
+    }
+    assert_eq!(house.vendor.log().len(), 4);
+}
+
 /// Fault 24: the gateway's own credential is refused: the client is told so without its words where
 /// nobody is left, and the target moves last.
 #[test]

@@ -11,6 +11,7 @@ use harness::{
 };
 use serde_json::{Value, json};
 use std::thread;
+use weir::rehearsal::{script::Step, seen::Seen};
 
 /// A house of priced models under these documents: $1 a million tokens in, $10 out.
 fn house(documents: &[Value]) -> House {
@@ -58,7 +59,7 @@ fn prompt_max(ask: &Ask) -> u64 {
 }
 
 /// The answer of a vendor that says it took so many tokens.
-fn counted(input: u64, output: u64) -> Vec<weir::rehearsal::script::Step> {
+fn counted(input: u64, output: u64) -> Vec<Step> {
     let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
         "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": input, "completion_tokens": output,
@@ -247,6 +248,73 @@ fn money_that_is_left_bounds_the_answer_to_the_nano_dollar() {
     assert!(message.contains("$0.000009999 is left"), "{message}");
     let spent = house.receipts(2).iter().map(|one| one.number("cost_nanodollars")).sum::<u64>();
     assert_eq!(spent, nanodollars - 9_999);
+}
+
+/// What was seen: where no usage was reported, a strict cap was charged a quarter of the bytes, and
+/// vendors who bill more than that took more than the cap.
+#[test]
+fn where_nobody_says_what_was_used_a_strict_cap_is_charged_all_that_was_reserved() {
+    let told = r#"{"id":"c1","object":"chat.completion","choices":[{"index":0,
+        "message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
+    let begun = [harness::STREAM_HEAD, &harness::chunk(&heedless(2)[..200])].concat();
+    let streamed = r#","stream":true"#;
+    let cases = [
+        ("whole", "", answer(200, "application/json", told.as_bytes()), false),
+        ("a stream", streamed, stream(&heedless(3), 1 << 20, 1 << 20), false),
+        ("a cut", streamed, vec![Step::Send(begun.clone()), Step::Close], false),
+        ("a client that leaves", streamed, vec![Step::Send(begun), Step::Hang], true),
+        ("a client that leaves early", "", vec![Step::Hang], true),
+    ];
+    for (name, more, steps, leaves) in cases {
+        let ask = ask("raw-priced", more);
+        let prompt = prompt_max(&ask);
+        // A dollar for a million tokens of the prompt, ten for those of the answer.
+        let nanodollars = prompt * 1_000 + 70 * 10_000;
+        let dollars: f64 = format!("0.{nanodollars:09}").parse().expect("it is a number");
+        for rule in [tokens(prompt + 70), money(dollars)] {
+            let mut house = house(&[rule]);
+            house.teach("priced", steps.clone());
+            let mut client = house.client();
+            client.send(&ask.bytes());
+            if leaves {
+                let is_asked = |log: &[Seen]| log.len() == 1;
+                assert!(house.vendor.wait_until(harness::DEADLINE, is_asked), "{name}");
+                drop(client);
+            } else {
+                assert_eq!(client.reply().status, 200, "{name}");
+            }
+
+            let receipt = house.receipts(1).remove(0);
+
+            let charged = (receipt.number("input_tokens"), receipt.number("output_tokens"));
+            assert_eq!(charged, (prompt, 70), "{name}");
+            assert_eq!(receipt.number("cost_nanodollars"), nanodollars, "{name}");
+            assert_eq!(receipt.0["usage_reported"], false, "{name}");
+            assert_eq!(house.ask(&ask).status, 429, "{name}");
+            house.gateway.kill();
+            let data = house.gateway.take_data();
+            let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
+            house.gateway = Gateway::start_on(folder, data, &[]);
+            assert_eq!(house.ask(&ask).status, 429, "{name}, after a restart");
+        }
+    }
+}
+
+/// An attempt that failed without a word of usage has used nothing, as far as anyone knows: what
+/// was reserved comes back. (Decision 8.)
+#[test]
+fn an_error_without_usage_gives_back_what_was_reserved_of_a_strict_cap() {
+    let plain = ask("raw-priced", "");
+    let house = house(&[tokens(prompt_max(&plain) + 70)]);
+    house.teach("priced", answer(503, "application/json", b"{\"error\":{\"message\":\"no\"}}"));
+    for _ in 0..3 {
+        assert_eq!(house.ask(&plain).status, 503);
+    }
+
+    house.teach("priced", counted(20, 30));
+
+    assert_eq!(house.ask(&plain).status, 200);
+    assert_eq!(asked_for(&house)["max_tokens"], 70);
 }
 
 #[test]

@@ -10,19 +10,20 @@
 //! bucket  number u16 (wraps), count u12, sum u36 (µs)
 //! ```
 //!
-//! A target keeps its place for the life of the process, by a key that outlives snapshots.
+//! A target keeps its place as long as a snapshot has it, by a key that outlives snapshots. Whoever
+//! sees a new snapshot frees the places of targets that are gone. A cell says whose it is: its one
+//! writer empties it when its place has gone to another, and until then nobody reads it as that
+//! one's.
 
 use crate::{
     bridge::seats::Seats,
-    lexicon::health::{FAILURE_WINDOW_MS, FAILURES_MIN, Health, Readings},
+    lexicon::health::{FAILURE_WINDOW_MS, FAILURES_MIN, Health, Readings, TARGETS_MAX},
 };
 use std::sync::{
     OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
-/// Targets of a process; those that come after are never failing, and counted by nobody.
-pub const TARGETS_MAX: usize = 1_024;
 /// Places that are made together, when the first of them is used.
 const CHUNK: usize = 32;
 /// 3 minutes in 12 buckets and the one that fills.
@@ -34,6 +35,8 @@ const COUNT_BITS: u32 = 12;
 const SUM_BITS: u32 = 36;
 const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 const SUM_MAX: u64 = (1 << SUM_BITS) - 1;
+/// Nine hours: no reading is longer, and a bucket has room for two.
+const READING_US_MAX: u64 = SUM_MAX / 2;
 
 const _: () = assert!(FAILURES_MIN == 2, "a cell keeps the moments of two failures");
 
@@ -52,7 +55,10 @@ pub struct Board {
     pub seats: Seats,
 }
 
-/// Who has which place; 0 is free.
+/// A place that was freed: whoever looks for a key looks on behind it.
+const FREED: u64 = u64::MAX;
+
+/// Who has which place; 0 is free, and so is `FREED`.
 pub(super) struct Keys(Box<[AtomicU64]>);
 
 /// What one core saw.
@@ -64,6 +70,8 @@ struct Column {
 /// What one core saw of one target.
 #[derive(Default)]
 struct Cell {
+    /// The key of the target that all the rest is of.
+    owner: AtomicU64,
     /// Moments of the newest two failures, newest first.
     failures: [AtomicU64; FAILURES_MIN],
     token_recent: Buckets<13>,
@@ -77,7 +85,10 @@ struct Buckets<const N: usize>([AtomicU64; N]);
 
 /// Where a target stands on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u16);
+pub struct Place {
+    number: u16,
+    key: u64,
+}
 
 /// What came of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +113,12 @@ impl Place {
     /// From 0 to `TARGETS_MAX`.
     #[must_use]
     pub fn number(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.number)
+    }
+
+    /// Where its cell is: the chunk, and the place within.
+    fn parts(self) -> (usize, usize) {
+        (self.number() / CHUNK, self.number() % CHUNK)
     }
 }
 
@@ -124,11 +140,23 @@ impl Board {
         self.keys.place(key)
     }
 
+    /// Free the places of targets that `is_kept` does not want; it is asked by their keys.
+    pub fn keep(&self, is_kept: impl Fn(u64) -> bool) {
+        self.keys.keep(is_kept);
+    }
+
+    /// How many targets have a place.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.keys.count()
+    }
+
     /// Note what core `core` saw. For its one writer.
     pub fn note(&self, core: usize, place: Place, seen: Seen, now_ms: u64) {
         let Some(column) = self.columns.get(core) else { return };
-        let (chunk, within) = (usize::from(place.0) / CHUNK, usize::from(place.0) % CHUNK);
+        let (chunk, within) = place.parts();
         let cell = &column.chunks[chunk].get_or_init(Box::default)[within];
+        cell.belong_to(place.key);
         add(&cell.attempts_total);
         match seen {
             Seen::Failed => {
@@ -157,9 +185,10 @@ impl Board {
     pub fn standing(&self, place: Place, now_ms: u64) -> Standing {
         let mut standing = Standing::default();
         let mut failures = [0_u64; FAILURES_MIN];
-        let (chunk, within) = (usize::from(place.0) / CHUNK, usize::from(place.0) % CHUNK);
+        let (chunk, within) = place.parts();
         let chunks = self.columns.iter().filter_map(|column| column.chunks[chunk].get());
-        for cell in chunks.map(|chunk| &chunk[within]) {
+        let cells = chunks.map(|chunk| &chunk[within]);
+        for cell in cells.filter(|cell| cell.owner.load(Ordering::Acquire) == place.key) {
             for failure in &cell.failures {
                 let moment = failure.load(Ordering::Acquire);
                 let [newest, before] = &mut failures;
@@ -193,10 +222,10 @@ impl Default for Keys {
 
 impl Keys {
     pub(super) fn place(&self, key: u64) -> Option<Place> {
-        let key = key.max(1);
+        let key = key.clamp(1, FREED - 1);
         let home = usize::try_from(key % TARGETS_MAX as u64).unwrap_or_default();
         if self.0[home].load(Ordering::Relaxed) == key {
-            return Some(Place(u16::try_from(home).unwrap_or_default()));
+            return Some(Place { number: u16::try_from(home).unwrap_or_default(), key });
         }
         self.search(key, home)
     }
@@ -204,16 +233,62 @@ impl Keys {
     /// The place of a key that may not be at its home.
     #[cold]
     fn search(&self, key: u64, home: usize) -> Option<Place> {
-        (home..TARGETS_MAX).chain(0..home).find_map(|at| {
-            let is_own = match self.0[at].load(Ordering::Relaxed) {
-                0 => {
-                    let (own, order) = (&self.0[at], Ordering::Relaxed);
-                    own.compare_exchange(0, key, order, order).map_or_else(|it| it == key, |_| true)
+        let order = Ordering::Relaxed;
+        loop {
+            let mut free = None;
+            for at in (home..TARGETS_MAX).chain(0..home) {
+                match self.0[at].load(order) {
+                    found if found == key => {
+                        return Some(Place { number: u16::try_from(at).unwrap_or_default(), key });
+                    }
+                    found @ (0 | FREED) => {
+                        free.get_or_insert((at, found));
+                        if found == 0 {
+                            break;
+                        }
+                    }
+                    _ => {}
                 }
-                found => found == key,
-            };
-            is_own.then(|| Place(u16::try_from(at).unwrap_or_default()))
-        })
+            }
+            let (at, found) = free?;
+            // Where another was faster, this looks again: at most once for each place.
+            if self.0[at].compare_exchange(found, key, order, order).is_ok() {
+                return Some(Place { number: u16::try_from(at).unwrap_or_default(), key });
+            }
+        }
+    }
+
+    fn keep(&self, is_kept: impl Fn(u64) -> bool) {
+        for own in &self.0 {
+            let key = own.load(Ordering::Relaxed);
+            if key != 0 && key != FREED && !is_kept(key) {
+                // Another may have freed it, and a third one taken it.
+                let order = Ordering::Relaxed;
+                let _ = own.compare_exchange(key, FREED, order, order);
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        let keys = self.0.iter().map(|own| own.load(Ordering::Relaxed));
+        keys.filter(|key| *key != 0 && *key != FREED).count()
+    }
+}
+
+impl Cell {
+    /// Empty it, unless it is this target's already. For its one writer.
+    fn belong_to(&self, key: u64) {
+        if self.owner.load(Ordering::Relaxed) == key {
+            return;
+        }
+        // Whose it is says nothing true while it is emptied.
+        self.owner.store(0, Ordering::Release);
+        let of_times = self.token_recent.0.iter().chain(&self.first_recent.0);
+        let words = of_times.chain(&self.token_long.0).chain(&self.failures);
+        for word in words.chain([&self.attempts_total, &self.failures_total]) {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.owner.store(key, Ordering::Release);
     }
 }
 
@@ -237,14 +312,15 @@ impl<const N: usize> Buckets<N> {
         if stamp != number & 0xffff {
             readings = Readings::default();
         }
-        let sum_us = readings.sum_us.saturating_add(micros.min(SUM_MAX));
-        // A bucket that is full has a mean already: it stays.
-        if readings.count < COUNT_MAX && sum_us <= SUM_MAX {
-            let packed = (number & 0xffff) << (COUNT_BITS + SUM_BITS)
-                | (readings.count + 1) << SUM_BITS
-                | sum_us;
-            word.store(packed, Ordering::Relaxed);
+        let micros = micros.min(READING_US_MAX);
+        // A bucket that is full keeps its mean, and goes on learning: older readings weigh half.
+        while readings.count >= COUNT_MAX || readings.sum_us > SUM_MAX - micros {
+            readings = Readings { sum_us: readings.sum_us / 2, count: readings.count / 2 };
         }
+        let packed = (number & 0xffff) << (COUNT_BITS + SUM_BITS)
+            | (readings.count + 1) << SUM_BITS
+            | (readings.sum_us + micros);
+        word.store(packed, Ordering::Relaxed);
     }
 
     fn sum(&self, span: Span<N>, now_ms: u64) -> Readings {
@@ -268,8 +344,8 @@ const fn unpack(word: u64) -> (u64, Readings) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Board, COUNT_MAX, Seen, TARGETS_MAX};
-    use crate::lexicon::health::FAILURE_WINDOW_MS;
+    use super::{Board, COUNT_MAX, Seen};
+    use crate::lexicon::health::{FAILURE_WINDOW_MS, TARGETS_MAX};
 
     const NOW: u64 = 10_000_000;
 
@@ -315,19 +391,46 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_that_is_full_keeps_its_mean() {
+    fn a_bucket_that_is_full_keeps_its_mean_and_goes_on_listening() {
         let board = Board::new(1);
         let place = board.place(5).expect("there is room");
+        let mean = || board.standing(place, NOW).health.token_recent.mean_us();
         for _ in 0..2 * COUNT_MAX {
-            board.note(0, place, answered(7), NOW);
+            board.note(0, place, answered(8), NOW);
         }
-        let health = board.standing(place, NOW).health;
-        assert_eq!(
-            (health.token_recent.mean_us(), health.token_recent.count),
-            (Some(7), COUNT_MAX)
-        );
+        assert_eq!(mean(), Some(8));
+
+        for _ in 0..2 * COUNT_MAX {
+            board.note(0, place, answered(8_000), NOW);
+        }
+
+        assert!(mean() > Some(4_000), "{:?}: a target that became slow is seen to be", mean());
         board.note(0, place, answered(u64::MAX), NOW + 15_000);
         assert!(board.standing(place, NOW + 15_000).health.token_recent.mean_us() > Some(7));
+    }
+
+    #[test]
+    fn a_place_that_is_freed_is_anothers_who_inherits_nothing() {
+        let board = Board::new(2);
+        let keys = || (1..=TARGETS_MAX as u64).map(|key| key * 31);
+        let places: Vec<_> = keys().map(|key| board.place(key).expect("there is room")).collect();
+        board.note(0, places[3], Seen::Failed, NOW);
+        board.note(0, places[3], Seen::Failed, NOW);
+        assert!(board.place(7).is_none());
+
+        board.keep(|key| key != 4 * 31);
+
+        assert_eq!(board.count(), TARGETS_MAX - 1);
+        for (key, place) in keys().zip(&places).filter(|(key, _)| *key != 4 * 31) {
+            assert_eq!(board.place(key), Some(*place), "the others stay where they are");
+        }
+        let new = board.place(7).expect("one was freed");
+        assert_eq!(new.number(), places[3].number());
+        assert!(!board.standing(new, NOW).health.is_failing(NOW));
+        board.note(0, new, answered(9), NOW);
+        board.note(1, new, Seen::Failed, NOW);
+        let standing = board.standing(new, NOW);
+        assert_eq!((standing.attempts_total, standing.failures_total), (2, 1));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! over while a seat is free, for whoever joins looks again afterwards, and whoever leaves a seat
 //! looks at the queues afterwards.
 
-use crate::bridge::health::{Keys, TARGETS_MAX};
+use crate::{bridge::health::Keys, lexicon::health::TARGETS_MAX};
 use std::sync::{
     OnceLock,
     atomic::{

@@ -81,7 +81,7 @@ pub struct Explain {
     #[arg(long, value_name = "DIR", conflicts_with = "admin")]
     pub data_dir: Option<PathBuf>,
     /// Say what is left of them at a running gateway, by its admin port, e.g.
-    /// `http://127.0.0.1:9090`
+    /// `http://127.0.0.1:8788`
     #[arg(long, value_name = "URL")]
     pub admin: Option<String>,
     /// An admin's token for it

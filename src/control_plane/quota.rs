@@ -24,7 +24,7 @@ use crate::{
         receipt::{Ending, Receipt},
     },
     policy::limit::Counts,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, asker::Asker},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -92,8 +92,13 @@ impl Recall<'_> {
         // exceeded, so it was sent.
         let is_unknown = receipt.outcome.ending == Ending::Interrupted;
         let counts = receipt.outcome.was_sent || is_unknown;
-        let Some(subject) = subjects.get(receipt.subject).filter(|_| counts) else { return };
-        let matter = self.snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+        if !counts {
+            return;
+        }
+        // Who is gone has asked all the same.
+        let present = subjects.get(receipt.subject).copied();
+        let asker = Asker::of(self.snapshot, present, receipt.subject, receipt.teams);
+        let matter = asker.matter(self.snapshot, receipt.requested_model, &receipt.metadata);
         let Some((limit, key)) = self.snapshot.limit(&matter) else { return };
         let Some(birth) = self.births.of(limit.key) else { return };
         if birth.wall.0 > 0 && ages.began > self.marks.age_ms(birth.epoch, birth.wall, self.now) {

@@ -23,6 +23,9 @@ pub struct Targets {
     snapshots: Mutex<(Receiver<Snapshot>, Arc<Snapshot>)>,
 }
 
+/// All targets, and how many places for targets are taken.
+pub type Table = (Vec<Row>, usize);
+
 /// One target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -39,6 +42,13 @@ impl Targets {
     #[must_use]
     pub fn new(board: Arc<Board>, node: Arc<Node>, snapshots: Receiver<Snapshot>) -> Self {
         Self { board, node, snapshots: Mutex::new((snapshots, Arc::default())) }
+    }
+
+    /// All targets, in the order of the rules that name them, and how many places for targets are
+    /// taken.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        (self.rows(), self.board.count())
     }
 
     /// All targets, in the order of the rules that name them.

@@ -4,18 +4,28 @@
 //! counted from the first call on; the share holds on each core, and so on the node.
 
 use crate::policy::route::hedge::{After, Hedge, Waits};
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
 
 /// A second call is earned in hundredths.
 const CALL: u64 = 100;
 /// What can be saved up: ten second calls, so that a quiet hour does not double a busy minute.
 const SAVED_MAX: u64 = 10 * CALL;
-/// Targets with a hedge; those that come after get no second calls.
+/// Targets with a hedge of one snapshot; those that come after get no second calls.
 const TARGETS_MAX: usize = 10_000;
+
+/// So many outlive their snapshot: what was learned is worth more than their few kilobytes.
+const KNOWN_MAX: usize = 1_000;
 
 /// Second calls of all targets, by rule and target.
 #[derive(Default)]
-pub struct Hedges(RefCell<HashMap<u64, Own>>);
+pub struct Hedges {
+    own: RefCell<HashMap<u64, Own>>,
+    /// Of the snapshot that was seen last.
+    version: Cell<u64>,
+}
 
 #[derive(Default)]
 struct Own {
@@ -27,7 +37,7 @@ impl Hedges {
     /// A first call is made, and earns its part; how long it may take until a second one is made.
     /// None where nobody knows yet how long calls take.
     pub fn begin(&self, key: u64, hedge: &Hedge) -> Option<u64> {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.own.borrow_mut();
         if all.len() >= TARGETS_MAX && !all.contains_key(&key) {
             return None;
         }
@@ -39,21 +49,29 @@ impl Hedges {
         }
     }
 
+    /// Targets of this snapshot are asked: when it is a new one, and many are known, all that
+    /// earlier ones had are forgotten, so that names which come and go take no room for ever.
+    pub fn obey(&self, version: u64) {
+        if self.version.replace(version) != version && self.own.borrow().len() >= KNOWN_MAX {
+            self.own.borrow_mut().clear();
+        }
+    }
+
     /// Is a second call allowed?
     pub fn may_call(&self, key: u64) -> bool {
-        self.0.borrow().get(&key).is_some_and(|own| own.saved >= CALL)
+        self.own.borrow().get(&key).is_some_and(|own| own.saved >= CALL)
     }
 
     /// A second call is made.
     pub fn spend(&self, key: u64) {
-        if let Some(own) = self.0.borrow_mut().get_mut(&key) {
+        if let Some(own) = self.own.borrow_mut().get_mut(&key) {
             own.saved = own.saved.saturating_sub(CALL);
         }
     }
 
     /// A first call took so long until its first byte, or was given up after so long.
     pub fn learn(&self, key: u64, millis: u64) {
-        if let Some(own) = self.0.borrow_mut().get_mut(&key) {
+        if let Some(own) = self.own.borrow_mut().get_mut(&key) {
             own.waits.add(millis);
         }
     }
@@ -61,7 +79,7 @@ impl Hedges {
 
 #[cfg(test)]
 mod tests {
-    use super::{CALL, Hedges, SAVED_MAX};
+    use super::{CALL, Hedges, SAVED_MAX, TARGETS_MAX};
     use crate::policy::route::hedge::{After, Hedge};
 
     #[test]
@@ -89,6 +107,26 @@ mod tests {
         });
         assert_eq!(burst.count() as u64, SAVED_MAX / CALL, "what is saved up is bounded");
         assert!(!hedges.may_call(2), "another target has earned nothing");
+    }
+
+    #[test]
+    fn what_earlier_snapshots_had_makes_room_for_what_comes_after() {
+        let hedges = Hedges::default();
+        let hedge = Hedge { after: After::Millis(5), extra_percent_max: 100 };
+        hedges.obey(1);
+        for key in 0..TARGETS_MAX as u64 {
+            hedges.begin(key, &hedge);
+        }
+        assert_eq!(hedges.begin(u64::MAX, &hedge), None);
+
+        hedges.obey(1);
+        assert_eq!(hedges.begin(u64::MAX, &hedge), None);
+        hedges.obey(2);
+
+        assert_eq!(hedges.begin(u64::MAX, &hedge), Some(5));
+        assert!(hedges.may_call(u64::MAX));
+        hedges.obey(3);
+        assert!(hedges.may_call(u64::MAX), "a few are kept");
     }
 
     #[test]

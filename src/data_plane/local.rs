@@ -14,7 +14,7 @@ use crate::{
         ids::{ModelId, SubjectId},
         refusal::Refusal,
     },
-    policy::spending::{Entities, entry, label, period},
+    policy::spending::{Entities, Used, entry, label, period},
     snapshot::{Model, Snapshot},
     wire::json,
 };
@@ -72,8 +72,9 @@ fn spending(snapshot: &Snapshot, subject: SubjectId, trail: &Trail<'_>) -> Vec<u
                 let span = calendar.span(cap.period);
                 let spec = cap.spec(entity, span, snapshot.version);
                 let spent = quota.share().open(&spec, now).ok();
-                let spent = spent.map_or(0, |meter| quota.share().meter(meter).spent(now.node));
-                let told = period(budget, cap.limit, spent, &calendar, cap.period);
+                let units = spent.map_or(0, |meter| quota.share().meter(meter).spent(now.node));
+                let used = Used { units, unknown: None };
+                let told = period(budget, cap.limit, used, &calendar, cap.period);
                 periods.insert(label(budget, cap), told);
             }
         }

@@ -75,6 +75,17 @@ struct Pass {
     /// Headers that a refused client is told.
     told: Vec<u8>,
     bound: Option<Bound>,
+    most: Option<Most>,
+}
+
+/// The most that a request can take, where a strict limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    pub input_tokens: u64,
+    /// Of all answers together.
+    pub output_tokens: u64,
+    /// None where no model of the plan has a price.
+    pub cost_nanodollars: Option<u64>,
 }
 
 /// How long the answers to a request may be, where a strict limit holds.
@@ -100,10 +111,12 @@ pub struct Charge {
 pub struct Spent {
     /// It was sent to a model: it counts.
     pub was_sent: bool,
+    /// By all attempts.
     pub usage: Usage,
     /// In nano-dollars; none where nobody knows it.
     pub cost: Option<u64>,
-    pub usage_is_reported: bool,
+    /// What the last attempt used, where its vendor reported it.
+    pub last: Option<Usage>,
     /// It was answered in full, and nobody said what was used: the estimate stands.
     pub is_unknown: bool,
     pub bytes_in: u64,
@@ -195,7 +208,7 @@ impl Quota {
         });
         let pass = &mut self.passes[id];
         debug_assert!(pass.charges.is_empty());
-        (pass.limit_at, pass.bound) = (None, None);
+        (pass.limit_at, pass.bound, pass.most) = (None, None, None);
         pass.told.clear();
         pass.estimate_at = self.models.get(&known.verdict.model_key).copied();
         pass.known = Some(Rc::clone(known));
@@ -229,8 +242,15 @@ impl Quota {
         self.passes[pass.place()].bound
     }
 
-    pub fn set_bound(&mut self, pass: &PassId, bound: Bound) {
-        self.passes[pass.place()].bound = Some(bound);
+    /// A strict limit holds: what was reserved, and how long the answers may be.
+    pub fn set_bound(&mut self, pass: &PassId, most: Most, bound: Option<Bound>) {
+        let pass = &mut self.passes[pass.place()];
+        (pass.most, pass.bound) = (Some(most), bound);
+    }
+
+    /// All that was reserved for it, where a strict limit holds.
+    pub fn most(&self, pass: &PassId) -> Option<Most> {
+        self.passes[pass.place()].most
     }
 
     /// What was taken is given back: the request is admitted anew, or not at all.
@@ -288,15 +308,20 @@ impl Quota {
         }
         self.passes[pass.place()].charges = charges;
         self.free.push(pass.place());
-        if let Some(known) = known.filter(|_| spent.usage_is_reported) {
-            self.learn(known.verdict.model_key, estimate_at, spent);
+        if let (Some(known), Some(usage)) = (known, &spent.last) {
+            self.learn(known.verdict.model_key, estimate_at, (usage, spent.bytes_in));
         }
     }
 
-    fn learn(&mut self, model: MeterKey, estimate_at: Option<u32>, spent: &Spent) {
+    fn learn(
+        &mut self,
+        model: MeterKey,
+        estimate_at: Option<u32>,
+        (usage, bytes_in): (&Usage, u64),
+    ) {
         let seen = Estimate {
-            tokens_per_byte: spent.usage.input_tokens.saturating_mul(UNIT) / spent.bytes_in.max(1),
-            output_tokens: spent.usage.output_tokens,
+            tokens_per_byte: usage.input_tokens.saturating_mul(UNIT) / bytes_in.max(1),
+            output_tokens: usage.output_tokens,
         };
         let at = estimate_at.or_else(|| self.models.get(&model).copied());
         let known = at.and_then(|at| self.estimates.get_mut(at as usize));

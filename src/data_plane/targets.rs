@@ -9,6 +9,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, Ref, RefCell},
+    collections::HashSet,
     sync::Arc,
 };
 
@@ -86,6 +87,8 @@ impl Targets {
         if view.version != snapshot.version {
             view.version = snapshot.version;
             view.read_ms = 0;
+            let keys: HashSet<u64> = snapshot.models.iter().map(Model::board_key).collect();
+            self.board.keep(|key| keys.contains(&key));
             let targets = snapshot.routes.targets.iter();
             let keys = targets.map(|id| snapshot.model(*id).board_key());
             view.places = keys.map(|key| self.board.place(key)).collect();

@@ -1,7 +1,7 @@
 //! Builds the bridge, starts both planes, waits, drains.
 //!
 //! `serve` is `weir serve`; `quickstart.rs` makes the configuration and the vendor that `weir
-//! quickstart` needs, and serves the same way.
+//! quickstart` needs, and serves the same way; `surroundings.rs` finds vendors in the environment.
 //!
 //! **Invariants**: nothing is decided here about a request. What fails at start-up fails before the
 //! first connection is accepted, with words for a person.
@@ -10,6 +10,7 @@ mod cores;
 mod descriptors;
 pub mod quickstart;
 mod shutdown;
+mod surroundings;
 
 use crate::{
     bridge::{
@@ -272,9 +273,9 @@ fn targets(
     board: Arc<Board>,
     node: Arc<Node>,
     publisher: &Publisher,
-) -> Arc<dyn Fn() -> Vec<targets::Row> + Send + Sync> {
+) -> Arc<dyn Fn() -> targets::Table + Send + Sync> {
     let targets = Targets::new(board, node, publisher.subscribe().0);
-    Arc::new(move || targets.rows())
+    Arc::new(move || targets.table())
 }
 
 async fn watch(

@@ -6,6 +6,9 @@ pub const FAILURES_MIN: usize = 2;
 /// How long a failure counts.
 pub const FAILURE_WINDOW_MS: u64 = 2 * 60 * 1_000;
 
+/// Targets that are watched at once: a configuration with more of them in its rules is refused.
+pub const TARGETS_MAX: usize = 1_024;
+
 /// Readings of one kind within a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readings {

@@ -4,6 +4,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectId(pub u32);
 
+impl SubjectId {
+    /// Of one who is not in the snapshot: there are never so many.
+    pub const ABSENT: Self = Self(u32::MAX);
+}
+
 /// A team known to the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TeamId(pub u32);

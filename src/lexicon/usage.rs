@@ -31,4 +31,23 @@ impl Usage {
         input_audio_tokens: 0,
         output_audio_tokens: 0,
     };
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            reasoning_tokens: self.reasoning_tokens.saturating_add(other.reasoning_tokens),
+            cache_written_tokens: self
+                .cache_written_tokens
+                .saturating_add(other.cache_written_tokens),
+            cache_written_hour_tokens: self
+                .cache_written_hour_tokens
+                .saturating_add(other.cache_written_hour_tokens),
+            input_audio_tokens: self.input_audio_tokens.saturating_add(other.input_audio_tokens),
+            output_audio_tokens: self.output_audio_tokens.saturating_add(other.output_audio_tokens),
+        }
+    }
 }

@@ -30,6 +30,15 @@ pub struct Budgets {
     pub has_strict: bool,
 }
 
+impl Budgets {
+    /// These budgets, by their index.
+    #[must_use]
+    pub fn new(index: Index, budgets: Vec<Budget>, refuses_as_payment: bool) -> Self {
+        let has_strict = budgets.iter().any(|budget| budget.is_strict);
+        Self { index, budgets, refuses_as_payment, has_strict }
+    }
+}
+
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -146,6 +155,26 @@ impl Budget {
             }
             Counts::Cost => outcome.cost_nanodollars.unwrap_or(0),
         }
+    }
+
+    /// Has an exchange that was sent spent of it what nobody knows?
+    #[must_use]
+    pub fn is_unknown(&self, outcome: &Outcome<'_>) -> bool {
+        self.counts == Counts::Cost && outcome.cost_nanodollars.is_none()
+    }
+
+    /// Its caps, one for each kind of period that it or an override has.
+    #[must_use]
+    pub fn each_period(&self) -> Vec<&Cap> {
+        let mut caps: Vec<&Cap> = Vec::new();
+        for cap in self.every_cap() {
+            if !caps.iter().any(|known| known.period == cap.period) {
+                caps.push(cap);
+            }
+        }
+        // Overrides come in no order.
+        caps[self.caps.len()..].sort_unstable_by_key(|cap| cap.period);
+        caps
     }
 
     /// Is it one that this caller may know of: of all, or told apart by who asks? Who spends on a

@@ -52,6 +52,8 @@ pub struct Tag {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     pub subject: SubjectId,
+    /// Where the subject is gone: its teams that are left.
+    pub absent: Option<&'a [TeamId]>,
     /// As the request names it.
     pub model: &'a str,
     /// Where that is a model.
@@ -75,6 +77,9 @@ pub struct Index {
     by_key: Vec<Key>,
     /// By rule: what it says of further keys. Most say nothing.
     metadata: Vec<Box<[Tag]>>,
+    /// All rules, and by rule for whom it is: for subjects that are gone.
+    everyone: Vec<u64>,
+    subjects: Vec<Subjects>,
 }
 
 /// Keys of metadata that have bitmaps: more than rules name, mostly. One is a look for its value.
@@ -232,6 +237,8 @@ impl Index {
             unnamed: of_name(None),
             by_key: keys.iter().map(|key| Key::of(key, &conditions, shape)).collect(),
             metadata: conditions.iter().map(further).collect(),
+            everyone: bitmap(&|_| true),
+            subjects: conditions.iter().map(|it| it.subjects.clone()).collect(),
         }
     }
 
@@ -247,13 +254,19 @@ impl Index {
     /// rules say of further keys, a look for each rule that is left.
     pub fn matches<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = usize> + use<'a> {
         let rules = self.candidates(&facts);
-        rules.filter(move |rule| self.metadata[*rule].iter().all(|tag| tag.holds(facts.metadata)))
+        rules.filter(move |rule| {
+            self.metadata[*rule].iter().all(|tag| tag.holds(facts.metadata))
+                && facts.absent.is_none_or(|teams| self.subjects[*rule].hold(facts.subject, teams))
+        })
     }
 
     fn candidates<'a>(&'a self, facts: &Facts<'_>) -> Candidates<'a> {
         let shape = self.shape;
         let mut bitmaps: [&[u64]; BITMAPS_MAX] = [&[]; BITMAPS_MAX];
-        bitmaps[0] = shape.of_id(&self.by_subject, facts.subject.0);
+        bitmaps[0] = match facts.absent {
+            None => shape.of_id(&self.by_subject, facts.subject.0),
+            Some(_) => &self.everyone,
+        };
         bitmaps[1] = match facts.model_id {
             Some(id) => shape.of_id(&self.by_model, id.0),
             None => self.by_name.get(facts.model).map_or(&self.unnamed[..], |bits| bits),
@@ -344,7 +357,8 @@ mod tests {
         let index = Index::new(conditions, &teams, models.into_iter());
         let place = models.iter().position(|(name, _)| *name == model);
         let model_id = place.map(|at| ModelId(u32::try_from(at).expect("small")));
-        index.matches(Facts { subject, model, model_id, metadata }).collect()
+        let absent = None;
+        index.matches(Facts { subject, absent, model, model_id, metadata }).collect()
     }
 
     #[test]

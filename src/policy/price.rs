@@ -78,6 +78,12 @@ impl Kind {
         }
     }
 
+    /// Is it ever charged? No request here is a batch, and vendors count images as tokens.
+    #[must_use]
+    pub const fn is_charged(self) -> bool {
+        !matches!(self, Self::Image | Self::BatchInput | Self::BatchOutput)
+    }
+
     /// Whose rate holds where this kind has none. Batches and whole images have no stand-in: their
     /// price is unknown then.
     const fn stand_in(self) -> Option<Self> {

@@ -1,7 +1,8 @@
 //! What has been spent of a budget, as JSON.
 //!
 //! **Shape**: `BudgetUsageEntry` of the reference (A.8): times are seconds since 1970 in UTC, the
-//! end inclusive; amounts are dollars, or tokens. `left` is ours.
+//! end inclusive; amounts are dollars, or tokens. `left` is ours, and so is `unknown`: requests
+//! that cost nobody knows what, for want of a price or of a vendor's word (of budgets of money).
 
 use crate::policy::{
     budget::{Budget, Cap, Kind},
@@ -43,12 +44,20 @@ fn applies_to(budget: &Budget) -> String {
     budget.applies_per.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
+/// What has been used of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    pub units: u64,
+    /// Requests of unknown cost; none where nobody counted them.
+    pub unknown: Option<u64>,
+}
+
 /// One period of it.
 #[must_use]
 pub fn period(
     budget: &Budget,
     limit: u64,
-    used: u64,
+    Used { units: used, unknown }: Used,
     calendar: &Calendar,
     period: Period,
 ) -> Value {
@@ -57,9 +66,13 @@ pub fn period(
     let percentage = if limit == 0 { 10_000 } else { hundredths.min(10_000) };
     let percentage = format!("{}.{:02}", percentage / 100, percentage % 100);
     let left = limit.saturating_sub(used);
-    json!({"limit": amount(budget, limit), "used": amount(budget, used),
+    let mut told = json!({"limit": amount(budget, limit), "used": amount(budget, used),
         "left": amount(budget, left), "percentage": number(&percentage), "start": span.start.0 / 1_000,
-        "end": span.end.map(|end| end.0 / 1_000 - 1)})
+        "end": span.end.map(|end| end.0 / 1_000 - 1)});
+    if let (Counts::Cost, Some(unknown)) = (budget.counts, unknown) {
+        told["unknown"] = unknown.into();
+    }
+    told
 }
 
 /// `cost_per_day`.

@@ -24,6 +24,7 @@ use crate::{
         limits::{entity, leaves_none, quoted_in_ascii},
         people::{People, user_key, virtual_account_key},
         places::Places,
+        reach::Reach,
         routes::covers,
     },
 };
@@ -39,14 +40,16 @@ const UNITS_MAX: u64 = 1 << 61;
 pub(super) struct Context<'a> {
     pub(super) people: &'a mut People,
     pub(super) places: &'a Places,
+    pub(super) reach: &'a Reach,
     pub(super) channels: &'a Channels,
     pub(super) findings: &'a mut Findings,
 }
 
 /// The budgets of all documents, each with when it holds.
 pub(super) fn of(documents: &[Document], context: &mut Context<'_>) -> Vec<(Condition, Budget)> {
-    let mut budgets = ordered(documents, context);
+    // Clients, the admin port and the metrics know a budget by it, whatever its kind.
     let mut first: HashMap<&str, &Document> = HashMap::new();
+    let mut budgets = ordered(documents, &mut first, context);
     for document in documents {
         let Manifest::JointBudget(written) = &document.manifest else { continue };
         let path = Path::top().key("name");
@@ -57,6 +60,7 @@ pub(super) fn of(documents: &[Document], context: &mut Context<'_>) -> Vec<(Cond
         check_name(document, &path, &written.name, context.findings);
         let at = Path::top().key("when");
         let condition = conditions::joint(document, &at, written, context);
+        context.reach.warn(document, &at, &condition, context.places, context.findings);
         let mut budget = joint(document, written, context);
         budget.subjects = condition.subjects.clone();
         budgets.push((condition, budget));
@@ -67,20 +71,25 @@ pub(super) fn of(documents: &[Document], context: &mut Context<'_>) -> Vec<(Cond
     budgets
 }
 
-fn ordered(documents: &[Document], context: &mut Context<'_>) -> Vec<(Condition, Budget)> {
+fn ordered<'d>(
+    documents: &'d [Document],
+    first: &mut HashMap<&'d str, &'d Document>,
+    context: &mut Context<'_>,
+) -> Vec<(Condition, Budget)> {
     let mut budgets: Vec<(Condition, Budget)> = Vec::new();
-    let mut first: HashMap<&str, &Document> = HashMap::new();
     for document in documents {
         let Manifest::BudgetConfig(config) = &document.manifest else { continue };
         for (index, rule) in config.rules.iter().enumerate() {
             let path = Path::top().key("rules").index(index);
             if let Some(first) = first.insert(&rule.id, document) {
-                context.findings.twice(document, &path.key("id"), &first.origin, "");
+                let hint = "a budget's id is its own among all";
+                context.findings.twice(document, &path.key("id"), &first.origin, hint);
             }
             check_name(document, &path.key("id"), &rule.id, context.findings);
             let (when, written) = (path.key("when"), rule.when.as_ref());
-            let Context { people, places, channels, findings } = context;
+            let Context { people, places, reach, channels, findings } = context;
             let condition = conditions::of(document, &when, written, people, places, findings);
+            reach.warn(document, &when, &condition, places, findings);
             let mut budget = rule_budget(document, &path, rule, channels, findings);
             budget.subjects = condition.subjects.clone();
             let mut earlier = budgets.iter();
@@ -368,7 +377,7 @@ fn warn_of_unpriced(
 ) {
     let Manifest::Account(account) = &document.manifest else { return };
     let models = context.places.accounts.get(account.name.as_str()).into_iter().flatten();
-    for (index, id) in models.enumerate() {
+    for (index, id) in models.copied().enumerate() {
         let model = &context.places.models[id.0 as usize];
         if model.price.is_some() {
             continue;
@@ -377,10 +386,16 @@ fn warn_of_unpriced(
             condition.models.hold(Some(&model.name)) && condition.accounts.hold(Some(&account.name))
         };
         let of_money = |budget: &Budget| budget.counts == Counts::Cost;
-        let under = budgets.iter().find(|(condition, budget)| of_money(budget) && holds(condition));
-        let Some((_, budget)) = under else { continue };
+        let name = |condition: &Condition| {
+            let (reach, places) = (context.reach, context.places);
+            if holds(condition) { Some("") } else { reach.held_name(id, condition, places) }
+        };
+        let of_money = budgets.iter().filter(|(_, budget)| of_money(budget));
+        let mut under = of_money.filter_map(|(condition, budget)| Some((budget, name(condition)?)));
+        let Some((budget, name)) = under.next() else { continue };
         let path = Path::top().key("integrations").index(index).key("cost");
-        let found = format!("no price, under the budget {:?}", budget.id);
+        let by = if name.is_empty() { String::new() } else { format!(", by the name {name:?}") };
+        let found = format!("no price, under the budget {:?}{by}", budget.id);
         let hint = if budget.is_strict {
             "a strict budget refuses it: give it a cost"
         } else {

@@ -1,7 +1,7 @@
 //! The targets of a rule, compiled.
 
 use crate::{
-    lexicon::{ids::ModelId, secret::Secret},
+    lexicon::{health::TARGETS_MAX, ids::ModelId, secret::Secret},
     manifest::{
         path::Path,
         read::{Document, describe},
@@ -60,6 +60,11 @@ pub(super) fn of(
         }
         let key = route::mix(route::hash(target.target.as_bytes()), *times);
         let place = draught.place(model);
+        if usize::from(place) == TARGETS_MAX {
+            let found = format!("target number {} of all rules", TARGETS_MAX + 1);
+            let hint = "how they fare is watched, and there is room for so many";
+            findings.error(document, &path, found, format!("at most {TARGETS_MAX}"), hint);
+        }
         if let Some(written) = &target.concurrency {
             let path = path.key("concurrency");
             concurrency::cap(document, &path, (model, written), &mut draught.caps, findings);

@@ -11,7 +11,10 @@ use crate::{
         condition::Condition,
         limit::{Counts, ENTITIES_MAX, Entity, Limit},
     },
-    snapshot::{conditions, findings::Findings, people::People, places::Places, routes::covers},
+    snapshot::{
+        conditions, findings::Findings, people::People, places::Places, reach::Reach,
+        routes::covers,
+    },
 };
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -19,7 +22,7 @@ use std::{collections::HashMap, fmt::Write as _};
 pub(super) fn of(
     documents: &[Document],
     people: &mut People,
-    places: &Places,
+    (places, reach): (&Places, &Reach),
     findings: &mut Findings,
 ) -> Vec<(Condition, Limit)> {
     let mut limits: Vec<(Condition, Limit)> = Vec::new();
@@ -34,6 +37,7 @@ pub(super) fn of(
             let when = path.key("when");
             let condition =
                 conditions::of(document, &when, rule.when.as_ref(), people, places, findings);
+            reach.warn(document, &when, &condition, places, findings);
             let limit = limit(document, &path, rule, findings);
             let mut earlier = limits.iter();
             let cover = earlier.find(|(it, before)| {

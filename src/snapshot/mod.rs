@@ -4,10 +4,11 @@
 //! `people.rs` (who there is), `places.rs` (models), `names.rs` (how they are found), `call.rs`,
 //! `address.rs`, `proof.rs` and `auth_fields.rs` (how they are called, where, and how we prove
 //! ourselves there), `doors.rs` (tokens and what they open), `limits.rs`, `budgets.rs` and
-//! `conditions.rs` (what is limited, and when), `alerts.rs` (who is told), `routes.rs` and
-//! `candidates.rs` (which targets answer), `concurrency.rs` (how many calls they get),
-//! `classifier.rs` (who says how hard a request is), `prices.rs` (what models cost), `vault.rs`
-//! (credentials), `findings.rs` (problems); `verdict.rs` is what they say of one kind of request.
+//! `conditions.rs` (what is limited, and when), `asker.rs` (for whom, also those who are gone),
+//! `alerts.rs` (who is told), `routes.rs` and `candidates.rs` (which targets answer), `reach.rs`
+//! (by which names), `concurrency.rs` (how many calls they get), `classifier.rs` (who says how hard
+//! a request is), `prices.rs` (what models cost), `vault.rs` (credentials), `findings.rs`
+//! (problems); `verdict.rs` is what they say of one kind of request.
 //!
 //! **Invariants**: nothing in a snapshot changes after it is made; what must outlive it (pools,
 //! health, quota) lives elsewhere, keyed by stable ids. A snapshot holds credentials and therefore
@@ -15,6 +16,7 @@
 
 mod address;
 mod alerts;
+pub mod asker;
 mod auth_fields;
 mod budgets;
 mod call;
@@ -32,6 +34,7 @@ mod people;
 mod places;
 mod prices;
 mod proof;
+mod reach;
 mod routes;
 mod vault;
 pub mod verdict;
@@ -144,6 +147,8 @@ impl AsRef<[TeamId]> for Caller {
 pub struct Matter<'a> {
     pub facts: Facts<'a>,
     pub entities: Entities<'a>,
+    /// What the caller is called: `user:…` or `virtualaccount:…`.
+    pub subject: &'a str,
 }
 
 /// What a request's name is, and which rule routes it.
@@ -183,19 +188,20 @@ impl Snapshot {
         model: &'a str,
         metadata: &'a [(&'a str, &'a str)],
     ) -> Matter<'a> {
+        let Caller { key, is_user, teams, subject: name, .. } = self.caller(subject);
         let model_id = self.model_names.get(model).copied();
         let named = || MeterKey::of(&["model", model]);
         let model_key = model_id.map_or_else(named, |id| self.model(id).key);
-        let caller = self.caller(subject);
         let entities = Entities {
-            caller: caller.key,
-            is_user: caller.is_user,
+            caller: *key,
+            is_user: *is_user,
             model: model_key,
             metadata,
             teams: &self.teams,
-            caller_teams: &caller.teams,
+            caller_teams: teams,
         };
-        Matter { facts: Facts { subject, model, model_id, metadata }, entities }
+        let facts = Facts { subject, absent: None, model, model_id, metadata };
+        Matter { facts, entities, subject: name }
     }
 
     /// The rate limit that holds for a request, and its meter.
@@ -227,7 +233,7 @@ impl Snapshot {
     /// What people call that which a budget is told apart by.
     #[must_use]
     pub fn entity_name(&self, budget: &Budget, matter: &Matter<'_>, key: MeterKey) -> Box<str> {
-        let subject = &*self.caller(matter.facts.subject).subject;
+        let subject = matter.subject;
         let bare = subject.split_once(':').map_or(subject, |(_, name)| name);
         let of = |entity: &Entity| match entity {
             Entity::User | Entity::VirtualAccount => bare,
@@ -260,7 +266,8 @@ impl Snapshot {
         } else {
             routes.virtual_model(model)
         };
-        let mut matching = routes.index.matches(Facts { subject, model, model_id, metadata });
+        let facts = Facts { subject, absent: None, model, model_id, metadata };
+        let mut matching = routes.index.matches(facts);
         let first = matching.next().map(|rule| &routes.rules[rule]);
         let own = virtual_model.map(|it| &routes.rules[it.rule as usize]);
         Routing { model: model_id, virtual_model, rule: first.or(own), is_own: first.is_none() }

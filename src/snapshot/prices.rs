@@ -27,6 +27,18 @@ const PER_MILLION: i32 = 9;
 /// Dollars a unit to nano-dollars for a million.
 const PER_UNIT: i32 = 15;
 
+/// What the vendors' lists call the vendor of an account type, where that is not its own name.
+const LISTED_AS: [(&str, &str); 5] = [
+    ("xai", "x-ai"),
+    ("azure", "azure-openai"),
+    ("azure-foundry", "azure-ai-foundry"),
+    ("microsoft-foundry", "azure-ai-foundry"),
+    ("aws-bedrock-mantle", "aws-bedrock"),
+];
+
+/// Mantle leaves a version out that Bedrock's own names end in.
+const BEDROCK_VERSION: &str = "-1:0";
+
 /// Gives every model its price.
 pub(super) fn set(documents: &[Document], places: &mut Places, findings: &mut Findings) {
     let compiled_in =
@@ -97,7 +109,15 @@ fn listed(
         let kind = Kind::ALL.into_iter().find(|kind| kind.label() == label);
         let rate = scaled(&dollars.to_string(), PER_MILLION);
         match (kind, from.parse(), rate) {
-            (Some(kind), Ok(from), Some(rate)) => price.set(kind, from, rate),
+            (Some(kind), Ok(from), Some(rate)) => {
+                if !kind.is_charged() {
+                    let hint = "kept, and charged for nothing: what is sent through is no batch, \
+                        and images count as tokens";
+                    let found = format!("{label:?}");
+                    findings.warn(document, &path, found, "a rate of tokens", hint);
+                }
+                price.set(kind, from, rate);
+            }
             (None, ..) => {
                 let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.label()).collect();
                 findings.error(document, &path, format!("{label:?}"), known.join(", "), "");
@@ -124,7 +144,7 @@ fn price(
 ) -> Option<Price> {
     let vendor = context.vendor.account_type;
     let id = model.model_id.as_deref().unwrap_or(&model.name);
-    let listed = || public.find(vendor, id).cloned();
+    let listed = || listed_as(public, vendor, id).cloned();
     let is_vendors_own = model.url.is_none() && context.account.base_url.is_none();
     let path = path.key("cost");
     let mut price = match &model.cost {
@@ -147,6 +167,17 @@ fn price(
         price.take_off(discount);
     }
     price
+}
+
+/// The price of a model by the public lists.
+fn listed_as<'p>(public: &'p Prices<'_>, vendor: &str, id: &str) -> Option<&'p Price> {
+    let own = public.find(vendor, id);
+    let other = || {
+        let (_, list) = LISTED_AS.iter().find(|(known, _)| *known == vendor)?;
+        let versioned = || public.find(list, &format!("{id}{BEDROCK_VERSION}"));
+        public.find(list, id).or_else(|| (vendor == "aws-bedrock-mantle").then(versioned)?)
+    };
+    own.or_else(other)
 }
 
 /// Off the list price, in hundredths of a percent.
@@ -226,6 +257,8 @@ impl Reading<'_, '_> {
             ("output_tiers", Kind::Output),
             ("cache_read_tiers", Kind::CacheRead),
             ("cache_write_tiers", Kind::CacheWrite),
+            // Ours, as the rate is.
+            ("cache_write_hour_tiers", Kind::CacheWriteHour),
         ] {
             for (index, tier) in value[key].as_array().into_iter().flatten().enumerate() {
                 let path = self.path.key(key).index(index);
@@ -250,5 +283,96 @@ impl Reading<'_, '_> {
     fn refuse(&mut self, path: &Path, wanted: &str) {
         let document = self.context.document;
         self.findings.error(document, path, describe(&document.tree, path), wanted, "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LISTED_AS, listed_as};
+    use crate::{
+        lexicon::usage::Usage,
+        policy::{
+            price::Quantities,
+            price_table::{COMPILED_IN, Prices},
+        },
+        provider::vendor::VENDORS,
+    };
+
+    /// Vendors of the list that no account type reaches, and why.
+    const UNREACHED: [(&str, &str); 2] =
+        [("ai21", "there is no account of AI21"), ("databricks", "there is no account of theirs")];
+    /// Account types without a list, and why.
+    const LISTLESS: [(&str, &str); 5] = [
+        ("deepseek", "the catalogue has its models at other vendors only"),
+        ("self-hosted-model", "whoever runs it knows what it costs"),
+        ("custom", "whoever runs it knows what it costs"),
+        ("baseten", "what is deployed there is paid by the minute"),
+        ("ollama", "whoever runs it knows what it costs"),
+    ];
+
+    #[test]
+    fn every_vendor_of_the_price_list_is_reached_by_an_account_type_or_known_to_be_out_of_reach() {
+        let mut listed: Vec<&str> = COMPILED_IN
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split('\t').next())
+            .collect();
+        listed.dedup();
+        let list_of = |slug: &'static str| {
+            LISTED_AS.iter().find(|(known, _)| *known == slug).map_or(slug, |(_, list)| *list)
+        };
+
+        for list in &listed {
+            let is_reached = VENDORS.iter().any(|vendor| list_of(vendor.account_type) == *list);
+            let is_known = UNREACHED.iter().any(|(known, _)| known == list);
+            assert_ne!(is_reached, is_known, "{list}");
+        }
+        for vendor in &VENDORS {
+            let slug = vendor.account_type;
+            let is_known = LISTLESS.iter().any(|(known, _)| *known == slug);
+            assert_ne!(listed.contains(&list_of(slug)), is_known, "{slug}");
+        }
+    }
+
+    #[test]
+    fn a_model_has_the_public_price_of_its_vendor_whatever_the_account_type_is_called() {
+        let public = Prices::read(COMPILED_IN).expect("the generator wrote it");
+        let million = Usage { input_tokens: 1_000_000, ..Usage::default() };
+        for (vendor, id, input) in [
+            ("xai", "grok-3", 3_000_000_000),
+            ("azure-foundry", "grok-3", 3_000_000_000),
+            ("microsoft-foundry", "claude-haiku-4-5", 1_000_000_000),
+            ("azure", "gpt-4o", 2_500_000_000),
+            ("aws-bedrock-mantle", "openai.gpt-oss-120b", 150_000_000),
+        ] {
+            let price = listed_as(&public, vendor, id);
+            let cost = price.and_then(|price| price.cost(&Quantities::of(&million)));
+            assert_eq!(cost, Some(input), "{vendor} {id}");
+        }
+        assert_eq!(listed_as(&public, "openai", "grok-3"), None);
+        assert_eq!(listed_as(&public, "aws-bedrock", "openai.gpt-oss-120b"), None);
+    }
+
+    #[test]
+    fn what_a_claude_keeps_for_an_hour_costs_twice_its_input_wherever_and_however_long() {
+        let public = Prices::read(COMPILED_IN).expect("the generator wrote it");
+        let kept = |tokens: u32| Usage {
+            input_tokens: tokens.into(),
+            cache_written_tokens: tokens,
+            cache_written_hour_tokens: tokens,
+            ..Usage::default()
+        };
+        for (vendor, id) in [
+            ("anthropic", "claude-sonnet-4-5"),
+            ("aws-bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            ("google-vertex", "anthropic/claude-sonnet-4-5@20250929"),
+        ] {
+            let price = listed_as(&public, vendor, id).expect(id);
+            let cost = |usage: &Usage| price.cost(&Quantities::of(usage)).expect("it has rates");
+            let plain = |tokens: u32| Usage { input_tokens: tokens.into(), ..Usage::default() };
+            for tokens in [1_000, 199_999, 200_000, 1_000_000] {
+                assert_eq!(cost(&kept(tokens)), 2 * cost(&plain(tokens)), "{id} {tokens}");
+            }
+        }
     }
 }

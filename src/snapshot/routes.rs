@@ -22,6 +22,7 @@ use crate::{
         limits::ascii,
         people::{Draft, People, count, is_name},
         places::{self, Places},
+        reach::Reach,
     },
 };
 use std::collections::{HashMap, HashSet};
@@ -151,6 +152,24 @@ impl Draught {
             }
         }
         draught
+    }
+
+    /// By which names requests reach models.
+    pub(super) fn reach(&self) -> Reach {
+        let mut reach = Reach::default();
+        let conditions = self.conditions.iter().map(|it| it.models.within.clone());
+        let of_virtual = |at: usize| {
+            let models = &self.routes.virtual_models;
+            let is_its = |model: u32| models[model as usize].rule as usize == at;
+            let names = self.routes.virtual_names.iter().filter(|(_, model)| is_its(**model));
+            Some(names.map(|(name, _)| name.clone()).collect())
+        };
+        // Rules of documents come first, then one for each virtual model.
+        let virtual_ones = (self.conditions.len()..self.routes.rules.len()).map(of_virtual);
+        for (rule, names) in self.routes.rules.iter().zip(conditions.chain(virtual_ones)) {
+            reach.add(rule, names);
+        }
+        reach
     }
 
     /// Tell the models that have a cap.

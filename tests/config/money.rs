@@ -111,3 +111,81 @@ rules:
     fallback_candidate: true (the list can never apply)",
     );
 }
+
+#[test]
+fn a_rule_that_names_a_model_which_others_reach_by_routing_is_told() {
+    let documents = "type: gateway-load-balancing-config
+rules:
+  - {id: r, type: priority-based-routing, when: {models: [prod/x]},
+    load_balance_targets: [{target: test/a, priority: 0}, {target: test/b, priority: 1}]}
+---
+type: gateway-rate-limiting-config
+rules:
+  - {id: a, when: {models: [test/a]}, limit_to: 5, unit: requests_per_day}
+  - {id: both, when: {models: [test/a, prod/x]}, limit_to: 5, unit: requests_per_day}
+---
+{type: tenant-budget-config, name: b, mode: enforce, limits: {cost_per_day: 5},
+applies_to: {type: aggregate}, when: {provider_accounts: {in: [test]}}}
+";
+    check(
+        &format!("{MODELS}{documents}"),
+        r#"m.yaml#3:17: warning: rules[0].when: found "test/a", which the rule "r" gives to requests for
+    "prod/x", wanted those names too (a rule sees the model that is asked for, not the one that
+    answers)
+m.yaml#4:21: warning: when: found "test/a", which the rule "r" gives to requests for "prod/x",
+    wanted those names too (a rule sees the model that is asked for, not the one that answers)"#,
+    );
+}
+
+#[test]
+fn a_target_without_a_price_that_a_budget_holds_by_another_name_is_told() {
+    let unpriced = MODELS.replace("name: b", "name: b, cost: null");
+    let documents = "type: gateway-load-balancing-config
+rules:
+  - {id: r, type: priority-based-routing, when: {models: [prod/x]},
+    load_balance_targets: [{target: test/b, priority: 0}]}
+---
+type: gateway-budget-config
+rules:
+  - {id: x, when: {models: [prod/x]}, limit_to: 5, unit: cost_per_day}
+";
+    check(
+        &format!("{unpriced}{documents}"),
+        r#"m.yaml#1:8: warning: integrations[1].cost: found no price, under the budget "x", by the name
+    "prod/x", wanted a price (what it spends is counted as unknown: give it a cost)"#,
+    );
+}
+
+#[test]
+fn a_rule_of_budgets_and_a_budget_of_its_own_share_no_name() {
+    let documents = "type: gateway-budget-config
+rules:
+  - {id: one, limit_to: 5, unit: cost_per_day}
+---
+{type: tenant-budget-config, name: one, mode: enforce, limits: {cost_per_day: 5},
+applies_to: {type: aggregate}}
+";
+    check(
+        &format!("{MODELS}{documents}"),
+        r#"m.yaml#3:14: error: name: found "one" a second time, wanted it once (first in m.yaml#2) (a
+    budget's name is its own among all)"#,
+    );
+}
+
+#[test]
+fn rates_of_a_price_table_that_are_never_charged_are_told() {
+    let table = "type: price-table
+name: ours
+dollars_per_million:
+  openai: {gpt-x: {input: 1, output: 2, image: 3, batch_input: 1, cache_write_hour: 4}}
+";
+    check(
+        &format!("{MODELS}{table}"),
+        r#"m.yaml#2:13: warning: dollars_per_million.openai.gpt-x.batch_input: found "batch_input", wanted a
+    rate of tokens (kept, and charged for nothing: what is sent through is no batch, and images
+    count as tokens)
+m.yaml#2:13: warning: dollars_per_million.openai.gpt-x.image: found "image", wanted a rate of tokens
+    (kept, and charged for nothing: what is sent through is no batch, and images count as
+    tokens)"#,
+    );
+}

@@ -267,3 +267,33 @@ rules: [{{id: l, when: {{models: [prod/x]}}, limit_to: 3, unit: requests_per_min
     assert_eq!(loaded.compiled.warnings, []);
     assert!(loaded.compiled.snapshot.routes.is_logical("prod/x"));
 }
+
+/// How targets fare is watched at places, of which there are 1,024.
+#[test]
+fn one_target_more_than_are_watched_is_refused() {
+    let mut text = "type: provider-account/self-hosted-model
+name: many
+collaborators: [{subject: 'team:everyone', role_id: provider-account-access}]
+integrations:
+"
+    .to_owned();
+    let mut rules = String::from("---\ntype: gateway-load-balancing-config\nrules:\n");
+    for at in 0..=1_024 {
+        text.push_str(&format!(
+            "  - {{name: m{at}, type: integration/model/self-hosted-model, \
+             url: 'http://vllm:8000', model_types: [chat], model_server: openai-compatible}}\n"
+        ));
+        rules.push_str(&format!(
+            "  - {{id: r{at}, type: priority-based-routing, when: {{models: [prod/{at}]}}, \
+             load_balance_targets: [{{target: many/m{at}, priority: 0}}]}}\n"
+        ));
+    }
+    let all = rules.replace("many/m1024", "many/m0");
+
+    check(&format!("{text}{all}"), "");
+    check(
+        &format!("{text}{rules}"),
+        "m.yaml#2:2055: error: rules[1024].load_balance_targets[0]: found target number 1025 of all \
+         rules, wanted at most 1024 (how they fare is watched, and there is room for so many)",
+    );
+}

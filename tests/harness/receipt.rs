@@ -22,6 +22,13 @@ impl Receipt {
         self.field(field).as_u64().unwrap_or_default()
     }
 
+    /// The core that served it: the middle of its id.
+    pub fn core(&self) -> u64 {
+        let id = self.text("id");
+        let core = id.split('-').nth(1).and_then(|core| core.parse().ok());
+        core.unwrap_or_else(|| panic!("{id:?} names a core"))
+    }
+
     fn field(&self, field: &str) -> &Value {
         match &self.0[field] {
             Value::Null => &self.0["usage"][field],
@@ -37,6 +44,13 @@ pub fn all(data: &Path) -> Vec<Receipt> {
     assert_eq!(code, Some(0), "{log}");
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"));
     output.lines().map(|line| Receipt(read(line))).collect()
+}
+
+/// Did every one of so many cores serve some of these, so that their cells met?
+pub fn assert_all_cores_served(cores: u64, receipts: &[Receipt]) {
+    for core in 0..cores {
+        assert!(receipts.iter().any(|one| one.core() == core), "core {core} served nothing");
+    }
 }
 
 impl House {

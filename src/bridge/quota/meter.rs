@@ -10,13 +10,17 @@
 //! with what remains; when the board cannot give either, what the other cells still hold is taken
 //! back. A core refuses only after it has seen, in one undisturbed look at board and cells, that
 //! all of them together do not cover the request: units on their way between two hands are
-//! announced (`begun`, `ended`), and whoever looks waits for the few instructions they take.
+//! announced (`begun`, `ended`), and whoever looks waits for the few instructions they take (and
+//! where that does not end, answers by what is certain: `turns.rs`).
 //!
 //! All orderings are `SeqCst`: the argument above is about one order of all steps, and on x86 the
 //! read-modify-writes cost the same either way.
 
 use crate::{
-    bridge::quota::cell::{BUCKETS, Cell, Stamp, place},
+    bridge::quota::{
+        cell::{BUCKETS, Cell, Stamp, place},
+        turns::{SPINS, Turns},
+    },
     lexicon::meter::{MeterKey, MeterSpec, NodeMillis, PAST_BUCKETS, Window},
 };
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
@@ -24,9 +28,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 /// How much of the board one core may hold: a chunk is this part of what its share would be, so
 /// that taking back is rare until little remains.
 const CHUNKS_PER_SHARE: u64 = 4;
-/// Looks before a waiting core lets another thread have its processor: many times what a transfer
-/// takes.
-const SPINS: u32 = 128;
 
 /// Called before each step on shared memory; what serving runs does nothing. A simulation decides
 /// there which core goes on.
@@ -243,14 +244,15 @@ impl<P: Pace> Meter<P> {
 
     /// Units in no hand but the board's and the cells', in one undisturbed look.
     pub fn unreserved(&self, now: NodeMillis) -> i64 {
-        let mut turns = 0;
+        let mut turns = Turns::default();
         loop {
             self.sweep(now);
-            if let Some(units) = self.look() {
-                return units;
+            match self.look() {
+                Some(units) => return units,
+                // What cells hold besides is not told.
+                None if turns.are_over() => return self.board.available.load(SeqCst),
+                None => turns.wait(&self.pace),
             }
-            turns += 1;
-            self.pace.wait(turns);
         }
     }
 
@@ -302,7 +304,7 @@ impl<P: Pace> Meter<P> {
     /// From the board, a chunk; else whatever all of the node has.
     #[inline(never)]
     fn fetch(&self, core: usize, units: u64, now: NodeMillis) -> Result<(), Exhausted> {
-        let mut turns = 0;
+        let mut turns = Turns::default();
         loop {
             self.sweep(now);
             if self.refill(core, units) {
@@ -314,11 +316,9 @@ impl<P: Pace> Meter<P> {
             }
             match self.look() {
                 Some(all) if all < signed(units) => return Err(Exhausted),
+                _ if turns.are_over() => return Err(Exhausted),
                 Some(_) => self.take_back(),
-                None => {
-                    turns += 1;
-                    self.pace.wait(turns);
-                }
+                None => turns.wait(&self.pace),
             }
         }
     }

@@ -8,3 +8,4 @@ mod cell;
 pub mod meter;
 pub mod node;
 pub mod share;
+mod turns;

@@ -45,9 +45,9 @@ struct Known {
     key: MeterKey,
     /// None while the place is free.
     meter: Option<Arc<Meter>>,
-    /// The snapshot whose limit it obeys.
+    /// The newest snapshot that this core opened it for: its limit was adopted. Equal limits say
+    /// nothing, for another one may have held between.
     version: u64,
-    limit: u64,
     /// Reservations not yet settled.
     held: u32,
     used: NodeMillis,
@@ -77,7 +77,7 @@ impl Share {
         if let Some(place) = self.places.get(&spec.key) {
             let known = &mut self.known[*place as usize];
             known.used = now.node;
-            if known.limit == spec.limit || known.version >= spec.version {
+            if known.version >= spec.version {
                 return Ok(Handle(*place));
             }
         }
@@ -99,7 +99,7 @@ impl Share {
         if let Some(known) = self.known.get_mut(place.get().0 as usize)
             && known.key == spec.key
             && known.meter.is_some()
-            && (known.limit == spec.limit || known.version >= spec.version)
+            && known.version >= spec.version
         {
             known.used = now.node;
             return Ok(place.get());
@@ -114,12 +114,11 @@ impl Share {
         let meter = self.node.meter(spec, now)?;
         if let Some(place) = self.places.get(&spec.key) {
             let known = &mut self.known[*place as usize];
-            (known.version, known.limit) = (spec.version, spec.limit);
+            known.version = spec.version;
             return Ok(Handle(*place));
         }
-        let (version, limit) = (spec.version, spec.limit);
-        let (key, used) = (spec.key, now.node);
-        let known = Known { key, meter: Some(meter), version, limit, held: 0, used };
+        let (key, version, used) = (spec.key, spec.version, now.node);
+        let known = Known { key, meter: Some(meter), version, held: 0, used };
         let place = if let Some(place) = self.free.pop() {
             self.known[place as usize] = known;
             place

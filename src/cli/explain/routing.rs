@@ -23,7 +23,7 @@ pub(super) fn explain(request: &Request<'_>) -> Part {
     let Request { snapshot, subject, model, metadata, .. } = *request;
     let routing = snapshot.routing(subject, model, metadata);
     let Some(rule) = routing.rule else { return alone(request, &routing) };
-    let facts = Facts { subject, model, model_id: routing.model, metadata };
+    let facts = Facts { subject, absent: None, model, model_id: routing.model, metadata };
     let matching = snapshot.routes.index.matches(facts);
     let late: Vec<&str> =
         matching.map(|at| &*snapshot.routes.rules[at].id).filter(|id| **id != *rule.id).collect();

@@ -154,7 +154,7 @@ async fn config_problems(State(state): State<Arc<AdminState>>) -> Json<Value> {
 }
 
 async fn targets_health(State(state): State<Arc<AdminState>>) -> Json<Value> {
-    Json(targets::report(&(state.sources.targets)()))
+    Json(targets::report(&(state.sources.targets)().0))
 }
 
 async fn admins_only(

@@ -6,12 +6,18 @@ use crate::policy::alert::Channel;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// Shared by what sends and what is asked.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<BTreeMap<Box<str>, Count>>);
+pub struct Counts {
+    channels: Mutex<BTreeMap<Box<str>, Count>>,
+    untold_total: AtomicU64,
+}
 
 /// Of one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,12 +39,23 @@ impl Counts {
     /// By name.
     #[must_use]
     pub fn look(&self) -> BTreeMap<Box<str>, Count> {
-        self.0.lock().clone()
+        self.channels.lock().clone()
+    }
+
+    /// Thresholds that nobody is told of, since too many were reached; each as often as it was
+    /// looked at.
+    #[must_use]
+    pub fn untold_total(&self) -> u64 {
+        self.untold_total.load(Relaxed)
+    }
+
+    pub(super) fn set_untold(&self, total: u64) {
+        self.untold_total.store(total, Relaxed);
     }
 
     /// For these channels alone, and those by which something waits.
     pub(super) fn keep(&self, channels: &HashMap<Box<str>, Channel>) {
-        let counts = &mut *self.0.lock();
+        let counts = &mut *self.channels.lock();
         counts.retain(|name, count| channels.contains_key(name) || count.waiting > 0);
         for (name, channel) in channels {
             counts.entry(name.clone()).or_default().kind = channel.label();
@@ -47,7 +64,7 @@ impl Counts {
 
     /// So many wait, by channel.
     pub(super) fn wait<'a>(&self, channels: impl Iterator<Item = &'a Box<str>>) {
-        let counts = &mut *self.0.lock();
+        let counts = &mut *self.channels.lock();
         for count in counts.values_mut() {
             count.waiting = 0;
         }
@@ -57,7 +74,7 @@ impl Counts {
     }
 
     pub(super) fn add(&self, channel: &str, add: impl FnOnce(&mut Count)) {
-        if let Some(count) = self.0.lock().get_mut(channel) {
+        if let Some(count) = self.channels.lock().get_mut(channel) {
             add(count);
         }
     }

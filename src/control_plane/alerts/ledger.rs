@@ -1,14 +1,15 @@
 //! Which thresholds have been reached and whom that is still to be told: `DATA/alerts.json`.
 //!
-//! **Shape**: `{"known": {ID: END or null}, "owed": [NOTICE]}`, ends in milliseconds since 1970.
+//! **Shape**: `{"known": {ID: END or null}, "owed": [NOTICE]}`, ends in milliseconds since 1970. Of
+//! each meter only the highest threshold is known: those below it were told before.
 
 use crate::{
     control_plane::{
-        alerts::notice::{Facts, Notice},
+        alerts::notice::{self, Facts, Notice},
         journal::disk::write_whole,
         tokens::schedule::Schedule,
     },
-    lexicon::time::UnixMillis,
+    lexicon::{meter::MeterKey, time::UnixMillis},
     policy::alert::Address,
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,8 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 const NAME: &str = "alerts.json";
 /// Messages that wait: more than anyone would read, at about half a KiB each.
 const OWED_MAX: usize = 10_000;
-/// Thresholds that were reached: about 5 MiB of disk. Further ones are not told.
+/// Meters with a threshold that was reached: about 5 MiB of disk. Nobody is told of further ones,
+/// which is logged and counted.
 const KNOWN_MAX: usize = 100_000;
 /// A threshold is remembered for so long after its period: a late look finds it known.
 const GRACE_MS: u64 = 86_400_000;
@@ -28,6 +30,9 @@ pub(super) struct Ledger {
     /// Thresholds that were reached, by the id of their notices, and when that period ends.
     known: BTreeMap<String, Option<u64>>,
     pub(super) owed: Vec<Owed>,
+    /// How often a threshold was reached that could not be taken down, since the start.
+    #[serde(skip)]
+    pub(super) untold_total: u64,
 }
 
 /// A message that is not sent yet.
@@ -44,18 +49,36 @@ pub(super) struct Owed {
 
 impl Ledger {
     /// Takes down a threshold that is reached, the first time; was this the first?
+    ///
+    /// Thresholds of one meter are to come in their order.
     pub(super) fn note(
         &mut self,
-        id: &str,
+        (meter, threshold): (MeterKey, u64),
         end: Option<UnixMillis>,
         addresses: &[Address],
         now: UnixMillis,
         facts: impl FnOnce() -> Facts,
     ) -> bool {
-        if self.known.contains_key(id) || self.known.len() >= KNOWN_MAX {
+        let id = &notice::id(meter, threshold);
+        let lower = self.known_of(meter);
+        if lower.iter().any(|(_, known)| *known >= threshold) {
             return false;
         }
-        self.known.insert(id.to_owned(), end.map(|end| end.0));
+        if lower.is_empty() && self.known.len() >= KNOWN_MAX {
+            if self.untold_total == 0 {
+                tracing::error!(
+                    id,
+                    KNOWN_MAX,
+                    "too many budgets have reached a threshold: nobody is told of more"
+                );
+            }
+            self.untold_total += 1;
+            return false;
+        }
+        for (id, _) in lower {
+            self.known.remove(&id);
+        }
+        self.known.insert(id.clone(), end.map(|end| end.0));
         if self.owed.len() + addresses.len() > OWED_MAX {
             tracing::error!(id, "too many messages wait: nobody is told of this");
             return true;
@@ -70,6 +93,17 @@ impl Ledger {
             }
         }));
         true
+    }
+
+    /// What is known of a meter: ids and their thresholds. One, but of what older versions wrote.
+    fn known_of(&self, meter: MeterKey) -> Vec<(String, u64)> {
+        let prefix = notice::id_prefix(meter);
+        let from = self.known.range(prefix.clone()..);
+        from.map_while(|(id, _)| {
+            let threshold = id.strip_prefix(&prefix)?;
+            Some((id.clone(), threshold.parse().unwrap_or_default()))
+        })
+        .collect()
     }
 
     /// Forgets thresholds of periods that are long over; were there any?
@@ -119,9 +153,11 @@ pub(super) fn write(data_dir: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GRACE_MS, Ledger, OWED_MAX, read, write};
+    use super::{GRACE_MS, KNOWN_MAX, Ledger, OWED_MAX, read, write};
     use crate::{
-        control_plane::alerts::notice::Facts, lexicon::time::UnixMillis, policy::alert::Address,
+        control_plane::alerts::notice::{self, Facts},
+        lexicon::{meter::MeterKey, time::UnixMillis},
+        policy::alert::Address,
     };
 
     const NOW: UnixMillis = UnixMillis(1_000);
@@ -130,23 +166,60 @@ mod tests {
         Address { channel: "mail".into(), to: to.into() }
     }
 
-    fn note(ledger: &mut Ledger, id: &str, end: Option<u64>, to: &[Address]) -> bool {
-        ledger.note(id, end.map(UnixMillis), to, NOW, Facts::default)
+    const A: (MeterKey, u64) = (MeterKey(0xa), 5_000);
+    const B: (MeterKey, u64) = (MeterKey(0xb), 5_000);
+
+    fn note(ledger: &mut Ledger, of: (MeterKey, u64), end: Option<u64>, to: &[Address]) -> bool {
+        ledger.note(of, end.map(UnixMillis), to, NOW, Facts::default)
+    }
+
+    #[test]
+    fn of_each_meter_the_highest_threshold_is_known_and_each_is_told_once() {
+        let mut ledger = Ledger::default();
+        let to = [address("ada")];
+        for threshold in [5_000, 7_500, 9_000] {
+            // As an older version wrote them.
+            ledger.known.insert(notice::id(MeterKey(0xab), threshold), None);
+        }
+
+        for threshold in [5_000, 7_500, 9_000, 10_000] {
+            assert!(note(&mut ledger, (A.0, threshold), None, &to));
+            assert!(!note(&mut ledger, (A.0, threshold), None, &to));
+        }
+        assert!(!note(&mut ledger, (MeterKey(0xab), 9_000), None, &to));
+        assert!(note(&mut ledger, (MeterKey(0xab), 10_000), None, &to));
+
+        assert_eq!(ledger.known.keys().collect::<Vec<_>>(), ["a.10000", "ab.10000"]);
+        assert_eq!(ledger.owed.len(), 5);
+    }
+
+    #[test]
+    fn one_meter_too_many_is_counted_and_what_is_known_goes_on() {
+        let mut ledger = Ledger::default();
+        for meter in 0..KNOWN_MAX as u128 {
+            assert!(note(&mut ledger, (MeterKey(meter), 5_000), None, &[]));
+        }
+
+        assert!(!note(&mut ledger, (MeterKey(KNOWN_MAX as u128), 5_000), None, &[]));
+
+        assert_eq!(ledger.untold_total, 1);
+        assert!(note(&mut ledger, (MeterKey(7), 9_000), None, &[]), "it has its place");
+        assert_eq!(ledger.known.len(), KNOWN_MAX);
     }
 
     #[test]
     fn a_threshold_is_taken_down_once_and_read_back_with_what_is_owed() {
         let folder = tempfile::tempdir().expect("there is room");
         let mut ledger = Ledger::default();
-        assert!(note(&mut ledger, "a", Some(5_000), &[address("ada"), address("bob")]));
-        assert!(!note(&mut ledger, "a", Some(5_000), &[address("ada"), address("bob")]));
+        assert!(note(&mut ledger, A, Some(5_000), &[address("ada"), address("bob")]));
+        assert!(!note(&mut ledger, A, Some(5_000), &[address("ada"), address("bob")]));
         let sent = ledger.owed[0].notice.clone();
         assert!(ledger.strike(&sent));
 
         write(folder.path(), &ledger.text()).expect("the folder is ours");
 
         let mut again = read(folder.path()).expect("it was just written");
-        assert!(!note(&mut again, "a", Some(5_000), &[address("ada")]));
+        assert!(!note(&mut again, A, Some(5_000), &[address("ada")]));
         assert_eq!(again.owed.len(), 1);
         assert_eq!(&*again.owed[0].notice.address.to, "bob");
         std::fs::write(folder.path().join("alerts.json"), "{").expect("the folder is ours");
@@ -156,23 +229,23 @@ mod tests {
     #[test]
     fn what_is_long_over_is_forgotten_and_a_lifetime_never() {
         let mut ledger = Ledger::default();
-        note(&mut ledger, "day", Some(5_000), &[]);
-        note(&mut ledger, "lifetime", None, &[]);
+        note(&mut ledger, A, Some(5_000), &[]);
+        note(&mut ledger, B, None, &[]);
 
         assert!(!ledger.forget(UnixMillis(5_000 + GRACE_MS - 1)));
         assert!(ledger.forget(UnixMillis(5_000 + GRACE_MS)));
 
-        assert!(note(&mut ledger, "day", Some(5_000), &[]));
-        assert!(!note(&mut ledger, "lifetime", None, &[]));
+        assert!(note(&mut ledger, A, Some(5_000), &[]));
+        assert!(!note(&mut ledger, B, None, &[]));
     }
 
     #[test]
     fn so_many_messages_wait_and_not_one_more() {
         let mut ledger = Ledger::default();
         let many = vec![address("ada"); OWED_MAX];
-        note(&mut ledger, "full", None, &many);
+        note(&mut ledger, A, None, &many);
 
-        assert!(note(&mut ledger, "more", None, &[address("ada")]), "it is known at least");
+        assert!(note(&mut ledger, B, None, &[address("ada")]), "it is known at least");
 
         assert_eq!(ledger.owed.len(), OWED_MAX);
     }

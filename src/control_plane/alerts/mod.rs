@@ -124,11 +124,12 @@ impl Alerts {
             let Some(alert) = &budget.alert else { return };
             let limit = report::limit_of(budget, line, cap);
             for threshold in alert.reached(line.units, limit) {
-                let id = notice::id(key, threshold);
                 let facts = || notice::facts(budget, cap, limit, line, threshold);
-                *is_dirty |= ledger.note(&id, line.end, &alert.addresses, now, facts);
+                let of = (key, threshold);
+                *is_dirty |= ledger.note(of, line.end, &alert.addresses, now, facts);
             }
         });
+        self.counts.set_untold(self.ledger.untold_total);
     }
 
     /// Writes the ledger. While that fails people are told all the same: twice is better than not.

@@ -67,7 +67,12 @@ impl Notice {
 }
 
 pub(super) fn id(meter: MeterKey, threshold: u64) -> String {
-    format!("{:x}.{threshold}", meter.0)
+    format!("{}{threshold}", id_prefix(meter))
+}
+
+/// What the ids of all thresholds of a meter begin with.
+pub(super) fn id_prefix(meter: MeterKey) -> String {
+    format!("{:x}.", meter.0)
 }
 
 pub(super) fn facts(budget: &Budget, cap: &Cap, limit: u64, line: &Line, threshold: u64) -> Facts {

@@ -1,10 +1,9 @@
 //! What became of messages about budgets, by channel.
 
 use crate::control_plane::{
-    alerts::counts::Count,
+    alerts::counts::{Count, Counts},
     telemetry::exposition::{Exposition, Kind},
 };
-use std::collections::BTreeMap;
 
 type Row = (&'static str, Kind, &'static str, fn(&Count) -> u64);
 
@@ -18,13 +17,20 @@ const ROWS: [Row; 5] = [
     ("weir_alerts_waiting", Kind::Gauge, "Messages that are not sent yet.", |count| count.waiting),
 ];
 
-pub(super) fn print(page: &mut Exposition, counts: &BTreeMap<Box<str>, Count>) {
-    if counts.is_empty() {
+pub(super) fn print(page: &mut Exposition, counts: &Counts) {
+    let channels = counts.look();
+    if channels.is_empty() {
         return;
     }
+    page.family(
+        "weir_alerts_untold_total",
+        Kind::Counter,
+        "Looks at a threshold that nobody is told of, for too many were reached.",
+    );
+    page.sample(&[], counts.untold_total());
     for (name, kind, help, value) in ROWS {
         page.family(name, kind, help);
-        for (channel, count) in counts {
+        for (channel, count) in &channels {
             page.sample(&[("channel", channel), ("kind", count.kind)], value(count));
         }
     }

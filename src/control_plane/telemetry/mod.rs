@@ -18,7 +18,7 @@ use crate::{
     control_plane::{
         alerts::counts::Counts as AlertCounts,
         journal::{Health, Observer},
-        targets::Row,
+        targets::Table,
         usage::Book,
     },
     lexicon::receipt::Receipt,
@@ -52,8 +52,8 @@ pub struct Sources {
     pub book: Arc<Book>,
     /// What became of messages about budgets.
     pub alerts: Arc<AlertCounts>,
-    /// How targets fare.
-    pub targets: Arc<dyn Fn() -> Vec<Row> + Send + Sync>,
+    /// How targets fare, and how many places are taken by them.
+    pub targets: Arc<dyn Fn() -> Table + Send + Sync>,
 }
 
 /// What the publisher counts.
@@ -107,7 +107,7 @@ impl Telemetry {
         }
         let refusals = sources.quota.as_ref().map(|quota| quota.refusals());
         rules::print(&mut page, &sources.book, &refusals.unwrap_or_default());
-        alerts::print(&mut page, &sources.alerts.look());
+        alerts::print(&mut page, &sources.alerts);
         targets::print(&mut page, &(sources.targets)());
         page.finish()
     }

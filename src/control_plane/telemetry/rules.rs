@@ -53,7 +53,18 @@ pub(super) fn print(page: &mut Exposition, book: &Book, refusals: &Refusals) {
             "Dollars or tokens spent in the period that holds, by all together.",
         );
     }
-    for (id, period, amount) in totals {
-        page.sample(&[("ruleId", &id), ("period", &period)], amount);
+    for total in &totals {
+        page.sample(&[("ruleId", &total.id), ("period", &total.period)], &total.amount);
+    }
+    let mut unknown = totals.iter().filter_map(|it| Some((it, it.unknown?))).peekable();
+    if unknown.peek().is_some() {
+        page.family(
+            "weir_budget_requests_of_unknown_cost",
+            Kind::Gauge,
+            "Requests in the period that holds that cost nobody knows what, and spent nothing.",
+        );
+    }
+    for (total, count) in unknown {
+        page.sample(&[("ruleId", &total.id), ("period", &total.period)], count);
     }
 }

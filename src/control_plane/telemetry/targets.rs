@@ -3,7 +3,7 @@
 use crate::{
     bridge::seats::Standing,
     control_plane::{
-        targets::{Row, mean_ms},
+        targets::{Row, Table, mean_ms},
         telemetry::exposition::{Exposition, Kind},
     },
     lexicon::health::Readings,
@@ -46,10 +46,12 @@ const MEANS: [MeanRow; 2] = [
 ];
 
 /// The families of all targets.
-pub(super) fn print(page: &mut Exposition, rows: &[Row]) {
+pub(super) fn print(page: &mut Exposition, (rows, places): &Table) {
     if rows.is_empty() {
         return;
     }
+    page.family("weir_target_places", Kind::Gauge, "Targets that are watched, of 1024 at most.");
+    page.sample(&[], places);
     for (name, kind, help, value) in COUNTS {
         page.family(name, kind, help);
         for row in rows {

@@ -51,6 +51,8 @@ fn read_line(line: &Value) -> Option<(MeterKey, Line)> {
         start: UnixMillis(line["start"].as_u64()?),
         end: line["end"].as_u64().map(UnixMillis),
         units: line["units"].as_u64()?,
+        // Older archives do not say it.
+        unknown: line["unknown"].as_u64().unwrap_or_default(),
     };
     Some((key("key")?, read))
 }
@@ -61,7 +63,7 @@ pub(super) fn write(data_dir: &Path, archive: &Archive, now: UnixMillis) -> io::
     let line = |(key, line): (&MeterKey, &Line)| {
         json!({"key": format!("{:x}", key.0), "cap": format!("{:x}", line.cap.0),
             "entity": line.entity, "start": line.start.0, "end": line.end.map(|end| end.0),
-            "units": line.units})
+            "units": line.units, "unknown": line.unknown})
     };
     let whole = json!({"through": archive.through, "lines": lines.map(line).collect::<Vec<_>>()});
     write_whole(data_dir, NAME, &whole.to_string())
@@ -84,6 +86,7 @@ mod tests {
             start: UnixMillis(5),
             end: end.map(UnixMillis),
             units: u64::MAX,
+            unknown: 7,
         };
         let mut archive = Archive { through: Some(3), ..Archive::default() };
         archive.lines.insert(MeterKey(1), line(Some("ada \"x\""), Some(900)));

@@ -31,7 +31,7 @@ use crate::{
         budget::Budget,
         calendar::{Calendar, Span},
     },
-    snapshot::Snapshot,
+    snapshot::{Snapshot, asker::Asker},
 };
 use births::{Birth, Births};
 use parking_lot::Mutex;
@@ -63,6 +63,8 @@ pub struct Line {
     /// None is never.
     pub end: Option<UnixMillis>,
     pub units: u64,
+    /// Requests that cost nobody knows what.
+    pub unknown: u64,
 }
 
 /// What was spent, shared by the journal's thread and the admin port.
@@ -256,8 +258,12 @@ impl State {
         let Self { newest: Some(snapshot), subjects, nominated, .. } = self else { return };
         let outcome = &receipt.outcome;
         let was_judged = outcome.was_sent || REFUSED_BY_RULES.contains(&outcome.code);
-        let Some(subject) = subjects.get(receipt.subject).filter(|_| was_judged) else { return };
-        let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+        if !was_judged {
+            return;
+        }
+        let present = subjects.get(receipt.subject).copied();
+        let asker = Asker::of(snapshot, present, receipt.subject, receipt.teams);
+        let matter = asker.matter(snapshot, receipt.requested_model, &receipt.metadata);
         let mut last: Option<&Budget> = None;
         let limit = snapshot.limit(&matter).map(|(limit, _)| (RuleKind::RateLimit, &limit.id));
         let budgets = snapshot.budgets(&matter).map(|(budget, _)| budget);
@@ -292,16 +298,17 @@ fn count(
     lines: &mut Lines,
     touched: &mut HashSet<MeterKey>,
 ) {
-    if snapshot.budgets.budgets.is_empty() {
+    if snapshot.budgets.budgets.is_empty() || !receipt.outcome.was_sent {
         return;
     }
-    let Some(subject) = subjects.get(receipt.subject).filter(|_| receipt.outcome.was_sent) else {
-        return;
-    };
-    let matter = snapshot.matter(*subject, receipt.requested_model, &receipt.metadata);
+    // Who is gone has spent it all the same.
+    let present = subjects.get(receipt.subject).copied();
+    let asker = Asker::of(snapshot, present, receipt.subject, receipt.teams);
+    let matter = asker.matter(snapshot, receipt.requested_model, &receipt.metadata);
     calendar.move_to(receipt.started);
     for (budget, entity) in snapshot.budgets(&matter) {
         let units = budget.units(&receipt.outcome);
+        let unknown = u64::from(budget.is_unknown(&receipt.outcome));
         for cap in budget.caps(entity.unwrap_or_default()) {
             if births.of(cap.key).is_none_or(|birth| birth.wall > receipt.started) {
                 continue;
@@ -313,10 +320,11 @@ fn count(
             }
             if let Some(line) = lines.get_mut(&key) {
                 line.units = line.units.saturating_add(units);
+                line.unknown = line.unknown.saturating_add(unknown);
             } else if lines.len() < LINES_MAX {
                 let entity = entity.map(|key| snapshot.entity_name(budget, &matter, key));
                 let Span { start, end, .. } = *span;
-                lines.insert(key, Line { cap: cap.key, entity, start, end, units });
+                lines.insert(key, Line { cap: cap.key, entity, start, end, units, unknown });
             }
         }
     }

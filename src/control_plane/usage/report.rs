@@ -6,7 +6,8 @@ use crate::{
     policy::{
         budget::{Budget, Cap, Kind},
         calendar::Calendar,
-        spending::{Entities, amount, entry, label, period},
+        limit::Counts,
+        spending::{Entities, Used, amount, entry, label, period},
     },
     snapshot::{Matter, Snapshot},
 };
@@ -103,7 +104,7 @@ pub fn leaderboard(book: &Book, id: &str, limit: usize, now: UnixMillis) -> Opti
     book.look(now, |snapshot, lines| {
         let budget = snapshot.budgets.budgets.iter().find(|budget| &*budget.id == id)?;
         let mut boards = Map::new();
-        for cap in &budget.caps {
+        for cap in budget.each_period() {
             let mut of_cap: Vec<&Line> = lines.values().filter(|it| it.cap == cap.key).collect();
             of_cap.sort_unstable_by(|one, other| {
                 other.units.cmp(&one.units).then(one.entity.cmp(&other.entity))
@@ -118,21 +119,39 @@ pub fn leaderboard(book: &Book, id: &str, limit: usize, now: UnixMillis) -> Opti
     .flatten()
 }
 
-/// What is spent of each budget and kind of period by all together: its id, `cost_per_day`, and
-/// dollars or tokens.
+/// What is spent of a budget in one kind of period by all together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Total {
+    pub id: Box<str>,
+    /// `cost_per_day`.
+    pub period: String,
+    /// Dollars or tokens.
+    pub amount: Value,
+    /// Requests of unknown cost; none where tokens are counted.
+    pub unknown: Option<u64>,
+}
+
+/// What is spent of each budget and kind of period by all together.
 #[must_use]
-pub fn totals(book: &Book, now: UnixMillis) -> Vec<(Box<str>, String, Value)> {
+pub fn totals(book: &Book, now: UnixMillis) -> Vec<Total> {
     let see = |snapshot: &Snapshot, lines: &Lines| {
-        let mut units: HashMap<MeterKey, u64> = HashMap::new();
+        let mut sums: HashMap<MeterKey, (u64, u64)> = HashMap::new();
         for line in lines.values() {
-            let sum = units.entry(line.cap).or_default();
-            *sum = sum.saturating_add(line.units);
+            let (units, unknown) = sums.entry(line.cap).or_default();
+            *units = units.saturating_add(line.units);
+            *unknown = unknown.saturating_add(line.unknown);
         }
-        let caps = snapshot.budgets.budgets.iter();
-        let caps = caps.flat_map(|budget| budget.caps.iter().map(move |cap| (budget, cap)));
+        let budgets = snapshot.budgets.budgets.iter();
+        let caps =
+            budgets.flat_map(|budget| budget.each_period().into_iter().map(move |it| (budget, it)));
         caps.map(|(budget, cap)| {
-            let spent = units.get(&cap.key).copied().unwrap_or_default();
-            (budget.id.clone(), label(budget, cap), amount(budget, spent))
+            let (units, unknown) = sums.get(&cap.key).copied().unwrap_or_default();
+            Total {
+                id: budget.id.clone(),
+                period: label(budget, cap),
+                amount: amount(budget, units),
+                unknown: (budget.counts == Counts::Cost).then_some(unknown),
+            }
         })
         .collect()
     };
@@ -145,7 +164,8 @@ fn of_book(budget: &Budget, lines: &Lines, now: UnixMillis) -> Entities {
     for line in lines.values() {
         let Some(cap) = budget.every_cap().find(|cap| cap.key == line.cap) else { continue };
         let limit = limit_of(budget, line, cap);
-        let period = period(budget, limit, line.units, &Calendar::at(now), cap.period);
+        let used = used_of(Some(line));
+        let period = period(budget, limit, used, &Calendar::at(now), cap.period);
         let periods = entities.entry(line.entity.clone()).or_default();
         periods.insert(label(budget, cap), period);
     }
@@ -162,6 +182,11 @@ pub(crate) fn limit_of(budget: &Budget, line: &Line, cap: &Cap) -> u64 {
     caps.iter().find(|own| own.period == cap.period).map_or(cap.limit, |own| own.limit)
 }
 
+fn used_of(line: Option<&Line>) -> Used {
+    let (units, unknown) = line.map_or((0, 0), |line| (line.units, line.unknown));
+    Used { units, unknown: Some(unknown) }
+}
+
 fn periods_of(
     budget: &Budget,
     entity: Option<MeterKey>,
@@ -171,8 +196,8 @@ fn periods_of(
     let calendar = Calendar::at(now);
     let each = budget.caps(entity.unwrap_or_default()).iter().map(|cap| {
         let key = cap.meter(entity, calendar.span(cap.period));
-        let units = lines.get(&key).map_or(0, |line| line.units);
-        (label(budget, cap), period(budget, cap.limit, units, &calendar, cap.period))
+        let used = used_of(lines.get(&key));
+        (label(budget, cap), period(budget, cap.limit, used, &calendar, cap.period))
     });
     each.collect()
 }

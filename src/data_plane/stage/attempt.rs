@@ -35,8 +35,9 @@ use crate::{
     dialect::openai_chat::reply,
     lexicon::{fault::Fault, refusal::Refusal, time::Moment},
     policy::route::{
-        self, Changes,
+        self, Candidate, Changes,
         hedge::Hedge,
+        order,
         retry::{Codes, PATIENCE_MS, Retry},
     },
     provider::target::Target,
@@ -171,7 +172,8 @@ impl<'s, 'd> Tries<'s, 'd> {
             }
         };
         let falls_back_on = self.falls_back_on();
-        if self.is_one_of_many() && self.is_fresh && self.is_failing(core, now_ms) {
+        let is_failing = || candidate.is_some_and(|it| self.is_failing(core, it));
+        if self.is_one_of_many() && self.is_fresh && is_failing() {
             self.retries_left = 0;
         }
         // A retry that could not be made in time must not cost the client the vendor's own words.
@@ -224,14 +226,9 @@ impl<'s, 'd> Tries<'s, 'd> {
             Plan::Lone(_) => None,
             Plan::Ruled(plan) => plan.candidate(usize::from(at)),
         };
-        let now_ms = core.node_ms();
         let next = self.at + 1;
-        let is_well = |place: u16| {
-            let health = core.targets.look(self.snapshot, now_ms);
-            !health.get(usize::from(place)).is_some_and(|health| health.is_failing(now_ms))
-        };
         let has_next = candidate(next).is_some_and(|it| {
-            is_well(it.place) && !self.snapshot.model(it.model).target.is_secret_missing
+            !self.is_failing(core, it) && !self.snapshot.model(it.model).target.is_secret_missing
         });
         let at = if has_next { next } else { self.at };
         let model = candidate(at).map_or_else(|| self.model(), |it| self.snapshot.model(it.model));
@@ -272,12 +269,14 @@ impl<'s, 'd> Tries<'s, 'd> {
         (self.again != Codes::default()).then_some(&self.again)
     }
 
-    fn is_failing(&self, core: &Core, now_ms: u64) -> bool {
+    /// Does the plan move this target to the end by now?
+    fn is_failing(&self, core: &Core, candidate: &Candidate) -> bool {
         let Plan::Ruled(plan) = &self.plan else { return false };
-        let health = core.targets.look(self.snapshot, now_ms);
-        let candidate = plan.candidate(usize::from(self.at));
-        let place = candidate.map_or(usize::MAX, |candidate| usize::from(candidate.place));
-        health.get(place).is_some_and(|health| health.is_failing(now_ms))
+        let node_ms = core.node_ms();
+        let health = core.targets.look(self.snapshot, node_ms);
+        // Nothing is drawn here.
+        let (wall_ms, random) = (core.clock.wall().0, 0);
+        order::Moment { health: &health, node_ms, wall_ms, random }.is_failing(plan.rule, candidate)
     }
 
     /// The vendor may have said when to come back. What was `applied` is told.

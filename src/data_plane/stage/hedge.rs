@@ -83,6 +83,7 @@ pub async fn race<'m, 's>(
 ) -> Result<Answer, Failure> {
     let First { attempt, hedge, bytes } = first;
     let (core, key) = (matter.core, tries.key());
+    core.hedges.obey(matter.snapshot.version);
     let after_ms = core.hedges.begin(key, hedge);
     let due = after_ms.map_or(NEVER, |millis| core.clock.recent().plus_millis(millis));
     let (beside, codes) = (trail.beside(), tries.gives_up_on(tries.at()));

@@ -107,6 +107,10 @@ impl<'a> Trail<'a> {
         std::mem::swap(&mut self.model, &mut other.model);
         std::mem::swap(&mut self.fault, &mut other.fault);
         std::mem::swap(&mut self.sent_us, &mut other.sent_us);
+        // Where the first call was passed over, it was sent all the same.
+        if self.notes.was_sent() {
+            other.notes.note_sent();
+        }
         std::mem::swap(&mut self.answered_us, &mut other.answered_us);
     }
 }

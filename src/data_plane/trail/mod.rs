@@ -1,8 +1,10 @@
 //! The facts on the way. Whatever happens, a dropped Trail has filed exactly one receipt.
 //!
-//! `notes.rs` is what few have to tell, `beside.rs` the lines of calls beside the client's own.
+//! `bill.rs` is what was used and costs, `notes.rs` what few have to tell, `beside.rs` the lines of
+//! calls beside the client's own.
 
 mod beside;
+mod bill;
 mod notes;
 
 pub use beside::Beside;
@@ -15,7 +17,7 @@ use crate::{
     data_plane::{
         clock::Clock,
         peer::Peer,
-        quota::{Bound, PassId, Quota, Spent},
+        quota::{Bound, PassId, Quota},
         stage::{admit, respond},
     },
     lexicon::{
@@ -27,7 +29,7 @@ use crate::{
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::{price::Quantities, route::Rule},
+    policy::route::Rule,
     snapshot::{Caller, Model},
 };
 use notes::Notes;
@@ -38,8 +40,6 @@ use std::{
 
 /// A last send that took longer is told in the receipt: it is written again.
 const LAST_SEND_US_MAX: u32 = 1_000;
-/// For answers whose usage nobody reported: bytes of JSON that make a token, about.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// Where receipts go.
 pub struct Ledger {
@@ -90,7 +90,8 @@ pub struct Trail<'a> {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub retries: u16,
-    /// From the start to: authenticated, sent upstream, answered. 0 is never.
+    /// From the start to: authenticated, sent upstream, answered; of the present attempt. 0 is
+    /// never.
     pub authenticated_us: u32,
     pub sent_us: u32,
     pub answered_us: u32,
@@ -225,13 +226,20 @@ impl<'a> Trail<'a> {
         told
     }
 
-    /// Another attempt begins: what was known of the last one's answer is not of this one's.
+    /// Another attempt begins: what was known of the last one's answer is not of this one's, but
+    /// what it used was used.
     pub fn begin_attempt(&mut self) {
+        if self.usage_is_reported && self.usage != Usage::default() {
+            self.notes.bill(&self.usage, self.attempt_cost());
+        }
         self.retries = self.retries.saturating_add(1);
         (self.fault, self.refusal) = (None, None);
         (self.first_content_us, self.last_content_us, self.contents) = (0, 0, 0);
         (self.usage, self.usage_is_reported) = (Usage::default(), false);
-        (self.bytes_out, self.answered_us) = (0, 0);
+        if self.sent_us > 0 {
+            self.notes.note_sent();
+        }
+        (self.bytes_out, self.sent_us, self.answered_us) = (0, 0, 0);
     }
 
     /// Of an answer that is whole: µs for each token, and until the first one of a stream. Where
@@ -266,6 +274,11 @@ impl<'a> Trail<'a> {
         Ok(())
     }
 
+    /// Does it leave no receipt, as a call beside that is not made yet?
+    pub const fn is_forgone(&self) -> bool {
+        self.is_forgone
+    }
+
     /// No receipt: the gateway answers by itself, and no model is asked.
     pub fn forgo(&mut self) {
         self.is_forgone = true;
@@ -280,38 +293,9 @@ impl<'a> Trail<'a> {
         self.contents = self.contents.saturating_add(1);
     }
 
-    /// The vendor reported these tokens, or none.
-    pub fn report(&mut self, usage: Option<Usage>) {
-        // What its vendor kept was counted when it was made.
-        let usage = match self.operation {
-            Some(Operation::StoredResponse) => Some(Usage::default()),
-            _ => usage,
-        };
-        self.usage = usage.unwrap_or_default();
-        self.usage_is_reported = usage.is_some();
-    }
-
-    /// No usage was reported: about what was used, where about so many tokens came back. The
-    /// receipt says that nobody reported it.
-    pub fn estimate(&mut self, output_tokens: u64) {
-        self.usage.input_tokens = self.bytes_in.div_ceil(BYTES_PER_TOKEN);
-        self.usage.output_tokens = output_tokens;
-    }
-
-    /// The same, by the bytes that came back.
-    pub fn estimate_by_bytes(&mut self) {
-        let is_text = self.operation != Some(Operation::Embeddings);
-        let bytes_out = if is_text { self.bytes_out } else { 0 };
-        self.estimate(bytes_out.div_ceil(BYTES_PER_TOKEN));
-    }
-
-    /// Was a model asked, and is nothing known of what that used?
-    pub fn owes_usage(&self) -> bool {
-        self.sent_us > 0 && !self.usage_is_reported && self.usage == Usage::default()
-    }
-
     /// The last bytes are about to leave: from here on the receipt says how it ended.
     pub fn seal(&mut self, ending: Ending, status: u16) {
+        self.charge_untold();
         self.ending = ending;
         self.status = status;
         if let Some(slot) = &self.slot {
@@ -335,18 +319,6 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// What this cost; none where nobody knows: the price, or what was used.
-    fn cost_nanodollars(&self) -> Option<u64> {
-        let usage = &self.usage;
-        if self.sent_us == 0 || (self.fault.is_some() && *usage == Usage::default()) {
-            return Some(0);
-        }
-        if !self.usage_is_reported && *usage == Usage::default() {
-            return None;
-        }
-        self.model?.price.as_ref()?.cost(&Quantities::of(usage))
-    }
-
     fn outcome(&self) -> Outcome<'_> {
         let gaps = self.contents.saturating_sub(1);
         let spoken_us = self.last_content_us;
@@ -356,9 +328,9 @@ impl<'a> Trail<'a> {
             code: self.refusal.map_or("", |refusal| refusal.row().code),
             fault: self.fault.map_or("", Fault::label),
             resolved_model: self.resolved_model(),
-            usage: self.usage,
-            usage_is_reported: self.usage_is_reported,
-            was_sent: self.sent_us > 0,
+            usage: self.whole_usage(),
+            usage_is_reported: self.is_reported(),
+            was_sent: self.notes.was_sent() || self.sent_us > 0,
             cost_nanodollars: self.cost_nanodollars(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
@@ -374,25 +346,6 @@ impl<'a> Trail<'a> {
             request_dropped: self.notes.request_dropped(),
             reply_dropped: self.notes.reply_dropped(),
         }
-    }
-
-    /// Give back what was taken of limits, but for what was used.
-    fn settle(&mut self) {
-        let Some(pass) = self.pass.take() else { return };
-        let spent = Spent {
-            was_sent: self.sent_us > 0,
-            usage: self.usage,
-            usage_is_reported: self.usage_is_reported,
-            cost: self.cost_nanodollars(),
-            is_unknown: self.ending == Ending::Complete
-                && self.fault.is_none()
-                && !self.usage_is_reported
-                && self.usage == Usage::default(),
-            bytes_in: self.bytes_in,
-        };
-        let mut quota = self.quota();
-        let now = quota.now(self.clock.now(), self.started_wall);
-        quota.settle(pass, &spent, now.node);
     }
 
     fn file(&mut self) {

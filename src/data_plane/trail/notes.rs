@@ -1,5 +1,5 @@
-//! What is rare on the way: attempts that failed, when to ask again, and what a language has no
-//! word for.
+//! What is rare on the way: attempts that failed and what they used, when to ask again, and what a
+//! language has no word for.
 
 use crate::{
     data_plane::stage::respond,
@@ -7,6 +7,7 @@ use crate::{
     lexicon::{
         fault::Fault,
         receipt::{ATTEMPTS_BYTES_MAX, DROPPED_BYTES_MAX},
+        usage::Usage,
     },
     wire::json,
 };
@@ -26,6 +27,20 @@ struct Noted {
     reply_dropped: String,
     /// When a busy target has a turn; of several the earliest; 0 is nothing.
     retry_after_seconds: u64,
+    /// An earlier attempt was sent.
+    was_sent: bool,
+    /// Of attempts that failed, and were billed.
+    earlier: Option<Earlier>,
+    /// What was reserved, where that is charged.
+    reserved: Option<Option<u64>>,
+}
+
+/// What attempts that failed have used, as their vendors reported it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    pub usage: Usage,
+    /// At the prices of those that were asked; none where one is unknown.
+    pub cost_nanodollars: Option<u64>,
 }
 
 impl Notes {
@@ -46,6 +61,46 @@ impl Notes {
             None | Some(Fault::Status(_) | Fault::Auth) => failed.push_str(&status.to_string()),
             Some(fault) => failed.push_str(fault.label()),
         }
+    }
+
+    /// An attempt was sent that is not the last.
+    pub fn note_sent(&mut self) {
+        self.0.get_or_insert_default().was_sent = true;
+    }
+
+    /// Was an attempt sent before the last one?
+    pub fn was_sent(&self) -> bool {
+        self.0.as_ref().is_some_and(|noted| noted.was_sent)
+    }
+
+    /// An attempt that failed has used this.
+    #[cold]
+    pub fn bill(&mut self, usage: &Usage, cost_nanodollars: Option<u64>) {
+        let known = &mut self.0.get_or_insert_default().earlier;
+        let sum = known.unwrap_or(Earlier { cost_nanodollars: Some(0), ..Earlier::default() });
+        *known = Some(Earlier {
+            usage: sum.usage.plus(usage),
+            cost_nanodollars: sum
+                .cost_nanodollars
+                .zip(cost_nanodollars)
+                .map(|(sum, own)| sum.saturating_add(own)),
+        });
+    }
+
+    /// What attempts that failed have used; none where nobody reported any.
+    pub fn earlier(&self) -> Option<&Earlier> {
+        self.0.as_ref()?.earlier.as_ref()
+    }
+
+    /// All that was reserved is charged: in nano-dollars, none where a price is unknown.
+    #[cold]
+    pub fn charge_reserved(&mut self, cost_nanodollars: Option<u64>) {
+        self.0.get_or_insert_default().reserved = Some(cost_nanodollars);
+    }
+
+    /// What was reserved, where that is charged.
+    pub fn reserved(&self) -> Option<Option<u64>> {
+        self.0.as_ref()?.reserved
     }
 
     /// The target was not told this of the request.

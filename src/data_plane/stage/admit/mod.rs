@@ -76,7 +76,8 @@ pub fn admit<'s>(
     let taken = reserve(&case, &mut quota, &pass);
     let is_payment = snapshot.budgets.refuses_as_payment;
     let admitted = taken.map_err(|short| {
-        if let Some((kind, id)) = short.rule() {
+        // A call beside that is not made refuses no request.
+        if let (Some((kind, id)), false) = (short.rule(), trail.is_forgone()) {
             quota.share().refused(kind, id);
         }
         told::refuse(short, is_payment, quota.told(&pass))
@@ -109,11 +110,10 @@ fn reserve_strictly<'s>(
     loop {
         let mut strict = Strict::of(case.snapshot, case.asked).map_err(Short::Unbounded)?;
         fit(case, &mut strict, quota)?;
-        let short = match take(case, &need.at_most(strict.most()), quota, pass) {
+        let most = strict.most();
+        let short = match take(case, &need.at_most(&most), quota, pass) {
             Ok(()) => {
-                if let Some(bound) = strict.bound() {
-                    quota.set_bound(pass, bound);
-                }
+                quota.set_bound(pass, most, strict.bound());
                 return Ok(());
             }
             Err(short) => short,
@@ -138,7 +138,8 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(limit.counts, left).map_err(Short::Unbounded)? {
-            return Err(limit_short(limit, &spec, strict.most().tokens, now, quota));
+            let wanted = Need::default().at_most(&strict.most()).units(limit.counts, true);
+            return Err(limit_short(limit, &spec, wanted, now, quota));
         }
     }
     for held in &case.asked.known.verdict.caps {
@@ -149,7 +150,7 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(budget.counts, left).map_err(Short::Unbounded)? {
-            let wanted = Need::default().at_most(strict.most()).units(budget.counts, true);
+            let wanted = Need::default().at_most(&strict.most()).units(budget.counts, true);
             return Err(budget_short(budget, held.cap, (left, wanted), &spec, now));
         }
     }

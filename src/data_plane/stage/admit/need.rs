@@ -2,7 +2,7 @@
 
 use crate::{
     data_plane::{
-        quota::{Bound, Tokens},
+        quota::{Bound, Most, Tokens},
         stage::{admit::Asked, route::Plan},
     },
     dialect::bound::{self, Prompt},
@@ -18,15 +18,9 @@ pub struct Need {
     tokens: u64,
     /// The same in nano-dollars; 0 where the price is unknown.
     cost: u64,
-    /// Where a strict limit holds: the most it can be.
-    most: Most,
-}
-
-/// The most that a request can take.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Most {
-    pub tokens: u64,
-    pub cost: u64,
+    /// Where a strict limit holds: the most they can be.
+    tokens_most: u64,
+    cost_most: u64,
 }
 
 impl Need {
@@ -43,11 +37,12 @@ impl Need {
                 .fold(0, |most, candidate| most.max(cost_of(snapshot.model(candidate.model)))),
         };
         let tokens = about.input.saturating_add(about.output);
-        Self { tokens, cost, most: Most::default() }
+        Self { tokens, cost, ..Self::default() }
     }
 
-    pub fn at_most(self, most: Most) -> Self {
-        Self { most, ..self }
+    pub fn at_most(self, most: &Most) -> Self {
+        let tokens_most = most.input_tokens.saturating_add(most.output_tokens);
+        Self { tokens_most, cost_most: most.cost_nanodollars.unwrap_or(u64::MAX), ..self }
     }
 
     /// The units of a meter that counts this.
@@ -55,9 +50,9 @@ impl Need {
         match (counts, is_strict) {
             (Counts::Requests, _) => 1,
             (Counts::Tokens, false) => self.tokens,
-            (Counts::Tokens, true) => self.most.tokens,
+            (Counts::Tokens, true) => self.tokens_most,
             (Counts::Cost, false) => self.cost,
-            (Counts::Cost, true) => self.most.cost,
+            (Counts::Cost, true) => self.cost_most,
         }
     }
 }
@@ -123,9 +118,10 @@ impl<'s> Strict<'s> {
 
     /// All that it can take within that bound.
     pub fn most(&self) -> Most {
-        let output = self.output.saturating_mul(self.prompt.answers);
-        let input = self.prompt.input_tokens;
-        let costs = self.prices.iter().flatten().filter_map(|it| it.cost_at_most(input, output));
-        Most { tokens: input.saturating_add(output), cost: costs.max().unwrap_or(u64::MAX) }
+        let output_tokens = self.output.saturating_mul(self.prompt.answers);
+        let input_tokens = self.prompt.input_tokens;
+        let prices = self.prices.iter().flatten();
+        let costs = prices.filter_map(|it| it.cost_at_most(input_tokens, output_tokens));
+        Most { input_tokens, output_tokens, cost_nanodollars: costs.max() }
     }
 }

@@ -113,6 +113,7 @@ pub(super) async fn relay<'t>(
         let taken = answer.take(|bytes| pending.extend_from_slice(bytes));
         let moved = relay.scan(reply.core.clock.recent(), reply.trail).and(taken);
         if let Some(data) = relay.early_error.take() {
+            // Some say what the prompt took before they fail, and bill it.
             reply.trail.report(relay.passage.usage());
             return error::tell_early(reply, answer, talk, &data).await;
         }
@@ -189,6 +190,7 @@ impl Relay<'_> {
     fn is_held(&mut self, reply: &mut Reply<'_, '_, '_>) -> Result<bool, Stop> {
         let Some(hold) = &mut self.hold else { return Ok(false) };
         if let Some(status) = hold.error.take() {
+            reply.trail.report(self.passage.usage());
             reply.give_up_on_error(status)?;
             hold.has_content = true;
         }
@@ -304,9 +306,12 @@ impl Relay<'_> {
 
     fn account(&self, trail: &mut Trail<'_>) {
         trail.report(self.passage.usage());
+        // Every event is about a token.
+        let tokens = u64::from(self.passage.tokens());
         if !trail.usage_is_reported {
-            // Every event is about a token.
-            trail.estimate(u64::from(self.passage.tokens()));
+            trail.estimate(tokens);
+        } else if !self.passage.is_complete() && !self.is_cut() {
+            trail.report_less(tokens);
         }
         if let Some(dropped) = self.passage.dropped() {
             trail.notes.drop_of_reply(dropped);

@@ -45,6 +45,7 @@ fn push_at_once(
     let payload = &answer.read_last()[..length];
     let seen = seen(payload);
     if reply.again.is_some() && seen.is_error && length < HELD_BYTES_MAX {
+        reply.trail.report(seen.usage);
         reply.give_up_on_error(error_status(payload).unwrap_or(502))?;
     }
     reply.trail.bytes_out = length as u64;
@@ -85,6 +86,7 @@ async fn relay_pieces(reply: &mut Reply<'_, '_, '_>, answer: &mut Answer) -> Res
         }
         let is_held = reply.again.is_some() && payload.len() < HELD_BYTES_MAX;
         if is_done && is_held && length.is_none() && seen(&payload).is_error {
+            reply.trail.report(seen(&payload).usage);
             reply.give_up_on_error(error_status(&payload).unwrap_or(502))?;
         }
         if length.is_none() && (is_done || !(is_held || is_blank(&payload))) {
