@@ -100,11 +100,11 @@ const HIGH: Option<[Effort; 2]> = Some([Effort::High, Effort::High]);
 
 /// The first row that fits holds. A model or vendor without a row is told any effort.
 ///
-/// **Source**: console.groq.com/docs/reasoning; docs.x.ai/docs/guides/reasoning and the releases of
-/// github.com/vercel/ai for @ai-sdk/xai (4.20 takes none, 4.3 takes `none`);
+/// **Source**: Groq's and xAI's pages on reasoning as their users quote them, not read themselves;
+/// the releases of github.com/vercel/ai for @ai-sdk/xai (4.20 takes none, 4.3 takes `none`);
 /// inference-docs.cerebras.ai/capabilities/reasoning; docs.perplexity.ai, "Chat Completions";
 /// github.com/anomalyco/models.dev/pull/1986 (Mistral's, as tried); the page "Thinking Mode" of
-/// api-docs.deepseek.com; all read 2026-11-21.
+/// api-docs.deepseek.com; these read 2026-11-21.
 const TOLD: [Told; 25] = [
     told("groq", "gpt-oss", UP_TO_HIGH),
     none("groq", "qwen3", None),
@@ -223,8 +223,8 @@ pub fn is_plain_grok(model_id: &str) -> bool {
 
 /// The efforts that OpenAI's models take.
 ///
-/// **Source**: platform.openai.com/docs/guides/reasoning, the pages of the models, and OpenAI's
-/// answer to `minimal` as told in github.com/anomalyco/opencode/issues/4451; read 2026-11-21.
+/// **Source**: learn.microsoft.com/javascript/api/@azure/ai-projects/reasoningeffort, and OpenAI's
+/// answer to `minimal` as told in github.com/anomalyco/opencode/issues/4451; read 2026-11-22.
 fn of_openai(model_id: &str, unknown: Abilities) -> Abilities {
     if UNTHINKING.iter().any(|prefix| model_id.starts_with(prefix)) {
         return Abilities { thinking: Thinking::None, ..unknown };

@@ -101,7 +101,8 @@ pub(super) const GROQ: Fit = Fit {
 
 /// Those of its models that are told no effort answer 400 to one.
 ///
-/// Source: console.groq.com/docs/reasoning, "Options for Reasoning Effort", read 2026-11-21.
+/// Source: as its users quote console.groq.com/docs/reasoning, which was not read itself,
+/// 2026-11-21.
 const GROQ_UNTHINKING: Fit =
     Fit { drops: &["logprobs", "logit_bias", "top_logprobs", "reasoning_effort"], ..GROQ };
 
@@ -111,8 +112,8 @@ const GROQ_UNTHINKING: Fit =
 pub(super) const PERPLEXITY: Fit =
     Fit { drops: &["stop", "tools", "tool_choice", "parallel_tool_calls"], ..PLAIN };
 
-/// Source: docs.x.ai/docs/guides/reasoning, "The presencePenalty, frequencyPenalty and stop
-/// parameters", read 2026-11-21.
+/// Source: as its users quote docs.x.ai/docs/guides/reasoning, which was not read itself,
+/// 2026-11-21.
 const XAI_THINKING: Fit =
     Fit { drops: &["presence_penalty", "frequency_penalty", "stop"], ..SYSTEM_ALONE };
 
@@ -151,8 +152,8 @@ const REASONING: Fit = Fit { drops: SAMPLING, ..NEW_BOUND };
 
 /// Claude since Opus 4.7.
 ///
-/// Source: platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-7, "Sampling
-/// parameters removed", read 2026-11-21.
+/// Source: openrouter.ai/docs/guides/evaluate-and-optimize/model-migrations/claude-4-7, and what
+/// Anthropic answers, as told in github.com/Comfy-Org/ComfyUI/issues/13923; both read 2026-11-22.
 const UNSAMPLED: Fit = Fit { drops: &["temperature", "top_p", "top_k"], ..Fit::AS_IT_IS };
 
 /// What this model of this vendor is told otherwise, by the beginning of its name.
@@ -178,7 +179,7 @@ pub fn of(vendor: &Vendor, model: &str) -> Fit {
 
 /// What this model of OpenAI's is told otherwise: known by its version, whatever that will be.
 ///
-/// **Source**: platform.openai.com/docs/guides/reasoning and …/guides/latest-model (which versions
+/// **Source**: learn.microsoft.com/javascript/api/@azure/ai-projects/reasoningeffort (which versions
 /// think where no effort is said), a public model catalogue of 2026-02-06 (MIT), and OpenAI's
 /// answers as told in github.com/huggingface/smolagents/issues/1893 (`stop`) and
 /// github.com/itzcrazykns/vane/issues/1173 (5.6); all read 2026-11-21.
