@@ -72,7 +72,7 @@ fn observe(criterion: &mut Criterion) {
         [("observe 100 events", false), ("observe 100 events, the usage wanted", true)]
     {
         measure(criterion, name, 0, || {
-            let mut observer = Observer::new(wants_usage, std::mem::take(&mut memory));
+            let mut observer = Observer::new(wants_usage, 1, std::mem::take(&mut memory));
             cut(&bytes, |data| {
                 let _ = observer.see(data);
             });

@@ -2,8 +2,13 @@
 
 mod harness;
 
-use harness::{DEADLINE, House, answer, client::Ask, manifest, vendor};
+use harness::{
+    DEADLINE, House, answer,
+    client::{Ask, Client},
+    manifest, vendor,
+};
 use std::{
+    collections::HashSet,
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -223,6 +228,30 @@ fn fault_29_a_connection_that_closed_while_idle_is_replaced_once() {
     assert_eq!((dropped.status, dropped.refusal().as_str()), (502, "upstream_unreachable"));
     let fault = house.receipts(7).pop().map(|one| one.text("fault"));
     assert_eq!(fault.as_deref(), Some("closed_early"));
+}
+
+/// Row 29: a vendor that restarted has closed all that was kept: one of them shows it.
+#[test]
+fn fault_29_a_call_is_sent_again_once_however_many_connections_are_kept() {
+    let house = House::open(&["slow150", "drop"]);
+    let mut clients: Vec<Client> = (0..5).map(|_| house.client()).collect();
+    for client in &mut clients {
+        client.send(&Ask::chat("slow150").bytes());
+    }
+    for client in &mut clients {
+        assert_eq!(client.reply().status, 200);
+    }
+    let connections: HashSet<_> = house.vendor.log().iter().map(|one| one.connection).collect();
+    assert!(connections.len() > 2, "several are kept: {connections:?}");
+
+    let dropped = house.ask(&Ask::chat("drop"));
+
+    assert_eq!((dropped.status, dropped.refusal().as_str()), (502, "upstream_unreachable"));
+    assert_eq!(
+        house.vendor.log().len(),
+        7,
+        "five, one on what was kept, one on a fresh connection"
+    );
 }
 
 /// Row 31: the vendor's own framing is wrong, or unusual and right.

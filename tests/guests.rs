@@ -144,6 +144,21 @@ fn fault_46_a_packed_body_is_bounded_by_what_it_unpacks_to() {
     assert_eq!(house.vendor.log().len(), 4);
 }
 
+/// Row 46: what a body unpacks to counts as its own while it is unpacked.
+#[test]
+fn fault_46_a_body_that_unpacks_beyond_the_memory_for_bodies_is_refused() {
+    let house = House::open_with(&["plain"], &["--body-memory", "16MiB"]);
+    assert_eq!(house.ask(&Ask::chat("plain")).status, 200);
+    let before = house.gateway.peak_bytes();
+    let ask = Ask::post("/v1/chat/completions", BROTLI_BLANKS.to_vec());
+
+    let refused = house.ask(&ask.header("content-encoding", "br"));
+
+    assert_eq!((refused.status, refused.refusal().as_str()), (503, "body_memory_full"));
+    let grown = house.gateway.peak_bytes() - before;
+    assert!(grown < 40 << 20, "{grown} bytes");
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes every byte")
@@ -243,7 +258,7 @@ fn fault_40_41_42_43_a_body_is_checked_where_it_is_read_and_passed_where_it_is_n
 /// Row 44: a line end in a value reaches no head and no log line raw.
 #[test]
 fn fault_44_line_ends_in_values_stay_inside_them() {
-    let house = House::open(&["plain"]);
+    let mut house = House::open(&["plain"]);
     let body = r#"{"model":"test/pl\r\nx-injected: 1","messages":[]}"#;
 
     let reply = house.ask(&Ask::post("/v1/chat/completions", body));
@@ -253,6 +268,8 @@ fn fault_44_line_ends_in_values_stay_inside_them() {
     assert!(reply.header("x-injected").is_none());
     assert!(house.vendor.log().iter().all(|seen| seen.header("x-injected").is_none()));
     assert_eq!(house.receipts(2).len(), 2, "and each receipt is one line");
+    let log = house.gateway.log();
+    assert!(log.lines().all(|line| !line.starts_with("x-injected")), "{log}");
 }
 
 /// Row 45: a hop-by-hop list does not strip what proves us upstream.

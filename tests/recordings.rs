@@ -30,7 +30,7 @@ struct Reading {
 /// Read `pieces` as they would come, handing on what is whole after each.
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Reading {
     let mut scanner = Scanner::default();
-    let mut observer = Observer::new(true, Vec::new());
+    let mut observer = Observer::new(true, 1, Vec::new());
     let (mut pending, mut done, mut ends) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
         pending.extend_from_slice(piece);

@@ -290,25 +290,55 @@ fn fault_01_a_stream_that_is_cut_ends_as_failed() {
     }
 }
 
-/// t019, t050: an answer that is incomplete or failed is told as such, its tokens counted.
+/// A client of chats asks.
+fn chat(house: &House, model: &str, is_streaming: bool) -> Reply {
+    let body = json!({"model": model, "stream": is_streaming,
+        "messages": [{"role": "user", "content": "Hi"}]});
+    house.ask(&Ask::post("/v1/chat/completions", body.to_string()))
+}
+
 #[test]
 fn t019_an_incomplete_or_failed_answer_does_not_end_in_silence() {
     let house = house();
-    let chat = |model: &str, is_streaming: bool| {
-        let body = json!({"model": model, "stream": is_streaming,
-            "messages": [{"role": "user", "content": "Hi"}]});
-        house.ask(&Ask::post("/v1/chat/completions", body.to_string()))
-    };
-    assert_eq!(chat("agents/short", false).json()["choices"][0]["finish_reason"], "length");
-    let events_of = events(&chat("agents/short", true));
+    let whole = chat(&house, "agents/short", false);
+    assert_eq!(whole.json()["choices"][0]["finish_reason"], "length");
+    let events_of = events(&chat(&house, "agents/short", true));
     assert!(events_of.iter().any(|event| event["choices"][0]["finish_reason"] == "length"));
-    assert!(receipt(&house, 2).number("output_tokens") > 0);
 
-    let broken = chat("agents/broken", true);
+    let broken = chat(&house, "agents/broken", true);
 
     let events = events(&broken);
     assert_eq!(events.last().expect("an event")["error"]["message"], "The vendor broke.");
     assert_eq!(receipt(&house, 3).text("ending"), "broken");
+}
+
+#[test]
+fn t050_the_tokens_of_an_incomplete_or_failed_answer_are_counted() {
+    let house = house();
+    let stream = |name: &str, status: &str, more: Value| {
+        let response = with(
+            json!({"id": "r", "object": "response", "created_at": 1, "status": status,
+                "model": "m", "output": [], "usage":
+                {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}}),
+            more,
+        );
+        format!("data: {{\"type\":\"{name}\",\"sequence_number\":1,\"response\":{response}}}\n\n")
+    };
+    let cut = json!({"incomplete_details": {"reason": "max_output_tokens"}});
+    let broken = json!({"error": {"code": "server_error", "message": "No."}});
+    let streams = [
+        (stream("response.incomplete", "incomplete", cut), "complete"),
+        (stream("response.failed", "failed", broken), "broken"),
+    ];
+    for (index, (body, ending)) in streams.iter().enumerate() {
+        house.teach("x", harness::stream(body.as_bytes(), body.len(), usize::MAX));
+
+        chat(&house, "agents/raw-x", true);
+
+        let receipt = receipt(&house, index + 1);
+        let found = ["input_tokens", "output_tokens"].map(|name| receipt.number(name));
+        assert_eq!((found, receipt.text("ending")), ([11, 7], *ending));
+    }
 }
 
 #[test]

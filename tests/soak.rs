@@ -9,6 +9,7 @@ use harness::{
 };
 use std::{
     net::SocketAddr,
+    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Instant,
@@ -36,10 +37,10 @@ fn requests() -> u64 {
     std::env::var("WEIR_SOAK_REQUESTS").map_or(4_000, |count| count.parse().expect("a number"))
 }
 
-/// One client's share: whole answers, streams, faults of vendors, refusals, and leaving early.
-fn ask(address: SocketAddr, share: u64, done: &AtomicU64) {
+/// One client's share, by the requests' numbers: whole answers, streams, faults of vendors, refusals, and leaving early.
+fn ask(address: SocketAddr, numbers: Range<u64>, done: &AtomicU64) {
     let mut client = Client::connect(address);
-    for nth in 0..share {
+    for nth in numbers {
         done.fetch_add(1, Ordering::Relaxed);
         let (row, turn) = (nth % 16, nth / 16 % 8);
         let ask = match row {
@@ -80,8 +81,9 @@ fn ask(address: SocketAddr, share: u64, done: &AtomicU64) {
 fn send(house: &House, count: u64) -> std::time::Duration {
     let (begun, done, address) = (Instant::now(), AtomicU64::new(0), house.gateway.address);
     thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| ask(address, count / CLIENTS, &done));
+        let (share, done) = (count / CLIENTS, &done);
+        for client in 0..CLIENTS {
+            scope.spawn(move || ask(address, client * share..(client + 1) * share, done));
         }
     });
     assert!(done.into_inner() >= count / CLIENTS * CLIENTS);

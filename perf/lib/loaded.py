@@ -24,10 +24,13 @@ def latency(work, options):
     """Time added at 500 requests a second: that through a proxy less that of the vendor alone, round by round."""
     vendor_child, vendor = house.start_vendor(work)
     found = {"direct": (vendor_child, vendor)} | ratio.proxies(work, vendor, options)
+    costs = {"client": [], "vendor": []}
 
     def measure(name):
         said = load.loadtest(found[name][1], name, "steady-500", vendor=vendor_child.pid)
         complain(name, said)
+        for who, spent in costs.items():
+            spent.append(1000 * said[f"{who}_permille"] / max(said["per_second"], 1))
         return said["latency_us"]
 
     rounds = ratio.interleaved(options, found, measure)
@@ -39,6 +42,8 @@ def latency(work, options):
                      for mine, alone in zip(rounds[name], rounds["direct"])]  # fmt: skip
             line += "  {} {:6.0f} ({:.0f}-{:.0f})".format(part, *ratio.quartiles(added))
         print(line, flush=True)
+    for who, spent in costs.items():
+        print(f"  the {who} itself: {statistics.median(spent):.0f} CPU µs a request", flush=True)
 
 
 def paced(work, options):

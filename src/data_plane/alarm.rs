@@ -43,9 +43,12 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// Interrupt the wait, now or the next one.
+    /// Interrupt the wait, now or the next one. That a core closes is said once, and not unsaid by
+    /// a departure.
     pub fn ring(&self, why: Ring) {
-        self.rung.set(Some(why));
+        if self.rung.get() != Some(Ring::Closing) {
+            self.rung.set(Some(why));
+        }
         self.wake();
     }
 
@@ -364,5 +367,15 @@ mod tests {
         alarm.hush();
         let mut wait = pin!(alarm.guard(Moment(u64::MAX), pending::<()>()));
         assert_eq!(poll(wait.as_mut()), Poll::Pending);
+    }
+
+    #[test]
+    fn a_departure_does_not_silence_that_the_core_closes() {
+        let alarm = Alarm::new(Rc::new(Wheel::new(Moment(0))));
+        alarm.bell().ring(Ring::Closing);
+        alarm.bell().ring(Ring::Departed);
+        alarm.hush();
+        let mut wait = pin!(alarm.guard(Moment(u64::MAX), pending::<()>()));
+        assert_eq!(poll(wait.as_mut()), Poll::Ready(Err(Ring::Closing)));
     }
 }

@@ -69,12 +69,18 @@ impl Lease {
         true
     }
 
+    /// Give back what is held beyond `bytes`.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        if less > 0 {
+            self.memory.0.left.fetch_add(less, Ordering::Relaxed);
+            self.bytes -= less;
+        }
+    }
+
     /// Give all of it back.
     pub fn clear(&mut self) {
-        if self.bytes > 0 {
-            self.memory.0.left.fetch_add(self.bytes, Ordering::Relaxed);
-            self.bytes = 0;
-        }
+        self.shrink_to(0);
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
         upstream::{buffers::Buffers, connect::Connector, pool::Pools},
         verdicts::Verdicts,
     },
+    dialect::mold::answer::Answers,
     lexicon::{
         settings::{Driver, Settings},
         time::{Moment, UnixMillis},
@@ -91,6 +92,8 @@ pub struct Core {
     pub pools: Pools,
     pub connector: Connector,
     pub buffers: Buffers,
+    /// The last plain answers, by which those that are like them are read.
+    pub answers: RefCell<Answers>,
     pub body_memory: BodyMemory,
     pub sharing: Sharing,
     pub targets: Targets,
@@ -292,6 +295,7 @@ impl Core {
             pools: Pools::new(Rc::clone(&uplinks)),
             connector: Connector::new(setup.roots, uplinks),
             buffers: Buffers::default(),
+            answers: RefCell::default(),
             body_memory: setup.body_memory,
             sharing: Sharing::new(setup.desk, setup.pulses, setup.began),
             doors: setup.doors,

@@ -7,6 +7,7 @@ use crate::{
     data_plane::{
         connection::Next,
         core::{Core, Presence},
+        decode,
         downlink::Downlink,
         inbound::{Intake, Missed, Request},
         keys::Memo,
@@ -16,7 +17,7 @@ use crate::{
         stage::{
             admit, ask,
             attempt::{self, Judged, Tries},
-            classifier, decode,
+            classifier,
             directives::{self, Directives},
             parse, relay, respond, route,
             send::{self, Matter, Terms},
@@ -113,7 +114,8 @@ async fn receive<'s>(
     downlink.receive(core, intake).await?;
     if let Some(encoding) = encoding {
         let bytes_max = core.settings.bounds.body_bytes_max;
-        intake.decode_body(|body| decode::decode(encoding, body, bytes_max))?;
+        // Boxed, for it is large and rare.
+        Box::pin(intake.decode_body(encoding, bytes_max)).await?;
     }
     trail.bytes_in = intake.request().body.len() as u64;
     Ok(Received { route, subject })

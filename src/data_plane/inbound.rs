@@ -5,6 +5,7 @@ use crate::{
         alarm::{Alarm, Ring},
         body_memory::{BodyMemory, Lease},
         clock::Clock,
+        decode::{Decoding, Encoding},
         downlink::CONTINUE,
         link::Link,
     },
@@ -18,6 +19,7 @@ use crate::{
         request::RequestHead,
     },
 };
+use std::task::Poll;
 
 /// What a connection starts to read into. Small: thousands of connections are idle.
 const INBOX_BYTES: usize = 2 << 10;
@@ -276,16 +278,32 @@ impl Intake {
         left.min((3 * self.inbox.len()).max(BODY_BYTES_MIN)).max(1)
     }
 
-    /// Decode a compressed body, so that it can be read and spliced.
-    pub fn decode_body(
+    /// Decode a compressed body, so that it can be read and spliced; the core serves others
+    /// between its slices.
+    ///
+    /// # Errors
+    /// As of `Decoding`; `BodyMemoryFull` where it grows beyond what all bodies may take.
+    pub async fn decode_body(
         &mut self,
-        decode: impl FnOnce(&[u8]) -> Result<Vec<u8>, Refused>,
+        encoding: Encoding,
+        bytes_max: usize,
     ) -> Result<(), Refused> {
-        let body = decode(self.request().body)?;
-        if !self.lease.grow_to(body.len() + self.inbox.len()) {
-            return Err(Refusal::BodyMemoryFull.into());
+        let plain = self.inbox.get(self.head.head_len..self.consumed).unwrap_or_default();
+        let body = self.decoded.as_deref().unwrap_or(plain);
+        let held = self.inbox.len() + self.decoded.as_ref().map_or(0, Vec::len);
+        let mut decoding = Decoding::of(encoding, body, bytes_max)?;
+        loop {
+            if !self.lease.grow_to(held + decoding.bytes_wanted()) {
+                return Err(Refusal::BodyMemoryFull.into());
+            }
+            if decoding.step()? {
+                break;
+            }
+            give_way().await;
         }
-        self.decoded = Some(body);
+        let decoded = decoding.into_decoded();
+        self.lease.shrink_to(self.inbox.len() + decoded.capacity());
+        self.decoded = Some(decoded);
         Ok(())
     }
 
@@ -389,4 +407,17 @@ fn refuse_http(error: HttpError) -> Refused {
         HttpError::ExpectationFailed => Refusal::ExpectationFailed.into(),
         HttpError::MethodUnsupported => Refusal::MethodNotAllowed.into(),
     }
+}
+
+/// Let the core serve others first.
+async fn give_way() {
+    let mut has_waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

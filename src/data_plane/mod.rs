@@ -22,6 +22,7 @@ mod balance;
 mod catch;
 mod clock;
 mod connection;
+mod decode;
 mod departures;
 mod descriptor;
 mod downlink;

@@ -19,6 +19,7 @@ pub mod bound;
 pub mod cohere;
 mod field;
 pub mod gemini;
+pub mod mold;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod pivot;

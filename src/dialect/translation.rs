@@ -9,7 +9,7 @@ pub use facts::Facts;
 pub use failure::{
     decode_failure, push_failure, push_failure_event, push_refused, retry_after_seconds,
 };
-pub use whole::{decode_reply, reply, tell_reply, usage};
+pub use whole::{decode_reply, read_reply, reply, tell_reply, usage};
 
 use crate::{
     dialect::{
@@ -354,7 +354,7 @@ impl Take for Pen<'_> {
         let facts = &mut *self.facts;
         match &delta {
             Delta::Usage(usage) => facts.usage.amend(*usage),
-            Delta::Finish { .. } => facts.has_finished = true,
+            Delta::Finish { choice, .. } => facts.finish(*choice),
             Delta::End => facts.is_done = true,
             Delta::Failed(_) => facts.has_failed = true,
             Delta::Ping if !self.forwards_pings => return,
@@ -363,8 +363,7 @@ impl Take for Pen<'_> {
             | Delta::Thinking { choice, .. }
             | Delta::Refusal { choice, .. }
             | Delta::ToolArguments { choice, .. } => {
-                facts.contents = facts.contents.saturating_add(1);
-                facts.choices = facts.choices.max(choice.saturating_add(1));
+                facts.say(*choice);
             }
             _ => {}
         }

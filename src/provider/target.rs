@@ -80,6 +80,17 @@ pub enum ResponsesApi {
     Only,
 }
 
+/// Is the model asked for in its maker's own words, at a vendor who hosts many makers'?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Invoking {
+    #[default]
+    Never,
+    /// Whichever those are.
+    AsItsMaker,
+    /// They are Anthropic's.
+    AsAnthropic,
+}
+
 /// One model at one place.
 #[derive(Clone)]
 pub struct Target {
@@ -95,6 +106,7 @@ pub struct Target {
     pub responses: ResponsesApi,
     /// The body says this version, and not the model: see `Vendor::claude_version`.
     pub claude_version: Option<&'static str>,
+    pub invoking: Invoking,
     /// What the model can do; read only where a request is translated.
     pub abilities: Abilities,
     /// The vendor answers 400 to `stream_options`, so it is never asked for usage.

@@ -7,7 +7,9 @@ pub mod fit;
 pub mod quick;
 
 use crate::{
-    dialect::pivot::part::Dialect, manifest::account::AuthKind, provider::vendor::fit::Fit,
+    dialect::pivot::part::Dialect,
+    manifest::account::AuthKind,
+    provider::{target::Invoking, vendor::fit::Fit},
 };
 
 /// What is particular to a vendor.
@@ -41,6 +43,9 @@ pub struct Vendor {
     /// Its Claudes speak Anthropic's language whatever `dialect` says, are named in the path alone,
     /// and are told this version in the body.
     pub claude_version: Option<&'static str>,
+    /// A host of many makers' models: a client can ask for one in its maker's own words, which pass,
+    /// and what its maker takes in a header it takes in the body.
+    pub invokes: bool,
     /// Where the model stands in the path.
     pub model_path: ModelPath,
     /// An account may be written before its models.
@@ -134,6 +139,7 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         has_responses: false,
         aws_service: "",
         claude_version: None,
+        invokes: false,
         model_path: ModelPath::None,
         may_lack_models: false,
         is_anyones: false,
@@ -247,6 +253,7 @@ pub const VENDORS: [Vendor; 24] = [
         // Without auth_data the machine's own identity counts.
         wants_proof: false,
         own_keys: &["region"],
+        invokes: true,
         aws_service: "bedrock",
         ..plain("aws-bedrock", "")
     },
@@ -299,6 +306,17 @@ impl Vendor {
     #[must_use]
     pub fn is_claude(&self, model_id: &str) -> bool {
         self.claude_version.is_some() && model_id.contains("claude")
+    }
+
+    /// How this model of it is invoked in its maker's own words.
+    #[must_use]
+    pub fn invoking_of(&self, model_id: &str) -> Invoking {
+        match self.invokes {
+            false => Invoking::Never,
+            // An id, an inference profile's or an ARN: `eu.anthropic.claude-…`.
+            true if model_id.contains("anthropic.") => Invoking::AsAnthropic,
+            true => Invoking::AsItsMaker,
+        }
     }
 
     /// The language that this model of it speaks.

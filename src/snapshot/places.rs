@@ -167,6 +167,7 @@ impl Places {
             stream_head: call.stream_head,
             dialect: context.vendor.dialect_of(model_id),
             claude_version: call.claude_version,
+            invoking: context.vendor.invoking_of(model_id),
             responses: call.responses,
             abilities: ability::of(context.vendor, model_id),
             rejects_stream_options: call.rejects_stream_options,

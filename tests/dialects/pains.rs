@@ -116,32 +116,77 @@ fn t022_the_first_delta_has_its_role_and_t023_empty_deltas_break_nothing() {
     assert_eq!(answer.text, "Hi");
 }
 
-/// Also t021, t039: behind the finish, in a chunk with choices or without.
-#[test]
-fn t038_usage_counts_wherever_it_stands() {
-    let usage = json!({"prompt_tokens": 9, "completion_tokens": 5,
-        "prompt_tokens_details": {"cached_tokens": 4}});
-    let mut last = chunk(json!({}), Some("stop"));
-    last["usage"] = usage.clone();
-    let mut empty = chunk(json!({"content": ""}), None);
-    empty["usage"] = usage.clone();
-    let bare = json!({"id": "c", "choices": [], "usage": usage});
-    for tail in [
-        vec![last],
-        vec![chunk(json!({}), Some("stop")), empty.clone()],
-        vec![chunk(json!({}), Some("stop")), bare],
-    ] {
-        let mut events = vec![chunk(json!({"content": "Hi"}), None)];
-        events.extend(tail);
-        let answer = as_anthropic(&events);
-        assert_eq!((answer.tokens, answer.cached), (Some((9, 5)), Some(4)));
-    }
+fn chat_usage() -> Value {
+    json!({"prompt_tokens": 9, "completion_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 4}})
 }
 
-/// Also t046, t048, t054: written to a cache, read from it, and neither.
+/// A stream that says a word and ends so counts its tokens.
+fn is_counted(tail: Vec<Value>) {
+    let mut events = vec![chunk(json!({"content": "Hi"}), None)];
+    events.extend(tail);
+    let answer = as_anthropic(&events);
+    assert_eq!((answer.tokens, answer.cached), (Some((9, 5)), Some(4)), "{events:?}");
+}
+
+#[test]
+fn t038_usage_in_the_chunk_of_the_finish_counts() {
+    let mut last = chunk(json!({}), Some("stop"));
+    last["usage"] = chat_usage();
+    is_counted(vec![last]);
+}
+
+/// Also t021: in a chunk with choices or without.
+#[test]
+fn t039_usage_behind_the_finish_counts() {
+    let mut empty = chunk(json!({"content": ""}), None);
+    empty["usage"] = chat_usage();
+    is_counted(vec![chunk(json!({}), Some("stop")), empty]);
+    let bare = json!({"id": "c", "choices": [], "usage": chat_usage()});
+    is_counted(vec![chunk(json!({}), Some("stop")), bare]);
+}
+
 #[test]
 fn t042_what_a_cache_took_and_gave_is_counted_once() {
     let answer = as_openai(&[start(), finish("end_turn"), stop()]);
+    assert_eq!((answer.tokens, answer.cached), (Some((129, 5)), Some(20)));
+}
+
+/// What is billed and what is exported come of one count: what a cache took is a part of what went
+/// in, and stands beside it once.
+#[test]
+fn t046_what_a_cache_took_is_a_part_of_what_went_in() {
+    let mut stream = Stream::new(TO_OPENAI, Written::default(), false);
+    let mut out = Vec::new();
+    for event in [start(), finish("end_turn"), stop()] {
+        stream.event(event.to_string().as_bytes(), &mut out, &MANNER).expect("well formed");
+    }
+
+    let seen = stream.facts.usage.seen().expect("it was told");
+
+    assert_eq!((seen.input_tokens, seen.cached_tokens, seen.cache_written_tokens), (129, 20, 100));
+    let told = String::from_utf8(out).expect("text");
+    assert!(told.contains("\"prompt_tokens\":129,\"completion_tokens\":5,\"total_tokens\":134"));
+    assert_eq!(told.matches("\"cache_creation_input_tokens\":100").count(), 1, "{told}");
+}
+
+#[test]
+fn t048_a_caches_tokens_told_at_both_ends_of_a_stream_are_counted_once() {
+    let mut last = finish("end_turn");
+    last["usage"] = json!({"input_tokens": 9, "cache_creation_input_tokens": 100,
+        "cache_read_input_tokens": 20, "output_tokens": 5});
+    let answer = as_openai(&[start(), last, stop()]);
+    assert_eq!((answer.tokens, answer.cached), (Some((129, 5)), Some(20)));
+}
+
+#[test]
+fn t054_a_caches_tokens_told_only_at_the_end_are_counted() {
+    let mut first = start();
+    first["message"]["usage"] = json!({"input_tokens": 9, "output_tokens": 1});
+    let mut last = finish("end_turn");
+    last["usage"] = json!({"cache_creation_input_tokens": 100, "cache_read_input_tokens": 20,
+        "output_tokens": 5});
+    let answer = as_openai(&[first, last, stop()]);
     assert_eq!((answer.tokens, answer.cached), (Some((129, 5)), Some(20)));
 }
 
@@ -176,7 +221,52 @@ fn t018_heartbeats_behind_the_finish_say_nothing_more() {
     assert!(stream.facts.has_finished && !stream.facts.goes_on);
 }
 
-/// Also t125: ids and indices of parallel calls, and a call without a word.
+/// bifrost#3511, Portkey#1275: ids and indices of calls side by side, told by turns, stay theirs.
+#[test]
+fn t125_calls_side_by_side_keep_their_ids_and_their_words() {
+    let call = |index: u32, id: &str| {
+        chunk(
+            json!({"tool_calls": [{"index": index, "id": id, "type": "function",
+            "function": {"name": "f", "arguments": ""}}]}),
+            None,
+        )
+    };
+    let piece = |index: u32, text: &str| {
+        chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": text}}]}), None)
+    };
+    let answer = as_anthropic(&[
+        call(0, "call_a"),
+        call(1, "call_b"),
+        piece(0, "{\"x\":"),
+        piece(1, "{\"y\":"),
+        piece(0, "1}"),
+        piece(1, "2}"),
+        chunk(json!({}), Some("tool_calls")),
+    ]);
+    let found: Vec<_> = answer.tools.iter().map(|tool| (&*tool.id, &*tool.arguments)).collect();
+    assert_eq!(found, [("call_a", "{\"x\":1}"), ("call_b", "{\"y\":2}")]);
+
+    // Sent back, each result meets its call.
+    let calls: Vec<Value> = found
+        .iter()
+        .map(|(id, arguments)| {
+            json!({"id": id, "type": "function",
+            "function": {"name": "f", "arguments": arguments}})
+        })
+        .collect();
+    let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": id});
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "Go"},
+        {"role": "assistant", "content": null, "tool_calls": calls},
+        result("call_b"), result("call_a")]});
+    let (sent, _) = asked(&body, OPENAI_ASKS);
+    let blocks = |at: usize| sent["messages"][at]["content"].as_array().expect("blocks").clone();
+    let ids: Vec<_> = blocks(1).iter().map(|block| block["id"].clone()).collect();
+    assert_eq!(ids, ["call_a", "call_b"]);
+    for result in blocks(2) {
+        assert_eq!(result["tool_use_id"], result["content"], "{result}");
+    }
+}
+
 #[test]
 fn fault_20_calls_are_told_apart_and_told_in_full() {
     let tool = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": {}});

@@ -136,7 +136,16 @@ impl Gateway {
 
     /// Bytes of its own memory, without what is backed by files.
     pub fn anonymous_bytes(&self) -> u64 {
-        let status = self.status("RssAnon:");
+        self.status_bytes("RssAnon:")
+    }
+
+    /// The most bytes that it ever held, with what is backed by files.
+    pub fn peak_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
+        let status = self.status(name);
         let kibibytes = status.strip_suffix(" kB").and_then(|number| number.parse::<u64>().ok());
         kibibytes.expect("the kernel says so") << 10
     }

@@ -8,7 +8,6 @@ pub mod ask;
 pub mod attempt;
 pub mod classifier;
 mod classify;
-pub mod decode;
 pub mod directives;
 pub mod finish;
 mod hedge;

@@ -26,7 +26,7 @@ use crate::{
         time::UnixMillis,
     },
     policy::route::Changes,
-    provider::target::Target,
+    provider::target::{Invoking, Target},
     wire::{
         headers,
         http1::{self, request::Method},
@@ -86,11 +86,14 @@ impl Speech {
         let (client, streams) = (Dialect::of(ask.operation), ask.is_streaming);
         let is_invoking =
             matches!(ask.operation, Operation::InvokeModel | Operation::InvokeModelStream);
-        let is_claude = || memchr::memmem::find(&target.model_json, b"anthropic.").is_some();
         let vendor = target.dialect_for(client);
         let (dialect, operation, mend) = match vendor {
-            Dialect::Bedrock if is_invoking => (client, ask.operation, Mend::Splice),
-            Dialect::Bedrock if ask.operation == Operation::Messages && is_claude() => {
+            _ if is_invoking && target.invoking != Invoking::Never => {
+                (client, ask.operation, Mend::Splice)
+            }
+            _ if target.invoking == Invoking::AsAnthropic
+                && ask.operation == Operation::Messages =>
+            {
                 let stream = [Operation::InvokeModel, Operation::InvokeModelStream];
                 (client, stream[usize::from(streams)], Mend::ToInvoke)
             }
@@ -240,7 +243,11 @@ fn write(
     let said = Said {
         dialect: speech.dialect,
         written,
-        errors: if target.dialect == Dialect::Bedrock { target.dialect } else { speech.dialect },
+        errors: match target.invoking {
+            Invoking::Never => speech.dialect,
+            // What is asked in a maker's words is answered so, but refused in the vendor's.
+            _ => target.dialect,
+        },
         is_framed: speech.operation.is_framed(),
     };
     Ok(Call { bytes: out, said })
@@ -274,7 +281,7 @@ fn push_body(
             let (mut notes, client) = (buffers.take_document(), Dialect::of(ask.operation));
             let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
-            if let (Dialect::Bedrock, Some(betas)) = (to_dialect, betas) {
+            if let Some(betas) = betas.filter(|_| target.invoking != Invoking::Never) {
                 request.others.push(betas_field(betas, dropped));
             }
             let written = translation::encode_request(out, &request, to_dialect, &to, dropped);

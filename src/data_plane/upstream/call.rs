@@ -130,9 +130,10 @@ pub async fn send(
     downlink: &mut Downlink<'_>,
     trail: &mut Trail<'_>,
 ) -> Result<Answer, Failure> {
-    let mut bytes = bytes;
+    let (mut bytes, mut is_again) = (bytes, false);
     let answered = loop {
-        let kept = core.pools.take(endpoint.key);
+        // One kept connection that turned out to be closed speaks for the others.
+        let kept = if is_again { None } else { core.pools.take(endpoint.key) };
         let was_kept = kept.is_some();
         let mut link = match kept {
             Some(link) => link,
@@ -142,14 +143,18 @@ pub async fn send(
                 Err(failure) => break Err(failure),
             },
         };
-        // A stream's vendor says when a call may be sent again; believed once.
-        let may_resend = was_kept || (link.is_stream() && trail.retries == 0);
+        // A vendor may close what it kept as a call comes, and says of a stream that a call may be
+        // sent again; believed once.
+        let may_resend = !is_again && (was_kept || link.is_stream());
         match attempt(core, &mut link, &mut bytes, limits, downlink, trail).await {
             Ok((head, read)) => {
                 let body = Body::new(head.framing);
                 break Ok(Answer { link, endpoint: endpoint.key, head, body, bytes: read });
             }
-            Err(Failure::Fault(Fault::ClosedEarly)) if may_resend => trail.retries += 1,
+            Err(Failure::Fault(Fault::ClosedEarly)) if may_resend => {
+                is_again = true;
+                trail.retries = trail.retries.saturating_add(1);
+            }
             Err(failure) => break Err(failure),
         }
     };

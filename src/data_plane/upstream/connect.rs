@@ -20,6 +20,9 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, pin::pin, rc::Rc
 /// The least time that one of several addresses is given.
 const ADDRESS_MS_MIN: u64 = 250;
 
+/// Configurations for TLS that a core keeps: more endpoints than that are in use nowhere.
+const CONFIGS_MAX: usize = 1_024;
+
 /// What a core needs to connect.
 pub struct Connector {
     roots: Arc<RootCertStore>,
@@ -122,7 +125,12 @@ impl Connector {
             config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
         }
         let config = Arc::new(config);
-        self.configs.borrow_mut().insert(endpoint.key, Arc::clone(&config));
+        let mut known = self.configs.borrow_mut();
+        if known.len() >= CONFIGS_MAX {
+            // Reloads may bring ever new endpoints; those in use are soon here again.
+            known.clear();
+        }
+        known.insert(endpoint.key, Arc::clone(&config));
         Ok(config)
     }
 }

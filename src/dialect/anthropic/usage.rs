@@ -7,15 +7,29 @@
 //! `input_tokens` counts what went in beside the caches; the pivot's `input` counts all.
 
 use crate::{
-    dialect::pivot::usage::Usage,
+    dialect::{mold::Counts, pivot::usage::Usage},
     wire::json::{document::Value, write::Object},
 };
+
+/// The counts that are read, by their numbers.
+const INPUT: usize = 0;
+const OUTPUT: usize = 1;
+const CACHED: usize = 2;
+const CACHE_WRITTEN: usize = 3;
+const CACHE_WRITTEN_HOUR: usize = 4;
+const THINKING: usize = 5;
 
 /// Read a `usage` object.
 #[must_use]
 pub fn decode(value: Value<'_, '_>) -> Usage {
+    of(&counts(value, |_, _| {}))
+}
+
+/// What was used, by the counts that tell it.
+#[must_use]
+pub fn of(counts: &Counts) -> Usage {
     let mut usage = Usage::default();
-    amend(&mut usage, value);
+    amend_by(&mut usage, counts);
     usage
 }
 
@@ -24,24 +38,61 @@ pub fn decode(value: Value<'_, '_>) -> Usage {
 /// In a stream the first event tells what went in and the last what came out, of some vendors also
 /// what went in, told anew: it replaces what was known and is not added to it.
 pub fn amend(known: &mut Usage, value: Value<'_, '_>) {
-    let count = |name: &str| value.get(name).and_then(Value::as_u64);
+    amend_by(known, &counts(value, |_, _| {}));
+}
+
+fn amend_by(known: &mut Usage, counts: &Counts) {
     let beside =
         |usage: &Usage| usage.cached.unwrap_or(0).saturating_add(usage.cache_written.unwrap_or(0));
     let fresh = known.input.map(|input| input.saturating_sub(beside(known)));
-    let thinking = value.get("output_tokens_details").and_then(|all| all.get("thinking_tokens"));
+    let count = |number: usize| counts.0[number];
     known.amend(Usage {
-        output: count("output_tokens"),
-        cached: count("cache_read_input_tokens"),
-        cache_written: count("cache_creation_input_tokens"),
-        cache_written_hour: value
-            .get("cache_creation")
-            .and_then(|all| all.get("ephemeral_1h_input_tokens"))
-            .and_then(Value::as_u64),
-        reasoning: thinking.and_then(Value::as_u64),
+        output: count(OUTPUT),
+        cached: count(CACHED),
+        cache_written: count(CACHE_WRITTEN),
+        cache_written_hour: count(CACHE_WRITTEN_HOUR),
+        reasoning: count(THINKING),
         ..Usage::default()
     });
-    let fresh = count("input_tokens").or(fresh);
+    let fresh = count(INPUT).or(fresh);
     known.input = fresh.map(|fresh| fresh.saturating_add(beside(known)));
+}
+
+/// Read the counts of a `usage` object. `see` is shown each number in it, with the number of the
+/// count that it is, if it is one.
+pub fn counts<'d, 'b>(
+    value: Value<'d, 'b>,
+    mut see: impl FnMut(Value<'d, 'b>, Option<usize>),
+) -> Counts {
+    let mut counts = Counts::default();
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        let (number, inner) = match &*key {
+            "input_tokens" => (INPUT, None),
+            "output_tokens" => (OUTPUT, None),
+            "cache_read_input_tokens" => (CACHED, None),
+            "cache_creation_input_tokens" => (CACHE_WRITTEN, None),
+            "cache_creation" => (CACHE_WRITTEN_HOUR, Some("ephemeral_1h_input_tokens")),
+            "output_tokens_details" => (THINKING, Some("thinking_tokens")),
+            _ => {
+                see(value, None);
+                continue;
+            }
+        };
+        let Some(inner) = inner else {
+            counts.0[number] = value.as_u64();
+            see(value, Some(number));
+            continue;
+        };
+        counts.0[number] = None;
+        for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+            let is_read = key == inner;
+            if is_read {
+                counts.0[number] = value.as_u64();
+            }
+            see(value, is_read.then_some(number));
+        }
+    }
+    counts
 }
 
 /// Append a `usage` object. Anthropic's clients want both counts, told or not.

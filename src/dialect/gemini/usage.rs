@@ -10,33 +10,76 @@
 //! recorded traffic of AI Studio and Vertex.
 
 use crate::{
-    dialect::pivot::usage::Usage,
+    dialect::{mold::Counts, pivot::usage::Usage},
     wire::json::{document::Value, write::Object},
 };
+
+/// The counts that are read, by their numbers; behind them those of what was heard and spoken.
+const NAMES: [&str; 5] = [
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "cachedContentTokenCount",
+];
+const DETAILS: [&str; 2] = ["promptTokensDetails", "candidatesTokensDetails"];
+
+/// What was used, by the counts that tell it.
+#[must_use]
+pub fn of(counts: &Counts) -> Usage {
+    let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    };
+    let [prompt, tool_use, candidates, reasoning, cached, input_audio, output_audio, ..] = counts.0;
+    Usage {
+        input: sum(prompt, tool_use),
+        output: sum(candidates, reasoning),
+        cached,
+        reasoning,
+        input_audio,
+        output_audio,
+        ..Usage::default()
+    }
+}
 
 /// Read a `usageMetadata`.
 #[must_use]
 pub fn decode(value: Value<'_, '_>) -> Usage {
-    let count = |name: &str| value.get(name).and_then(Value::as_u64);
-    let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
-        (None, None) => None,
-        _ => Some(one.unwrap_or(0).saturating_add(other.unwrap_or(0))),
-    };
-    let audio = |name: &str| {
-        let told = value.get(name)?.items();
-        let mut audio = told
-            .filter(|one| one.get("modality").and_then(Value::plain).as_deref() == Some("AUDIO"));
-        audio.next()?.get("tokenCount").and_then(Value::as_u64)
-    };
-    Usage {
-        input: sum(count("promptTokenCount"), count("toolUsePromptTokenCount")),
-        output: sum(count("candidatesTokenCount"), count("thoughtsTokenCount")),
-        cached: count("cachedContentTokenCount"),
-        reasoning: count("thoughtsTokenCount"),
-        input_audio: audio("promptTokensDetails"),
-        output_audio: audio("candidatesTokensDetails"),
-        ..Usage::default()
+    of(&counts(value, |_, _| {}))
+}
+
+/// Read the counts of a `usageMetadata`. `see` is shown each number in it, with the number of the
+/// count that it is, if it is one.
+pub fn counts<'d, 'b>(
+    value: Value<'d, 'b>,
+    mut see: impl FnMut(Value<'d, 'b>, Option<usize>),
+) -> Counts {
+    let mut counts = Counts::default();
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        if let Some(number) = NAMES.iter().position(|name| *name == key) {
+            counts.0[number] = value.as_u64();
+            see(value, Some(number));
+        } else if let Some(at) = DETAILS.iter().position(|name| *name == key) {
+            let number = NAMES.len() + at;
+            let is_audio = |one: &Value<'_, '_>| {
+                one.get("modality").and_then(Value::plain).as_deref() == Some("AUDIO")
+            };
+            let audio = value.items().position(|one| is_audio(&one));
+            counts.0[number] = None;
+            for (place, one) in value.items().enumerate() {
+                let Some(count) = one.get("tokenCount") else { continue };
+                let is_read = audio == Some(place);
+                if is_read {
+                    counts.0[number] = count.as_u64();
+                }
+                see(count, is_read.then_some(number));
+            }
+        } else {
+            see(value, None);
+        }
     }
+    counts
 }
 
 /// Append a `usageMetadata`.

@@ -23,12 +23,12 @@ use crate::{
 use std::borrow::Cow;
 
 /// The fields that we read, in the order of `Fields`.
-const KEYS: [&str; 5] =
-    ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens"];
+const KEYS: [&str; 6] =
+    ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"];
 
 /// The same of a Responses request, which has the bound under a name of its own.
-const RESPONSES_KEYS: [&str; 5] =
-    ["model", "stream", "stream_options", "max_output_tokens", "max_completion_tokens"];
+const RESPONSES_KEYS: [&str; 6] =
+    ["model", "stream", "stream_options", "max_output_tokens", "max_completion_tokens", "n"];
 
 /// What a client wants, parsed; it points into the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Ask<'b> {
     pub wants_usage: bool,
     /// The most tokens that the answer may have, where the client says so; no answer has 2^32.
     pub max_output_tokens: Option<u32>,
+    /// How many answers are asked for, where the client says so; 255 stands for more.
+    pub choices: u8,
     /// Where the body names it; some APIs name it in the path.
     model_span: Option<Span>,
     usage_edit: UsageEdit,
@@ -71,7 +73,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     let keys = if is_responses { &RESPONSES_KEYS } else { &KEYS };
     let object =
         json::object::scan_object(body, keys).map_err(|error| refuse_json(&error, keys))?;
-    let [model, stream, stream_options, max_tokens, max_completion_tokens] = object.values;
+    let [model, stream, stream_options, max_tokens, max_completion_tokens, choices] = object.values;
 
     let model_span = model.ok_or(Refusal::MissingModel)?;
     let model = json::value::read_str(model_span.of(body))
@@ -82,6 +84,9 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     let max_completion_tokens = read_optional_count(body, max_completion_tokens, keys[4])?;
     let max_output_tokens = max_completion_tokens.or(max_tokens);
     let max_output_tokens = max_output_tokens.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+    // What is no count is the vendor's to refuse.
+    let choices = choices.and_then(|n| json::value::read_u64(n.of(body)));
+    let choices = choices.map_or(1, |n| u8::try_from(n).unwrap_or(u8::MAX));
     let is_openai = Dialect::of(operation) == Dialect::OpenAiChat;
     let (wants_usage, usage_edit) = if is_streaming && is_openai {
         read_stream_options(body, stream_options, object.end, object.is_empty)?
@@ -97,6 +102,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
         is_array: false,
         wants_usage,
         max_output_tokens,
+        choices,
         model_span: Some(model_span),
         usage_edit,
     })
@@ -107,7 +113,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
 /// # Errors
 /// `InvalidJson`, `DuplicateField`, `InvalidField`: each says which field.
 pub fn read_of(operation: Operation, model: String, body: &[u8]) -> Result<Ask<'_>, Refused> {
-    let keys = ["inferenceConfig", "max_tokens", "", "", ""];
+    let keys = ["inferenceConfig", "max_tokens", "", "", "", ""];
     let object = json::object::scan_object(body, &keys);
     let object = object.map_err(|error| refuse_json(&error, &keys))?;
     if model.is_empty() || has_control(&model) {
@@ -142,6 +148,7 @@ impl<'b> Ask<'b> {
             is_array: false,
             wants_usage: true,
             max_output_tokens: None,
+            choices: 1,
             model_span: None,
             usage_edit: UsageEdit::Nothing,
         }
@@ -195,7 +202,7 @@ pub fn splice(
 
 /// A `JsonError` as the client is told of it.
 #[cold]
-fn refuse_json(error: &JsonError, keys: &[&str; 5]) -> Refused {
+fn refuse_json(error: &JsonError, keys: &[&str; 6]) -> Refused {
     match error {
         JsonError::Duplicate(index) => {
             let field = keys.get(*index).copied().unwrap_or_default();

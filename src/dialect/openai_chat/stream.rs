@@ -46,7 +46,12 @@ static SEARCHERS: LazyLock<[memmem::Finder<'static>; 3]> =
 pub struct Observer {
     /// The client asked for the usage chunk.
     pub wants_usage: bool,
+    /// How many answers it asked for; none and one are the same.
+    pub choices: u8,
+    /// Those of them that have finished, a bit each; the last stands for all beyond.
+    finished: u64,
     pub usage: Option<Usage>,
+    /// All of them have.
     pub has_finished: bool,
     pub is_done: bool,
     pub has_error: bool,
@@ -69,8 +74,8 @@ pub enum Verdict {
 impl Observer {
     /// What it remembers is kept in `memory`, so that a stream costs no allocation.
     #[must_use]
-    pub fn new(wants_usage: bool, memory: Vec<u8>) -> Self {
-        Self { wants_usage, plain: Likeness::new(memory), ..Self::default() }
+    pub fn new(wants_usage: bool, choices: u8, memory: Vec<u8>) -> Self {
+        Self { wants_usage, choices, plain: Likeness::new(memory), ..Self::default() }
     }
 
     /// The memory, for another stream.
@@ -95,7 +100,7 @@ impl Observer {
         if self.has_finished {
             self.goes_on = !self.is_done && has_choice(data);
         } else if may_finish {
-            self.has_finished = has_finish_reason(data);
+            self.has_finished = has_finish_reason(data) && self.is_last_to_finish(data);
         } else if !may_fail && !may_count {
             self.plain.learn(data);
         }
@@ -109,6 +114,17 @@ impl Observer {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.is_done || self.has_finished
+    }
+
+    /// An event with a finish reason: was it the last choice's?
+    fn is_last_to_finish(&mut self, data: &[u8]) -> bool {
+        if self.choices <= 1 {
+            return true;
+        }
+        for choice in finished_choices(data) {
+            self.finished |= 1 << choice.min(u64::from(u64::BITS) - 1);
+        }
+        self.finished.count_ones() >= u32::from(self.choices).min(u64::BITS)
     }
 
     /// Usage may stand in the last content chunk or in a chunk of its own; the last one counts.
@@ -164,6 +180,18 @@ fn has_finish_reason(data: &[u8]) -> bool {
     values(data, FINISH).any(|(_, value)| value.is_some_and(is_reason))
 }
 
+/// **Cost**: a full parse; asked only where several answers are, of the events that end one.
+fn finished_choices(data: &[u8]) -> Vec<u64> {
+    let mut document = Document::default();
+    let Ok(root) = document.parse(data) else { return Vec::new() };
+    let Some(choices) = root.get("choices") else { return Vec::new() };
+    let has_reason = |choice: &Value<'_, '_>| {
+        choice.get("finish_reason").is_some_and(|value| !value.is_null() && !is_blank(value))
+    };
+    let index = |choice: Value<'_, '_>| choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+    choices.items().filter(has_reason).map(index).collect()
+}
+
 /// Asked only of what comes behind a finish reason, which is little.
 fn has_choice(data: &[u8]) -> bool {
     let tail = b"choices\"";
@@ -207,7 +235,7 @@ mod tests {
     fn the_usage_chunk_is_taken_out_only_where_it_was_not_asked_for() {
         let chunk = br#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
         for (wants_usage, expected) in [(false, Verdict::TakeOut), (true, Verdict::Pass)] {
-            let mut observer = Observer::new(wants_usage, Vec::new());
+            let mut observer = Observer::new(wants_usage, 1, Vec::new());
             assert_eq!(observer.see(chunk), expected);
             assert_eq!(observer.usage.map(|usage| usage.input_tokens), Some(9));
         }
@@ -215,7 +243,7 @@ mod tests {
 
     #[test]
     fn usage_in_a_chunk_with_content_is_counted_and_stays() {
-        let mut observer = Observer::new(false, Vec::new());
+        let mut observer = Observer::new(false, 1, Vec::new());
         let verdict = observer.see(br#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":9}}"#);
         assert_eq!(verdict, Verdict::Pass);
         assert!(observer.usage.is_some());
@@ -223,17 +251,17 @@ mod tests {
 
     #[test]
     fn words_about_usage_and_finish_reason_in_a_text_are_not_usage_nor_a_finish() {
-        let mut observer = Observer::new(false, Vec::new());
+        let mut observer = Observer::new(false, 1, Vec::new());
         let verdict = observer.see(
             br#"{"choices":[{"delta":{"content":"\"finish_reason\": \"stop\", \"usage\":{}, \"error\":1"},"finish_reason":null}],"usage":null}"#);
         assert_eq!(verdict, Verdict::Pass);
         let plain = observer.plain.clone();
-        assert_eq!(observer, Observer { events: 1, plain, ..Observer::new(false, Vec::new()) });
+        assert_eq!(observer, Observer { events: 1, plain, ..Observer::new(false, 1, Vec::new()) });
     }
 
     #[test]
     fn an_empty_finish_reason_is_none() {
-        let mut observer = Observer::new(false, Vec::new());
+        let mut observer = Observer::new(false, 1, Vec::new());
         observer.see(br#"{"choices":[{"delta":{"content":"x"},"finish_reason":""}]}"#);
         assert!(!observer.has_finished);
     }
@@ -249,7 +277,7 @@ mod tests {
             r#"{"id":"c","error":{},"choices":[{"delta":{"content":"b"},"finish_reason":null}],"usage":null}"#,
         ] {
             let (mut fresh, mut used) =
-                (Observer::new(false, Vec::new()), Observer::new(false, Vec::new()));
+                (Observer::new(false, 1, Vec::new()), Observer::new(false, 1, Vec::new()));
             used.see(plain);
 
             assert_eq!(fresh.see(next.as_bytes()), used.see(next.as_bytes()), "{next}");
@@ -261,8 +289,20 @@ mod tests {
     }
 
     #[test]
+    fn several_answers_are_complete_when_each_has_finished() {
+        let mut observer = Observer::new(false, 3, Vec::new());
+        for (index, is_complete) in [(2, false), (2, false), (0, false), (1, true)] {
+            let data = format!(
+                r#"{{"choices":[{{"index":{index},"delta":{{"tool_calls":[{{"index":7}}]}},"finish_reason":"stop"}}]}}"#
+            );
+            observer.see(data.as_bytes());
+            assert_eq!(observer.is_complete(), is_complete, "{index}");
+        }
+    }
+
+    #[test]
     fn a_finish_an_error_and_the_end_are_seen() {
-        let mut observer = Observer::new(false, Vec::new());
+        let mut observer = Observer::new(false, 1, Vec::new());
         observer.see(br#"{"choices":[{"finish_reason" : "length"}]}"#);
         assert!(observer.has_finished && !observer.is_done);
         assert!(!observer.goes_on);

@@ -1,12 +1,16 @@
 //! Where the words of an answer are from.
 
 use crate::{
-    dialect::pivot::text::{Json, Text},
+    dialect::pivot::{
+        part::{Content, Part},
+        text::{Json, Text},
+    },
     wire::json::{
         document::Value,
         write::{Array, Object},
     },
 };
+use std::{borrow::Cow, ops::Range};
 
 /// A source with an address: what every API that cites can say.
 ///
@@ -71,6 +75,41 @@ impl<'b> Citation<'b> {
     pub fn bytes(&self) -> usize {
         [&self.url, &self.title, &self.cited_text].map(|text| text.read().len()).iter().sum()
     }
+}
+
+/// Cut a part of words where what is cited of it begins and ends, by places in its text as a person
+/// reads it, in bytes; false where not all of them could be told.
+pub fn cut<'b>(
+    parts: &mut Vec<Part<'b>>,
+    at: usize,
+    cited: impl Iterator<Item = (Range<usize>, Json<'static>)>,
+) -> bool {
+    let Some(Content::Text(text)) = parts.get(at).map(|part| &part.content) else { return false };
+    let plain = text.read();
+    let own = |range: Range<usize>| {
+        plain.get(range).map(|piece| Text::Plain(Cow::Owned(piece.to_owned())))
+    };
+    let (mut pieces, mut done, mut is_all) = (Vec::<Part<'b>>::new(), 0, true);
+    for (range, citations) in cited {
+        // One that overlaps another, or cuts a character, cannot be told.
+        let text = own(range.clone()).filter(|text| range.start >= done && !text.is_empty());
+        let (Some(text), Some(before)) = (text, own(done..range.start.max(done))) else {
+            is_all = false;
+            continue;
+        };
+        if !before.is_empty() {
+            pieces.push(Part::text(before));
+        }
+        pieces.push(Content::Cited { text, citations }.into());
+        done = range.end;
+    }
+    let rest = own(done..plain.len()).filter(|rest| !rest.is_empty());
+    // Where nothing is cited the text stays as it was written.
+    if done > 0 {
+        pieces.extend(rest.map(Part::text));
+        parts.splice(at..=at, pieces);
+    }
+    is_all
 }
 
 /// Sources that wait for the end of their part; a page cites a few.

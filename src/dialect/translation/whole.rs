@@ -2,7 +2,9 @@
 
 use crate::{
     dialect::{
-        anthropic, bedrock, cohere, gemini, openai_chat, openai_responses,
+        anthropic, bedrock, cohere, gemini,
+        mold::answer::Answers,
+        openai_chat, openai_responses,
         pivot::{
             delta::Malformed, dropped::Dropped, manner::Manner, part::Dialect, reply::Reply,
             target::Written, unfold, usage::Usage,
@@ -28,6 +30,25 @@ pub fn reply(
     let root = document.parse(body)?;
     let reply = decode_reply(root, from, dropped)?;
     tell_reply(out, reply, (to, written), manner, dropped)
+}
+
+/// Read a vendor's whole answer. One that is like the last of its dialect is not parsed.
+///
+/// # Errors
+/// `Malformed` where it is not as its dialect says.
+pub fn read_reply<'b>(
+    answers: &mut Answers,
+    document: &mut Document,
+    (body, from): (&'b [u8], Dialect),
+    dropped: &mut Dropped,
+) -> Result<Reply<'b>, Malformed> {
+    if let Some(reply) = answers.read(body, from) {
+        return Ok(reply);
+    }
+    let root = document.parse(body)?;
+    let reply = decode_reply(root, from, dropped)?;
+    answers.keep(root, from, &reply, dropped);
+    Ok(reply)
 }
 
 /// Write what was read of a vendor's whole answer in the client's dialect; what it used.

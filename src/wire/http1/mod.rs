@@ -76,6 +76,10 @@ impl HttpError {
 
 /// Appends a number in decimal, as `Content-Length` wants it.
 pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
+    // As places and many counts are.
+    if number < 10 {
+        return out.push(PAIRS[(number % 10) as usize][1]);
+    }
     // 2^64 has 20 digits.
     let mut digits = [0_u8; 20];
     let mut rest = number;

@@ -54,17 +54,17 @@ fn string_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
     let mut at = start + 1;
     let mut escapes = Escapes::default();
     let mut padded = [b' '; 64];
+    // Where one block is plain the next ones are likely to be.
+    let mut is_plain = true;
     while at < bytes.len() {
-        if escapes.carried == 0 {
+        if is_plain {
             at = after_plain_pairs(bytes, at);
         }
         let block = Block::load(block_at(bytes, at, &mut padded));
-        if escapes.carried == 0 && block.is_plain_text() {
-            at += 64;
-            continue;
-        }
-        let escaped = escapes.escaped(block.equal(b'\\'));
+        let backslashes = block.equal(b'\\');
+        let escaped = escapes.escaped(backslashes);
         let quotes = block.equal(b'"') & !escaped;
+        is_plain = backslashes == 0;
         let inside = quotes.wrapping_sub(1) & !quotes;
         let control = block.control() & inside;
         if control != 0 {
@@ -91,20 +91,27 @@ fn container_end(bytes: &[u8], start: usize, depth_max: usize) -> Result<usize, 
     // All ones while a string goes on from block to block.
     let mut carried = 0_u64;
     let mut padded = [b' '; 64];
+    let mut is_plain = false;
     let mut at = start;
     while at < bytes.len() {
-        // Most of a prompt is the inside of one long string.
-        if carried != 0 && escapes.carried == 0 {
+        if is_plain {
             at = after_plain_pairs(bytes, at);
         }
         let raw = block_at(bytes, at, &mut padded);
         let block = Block::load(raw);
-        if carried != 0 && escapes.carried == 0 && block.is_plain_text() {
+        let backslashes = block.equal(b'\\');
+        let quotes = block.equal(b'"') & !escapes.escaped(backslashes);
+        // Most of a prompt is the inside of one long string.
+        if carried & !quotes == u64::MAX {
+            let control = block.control();
+            if control != 0 {
+                return Err(at_bit(at, control));
+            }
+            is_plain = backslashes == 0;
             at += 64;
             continue;
         }
-        let backslashes = block.equal(b'\\');
-        let quotes = block.equal(b'"') & !escapes.escaped(backslashes);
+        is_plain = false;
         let strings = prefix_xor(quotes) ^ carried;
         carried = 0_u64.wrapping_sub(strings >> 63);
         let bad = (block.control() & strings) | (backslashes & !strings);
@@ -187,13 +194,6 @@ impl Block {
     fn equal(&self, byte: u8) -> u64 {
         let wanted = _mm256_set1_epi8(byte.cast_signed());
         bits(_mm256_cmpeq_epi8(self.0, wanted), _mm256_cmpeq_epi8(self.1, wanted))
-    }
-
-    /// Has it neither quotes nor backslashes nor control characters?
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn is_plain_text(&self) -> bool {
-        _mm256_movemask_epi8(self.marks()) == 0
     }
 
     /// All ones where either half has a quote, a backslash or a control character.

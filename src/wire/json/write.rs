@@ -41,6 +41,24 @@ impl<'o> Object<'o> {
         self.key(name).extend_from_slice(value.as_bytes());
     }
 
+    /// Several members as they are to be read, the value of the last of which is to be appended to
+    /// what this gives: one copy, where each name would be one.
+    pub fn members(&mut self, written: &'static str) -> &mut Vec<u8> {
+        if std::mem::replace(&mut self.is_begun, true) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(written.as_bytes());
+        self.out
+    }
+
+    /// A member whose value is a word of ours, which needs no escape.
+    pub fn word(&mut self, name: &str, word: &'static str) {
+        let out = self.key(name);
+        out.push(b'"');
+        out.extend_from_slice(word.as_bytes());
+        out.push(b'"');
+    }
+
     /// A member whose value is a text.
     pub fn text(&mut self, name: &str, text: &str) {
         push_json_string(self.key(name), text);
@@ -124,10 +142,11 @@ mod tests {
         let mut inner = object.object("f");
         inner.number("g", 0);
         inner.close();
+        object.members(r#""h":1,"i":"#).push(b'2');
+        object.word("j", "k");
         object.close();
 
-        let expected =
-            r#"{"a":"x\"y","b":18446744073709551615,"c":[0,{},[]],"d":true,"e":null,"f":{"g":0}}"#;
+        let expected = r#"{"a":"x\"y","b":18446744073709551615,"c":[0,{},[]],"d":true,"e":null,"f":{"g":0},"h":1,"i":2,"j":"k"}"#;
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 }

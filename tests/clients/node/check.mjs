@@ -1,13 +1,9 @@
 // The openai package for Node, unmodified, against WEIR_BASE_URL with WEIR_API_KEY; the environment is as for
 // python/check.py.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { loadDefault, run } from "./checks.mjs";
 
-const home = createRequire(path.join(process.env.WEIR_NODE_HOME, "package.json"));
-const module = await import(pathToFileURL(home.resolve("openai")).href);
-const OpenAI = module.default.default ?? module.default;
+const OpenAI = await loadDefault("openai");
 const env = process.env;
 const viaWeir = (env.WEIR_VIA ?? "weir") === "weir";
 const model = (name) => (env.WEIR_MODELS ?? "") + name;
@@ -150,14 +146,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-  } catch (error) {
-    failed += 1;
-    console.log(`node ${name}: FAILED\n${error.stack}`);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed (openai for Node)`);
-process.exit(failed ? 1 : 0);
+await run("node", checks, "openai for Node");

@@ -2,14 +2,10 @@
 // Anthropic; each on a vendor of its own language and on others, streamed and with tools. It validates every chunk.
 // The environment is as for python/check_dialects.py.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { load, run } from "./checks.mjs";
 
 // It warns of every model that it does not know.
 globalThis.AI_SDK_LOG_WARNINGS = false;
-const home = createRequire(path.join(process.env.WEIR_NODE_HOME, "package.json"));
-const load = (name) => import(pathToFileURL(home.resolve(name)).href);
 const { generateText, jsonSchema, stepCountIs, streamText, tool } = await load("ai");
 const { createOpenAI } = await load("@ai-sdk/openai");
 const { createOpenAICompatible } = await load("@ai-sdk/openai-compatible");
@@ -98,14 +94,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-  } catch (error) {
-    failed += 1;
-    console.log(`ai sdk ${name}: FAILED\n${error.stack}`);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed (Vercel's AI SDK)`);
-process.exit(failed ? 1 : 0);
+await run("ai sdk", checks, "Vercel's AI SDK");

@@ -1,16 +1,9 @@
 // The openai and @anthropic-ai/sdk packages for Node, unmodified, each on a vendor of its own language and on one
 // of the other; the environment is as for python/check_dialects.py.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { loadDefault, run } from "./checks.mjs";
 
-const home = createRequire(path.join(process.env.WEIR_NODE_HOME, "package.json"));
-const load = async (name) => {
-  const module = await import(pathToFileURL(home.resolve(name)).href);
-  return module.default.default ?? module.default;
-};
-const [OpenAI, Anthropic] = [await load("openai"), await load("@anthropic-ai/sdk")];
+const [OpenAI, Anthropic] = [await loadDefault("openai"), await loadDefault("@anthropic-ai/sdk")];
 const { WEIR_BASE_URL: base, WEIR_API_KEY: apiKey } = process.env;
 const more = { apiKey, maxRetries: 0, timeout: 20_000 };
 const one = new OpenAI({ baseURL: base, ...more });
@@ -84,14 +77,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-  } catch (error) {
-    failed += 1;
-    console.log(`dialects ${name}: FAILED\n${error.stack}`);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed (openai and anthropic for Node)`);
-process.exit(failed ? 1 : 0);
+await run("dialects", checks, "openai and anthropic for Node");

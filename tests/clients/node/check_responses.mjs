@@ -1,13 +1,9 @@
 // The openai package for Node, unmodified, at OpenAI's Responses API; the environment is as for
 // python/check_responses.py.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { loadDefault, run } from "./checks.mjs";
 
-const home = createRequire(path.join(process.env.WEIR_NODE_HOME, "package.json"));
-const module = await import(pathToFileURL(home.resolve("openai")).href);
-const OpenAI = module.default.default ?? module.default;
+const OpenAI = await loadDefault("openai");
 const { WEIR_BASE_URL: baseURL, WEIR_API_KEY: apiKey } = process.env;
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0, timeout: 20_000 });
 const input = "How does a weir hold back a river?";
@@ -56,14 +52,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-  } catch (error) {
-    failed += 1;
-    console.log(`responses ${name}: FAILED\n${error.stack}`);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed (openai at /responses, Node)`);
-process.exit(failed ? 1 : 0);
+await run("responses", checks, "openai at /responses, Node");

@@ -8,13 +8,13 @@ are the gateway's own and exist only there.
 import asyncio
 import json
 import os
-import sys
 import time
-import traceback
 import urllib.request
 
 import openai
 from openai import AsyncOpenAI, OpenAI
+
+import checks
 
 BASE, KEY = os.environ["WEIR_BASE_URL"], os.environ["WEIR_API_KEY"]
 MODELS, VENDOR = os.environ.get("WEIR_MODELS", ""), os.environ["WEIR_VENDOR_URL"]
@@ -285,18 +285,5 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception:
-            failed += 1
-            print(f"python {check.__name__}: FAILED")
-            traceback.print_exc()
-    print(f"{len(CHECKS) - failed} passed, {failed} failed (openai {openai.__version__}, python)")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    checks.run("python", CHECKS, f"openai {openai.__version__}")

@@ -5,12 +5,12 @@ stands beside a signature that boto3 makes with keys of nobody; as a bearer toke
 """
 
 import os
-import sys
-import traceback
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
+
+import checks
 
 BASE, KEY = os.environ["WEIR_BASE_URL"].removesuffix("/v1"), os.environ["WEIR_API_KEY"]
 SAY = [{"role": "user", "content": [{"text": "How does a weir hold back a river?"}]}]
@@ -139,17 +139,5 @@ def errors():
 CHECKS = [converse, converse_stream, tools, thinking, errors]
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception:
-            failed += 1
-            print(f"bedrock {check.__name__}: FAILED")
-            traceback.print_exc()
-    print(f"{len(CHECKS) - failed} passed, {failed} failed (boto3 {boto3.__version__}, python)")
-    sys.exit(1 if failed else 0)
-
-
-main()
+if __name__ == "__main__":
+    checks.run("bedrock", CHECKS, f"boto3 {boto3.__version__}")

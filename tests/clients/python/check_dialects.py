@@ -5,11 +5,11 @@ The environment is as for check.py; the account `claude` is the scripted vendor 
 
 import json
 import os
-import sys
-import traceback
 
 import anthropic
 import openai
+
+import checks
 
 BASE, KEY = os.environ["WEIR_BASE_URL"], os.environ["WEIR_API_KEY"]
 SAY = [{"role": "user", "content": "How does a weir hold back a river?"}]
@@ -126,19 +126,5 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception:
-            failed += 1
-            print(f"dialects {check.__name__}: FAILED")
-            traceback.print_exc()
-    versions = f"openai {openai.__version__}, anthropic {anthropic.__version__}"
-    print(f"{len(CHECKS) - failed} passed, {failed} failed ({versions}, python)")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    checks.run("dialects", CHECKS, f"openai {openai.__version__}, anthropic {anthropic.__version__}")

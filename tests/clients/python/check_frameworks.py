@@ -6,8 +6,6 @@ The environment is as for check_dialects.py.
 
 import json
 import os
-import sys
-import traceback
 
 # Before it is imported: it would ask the network for prices.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -20,6 +18,8 @@ import pydantic
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai_like import OpenAILike
+
+import checks
 
 BASE, KEY = os.environ["WEIR_BASE_URL"], os.environ["WEIR_API_KEY"]
 ROOT = BASE.removesuffix("/v1")
@@ -202,18 +202,5 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception:
-            failed += 1
-            print(f"frameworks {check.__name__}: FAILED")
-            traceback.print_exc()
-    print(f"{len(CHECKS) - failed} passed, {failed} failed (LlamaIndex, LiteLLM, instructor)")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    checks.run("frameworks", CHECKS, "LlamaIndex, LiteLLM, instructor")

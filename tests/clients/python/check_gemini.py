@@ -6,12 +6,12 @@ The environment is as for check.py; the account `goog` is the scripted vendor sp
 import functools
 import json
 import os
-import sys
-import traceback
 
 import openai
 from google import genai
 from google.genai import errors, types
+
+import checks
 
 BASE, KEY = os.environ["WEIR_BASE_URL"], os.environ["WEIR_API_KEY"]
 ROOT = BASE.removesuffix("/v1")
@@ -140,18 +140,5 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception:
-            failed += 1
-            print(f"gemini {check.__name__}: FAILED")
-            traceback.print_exc()
-    print(f"{len(CHECKS) - failed} passed, {failed} failed (google-genai {genai.__version__}, python)")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    checks.run("gemini", CHECKS, f"google-genai {genai.__version__}")

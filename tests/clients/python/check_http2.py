@@ -6,13 +6,13 @@ WEIR_SECURED_URL is a gateway with the certificate of the file WEIR_CERTIFICATE;
 import asyncio
 import os
 import ssl
-import sys
-import traceback
 
 import anthropic
 import httpx
 import httpx2
 import openai
+
+import checks
 
 BASE, KEY = os.environ["WEIR_SECURED_URL"], os.environ["WEIR_API_KEY"]
 TRUST = ssl.create_default_context(cafile=os.environ["WEIR_CERTIFICATE"])
@@ -96,19 +96,9 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-            assert SPOKEN == {"HTTP/2"}, SPOKEN
-        except Exception:
-            failed += 1
-            print(f"http2 {check.__name__}: FAILED")
-            traceback.print_exc()
-    print(f"{len(CHECKS) - failed} passed, {failed} failed (httpx {httpx.__version__} over HTTP/2, python)")
-    sys.exit(1 if failed else 0)
+def spoke_http2():
+    assert SPOKEN == {"HTTP/2"}, SPOKEN
 
 
 if __name__ == "__main__":
-    main()
+    checks.run("http2", CHECKS, f"httpx {httpx.__version__} over HTTP/2", after=spoke_http2)

@@ -7,11 +7,11 @@ The environment is as for check.py; the account `agents` is the scripted vendor 
 import asyncio
 import json
 import os
-import sys
-import traceback
 
 import langchain_openai
 import openai
+
+import checks
 
 BASE, KEY = os.environ["WEIR_BASE_URL"], os.environ["WEIR_API_KEY"]
 SAY = "How does a weir hold back a river?"
@@ -138,18 +138,5 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception:
-            failed += 1
-            print(f"responses {check.__name__}: FAILED")
-            traceback.print_exc()
-    print(f"{len(CHECKS) - failed} passed, {failed} failed (openai {openai.__version__} at /responses, python)")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    checks.run("responses", CHECKS, f"openai {openai.__version__} at /responses")

@@ -51,7 +51,11 @@ impl<'t> Passage<'t> {
     pub(super) fn new(talk: &Talk<'_>, trail: &Trail<'t>, buffers: &Buffers) -> Self {
         let pair = (talk.call.dialect, talk.client());
         if pair == (Dialect::OpenAiChat, Dialect::OpenAiChat) {
-            return Self::Watched(Observer::new(talk.ask.wants_usage, buffers.take()));
+            return Self::Watched(Observer::new(
+                talk.ask.wants_usage,
+                talk.ask.choices,
+                buffers.take(),
+            ));
         }
         let stream = Stream::new(pair, talk.call.written, talk.manner.forwards_pings);
         Self::Told {

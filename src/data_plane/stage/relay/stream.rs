@@ -161,7 +161,9 @@ impl Relay<'_> {
                 trail.content(now);
             }
             // One choice of several may finish long before the others.
-            if self.passage.is_complete() && (!was_complete || self.passage.goes_on()) {
+            if !self.passage.is_complete() {
+                self.finished_at = None;
+            } else if !was_complete || self.passage.goes_on() {
                 self.finished_at = Some(now);
             }
             self.end = piece.end();

@@ -11,11 +11,7 @@ use crate::{
         },
         upstream::call::Answer,
     },
-    dialect::{
-        bedrock,
-        pivot::{delta::Malformed, dropped::Dropped},
-        translation,
-    },
+    dialect::{bedrock, pivot::dropped::Dropped, translation},
     lexicon::{fault::Fault, usage::Usage},
     wire::json::value::read_u64,
 };
@@ -51,8 +47,10 @@ pub(super) async fn relay(
     let mut dropped = Dropped::default();
     let mut out = reply.core.buffers.take();
     let mut document = reply.core.buffers.take_document();
-    let read = document.parse(&body).map_err(Malformed::from);
-    let read = read.and_then(|root| translation::decode_reply(root, pair.0, &mut dropped));
+    let read = {
+        let mut answers = reply.core.answers.borrow_mut();
+        translation::read_reply(&mut answers, &mut document, (&body, pair.0), &mut dropped)
+    };
     let read = read.and_then(|read| {
         translation::tell_reply(&mut out, read, (pair.1, written), &manner, &mut dropped)
     });

@@ -11,6 +11,7 @@ use crate::{
     dialect::{
         anthropic::{decode::reply, error, usage},
         bedrock::usage::invoked,
+        mold::event::{EventMold, Watch},
         pivot::{
             citation::Citation,
             delta::{Delta, Malformed, Take},
@@ -40,6 +41,8 @@ pub struct Decoder {
     has_content: bool,
     /// Nothing that follows belongs to this answer.
     has_ended: bool,
+    /// Of a delta of words.
+    mold: EventMold,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +63,10 @@ impl Decoder {
     /// `Malformed`: nothing that follows can be trusted.
     pub fn read(&mut self, data: &[u8], to: &mut impl Take) -> Result<(), Malformed> {
         if self.has_ended {
+            return Ok(());
+        }
+        if let Some(told) = self.mold.read(data) {
+            to.take(told.words);
             return Ok(());
         }
         // Taken out, so that what is read of it does not hold the rest of this.
@@ -83,7 +90,10 @@ impl Decoder {
         match kind {
             "content_block_delta" => {
                 let delta = event.get("delta").ok_or(Malformed)?;
-                self.delta(index(event)?, delta, to)
+                let mut watch = Watch::new(to);
+                self.delta(index(event)?, delta, &mut watch)?;
+                self.mold.keep(event.document().as_bytes(), watch.seen);
+                Ok(())
             }
             "content_block_start" => {
                 self.open(index(event)?, event.get("content_block").ok_or(Malformed)?, to)

@@ -13,6 +13,10 @@ use crate::{
             decode::{block, reply},
             error, usage,
         },
+        mold::{
+            Hole,
+            event::{EventMold, Watch},
+        },
         pivot::{
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
@@ -24,6 +28,9 @@ use crate::{
         json::document::{Document, Value},
     },
 };
+
+/// The event that tells words.
+const DELTA: &str = "contentBlockDelta";
 
 /// Blocks of one answer; the longest on record have a few dozen.
 const BLOCKS_MAX: usize = 4_096;
@@ -42,6 +49,8 @@ pub struct Decoder {
     has_usage: bool,
     /// Nothing that follows belongs to this answer.
     has_ended: bool,
+    /// Of a delta of words.
+    mold: EventMold,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +75,12 @@ impl Decoder {
         to: &mut impl Take,
     ) -> Result<(), Malformed> {
         if self.has_ended {
+            return Ok(());
+        }
+        if *message == Message::Event(DELTA)
+            && let Some(told) = self.mold.read(payload)
+        {
+            to.take(told.words);
             return Ok(());
         }
         // Taken out, so that what is read of it does not hold the rest of this.
@@ -93,9 +108,15 @@ impl Decoder {
         to: &mut impl Take,
     ) -> Result<(), Malformed> {
         match name {
-            "contentBlockDelta" => {
+            DELTA => {
                 let delta = event.get("delta").ok_or(Malformed)?;
-                self.delta(index(event)?, delta, to)?;
+                let mut watch = Watch::new(to);
+                self.delta(index(event)?, delta, &mut watch)?;
+                // Of random length, so that nobody can tell words by theirs.
+                if let Some(noise) = event.get("p").filter(|noise| noise.escaped().is_some()) {
+                    self.mold.hole(noise.place(), Hole::Noise);
+                }
+                self.mold.keep(event.document().as_bytes(), watch.seen);
             }
             "contentBlockStart" => {
                 let start = event.get("start").ok_or(Malformed)?;

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{
-        cohere::usage,
+        cohere::{decode::citation, usage},
         field::Field,
         pivot::{
             dropped::Dropped,
@@ -55,12 +55,6 @@ pub fn stop<'b>(reason: Value<'_, 'b>) -> Option<Stop<'b>> {
     })
 }
 
-/// A citation, whole or of a stream, that only this dialect can say.
-#[must_use]
-pub fn citation<'b>(value: Value<'_, 'b>) -> Foreign<'b> {
-    Foreign { dialect: Dialect::Cohere, name: Text::plain("citations"), json: Json::of(value) }
-}
-
 fn read_message<'b>(
     parts: &mut Vec<Part<'b>>,
     message: &Field<'_, 'b, '_>,
@@ -71,6 +65,7 @@ fn read_message<'b>(
     if let Some(text) = message.get_text("tool_plan").filter(|text| !text.is_empty()) {
         parts.push(Content::Thinking { text, signature: None }.into());
     }
+    let first = parts.len();
     if let Some(content) = message.get("content") {
         parts.extend(Text::of(content.value).map(Part::text));
         content.any_items(|item| {
@@ -84,8 +79,10 @@ fn read_message<'b>(
             Ok(())
         })?;
     }
-    if let Some(list) = message.get("citations").filter(|it| it.value.items().next().is_some()) {
-        parts.push(Content::Foreign(citation(list.value)).into());
+    if let Some(list) = message.get("citations").filter(|it| it.value.items().next().is_some())
+        && !citation::cite(parts, first, list.value)
+    {
+        parts.push(Content::Foreign(citation::foreign(list.value)).into());
     }
     let known = ["role", "tool_plan", "content", "tool_calls", "citations"];
     message.drop_others(&known, dropped);

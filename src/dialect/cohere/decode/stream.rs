@@ -9,7 +9,11 @@
 
 use crate::{
     dialect::{
-        cohere::{decode::reply, error, usage},
+        cohere::{
+            decode::{citation, reply},
+            error, usage,
+        },
+        mold::event::{EventMold, Watch},
         pivot::{
             delta::{Delta, Malformed, Take},
             text::Text,
@@ -30,6 +34,8 @@ pub struct Decoder {
     has_started: bool,
     /// Nothing that follows belongs to this answer.
     has_ended: bool,
+    /// Of a delta of words.
+    mold: EventMold,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,10 @@ impl Decoder {
     /// `Malformed`: nothing that follows can be trusted.
     pub fn read(&mut self, data: &[u8], to: &mut impl Take) -> Result<(), Malformed> {
         if self.has_ended || data == b"[DONE]" {
+            return Ok(());
+        }
+        if let Some(told) = self.mold.read(data) {
+            to.take(told.words);
             return Ok(());
         }
         // Taken out, so that what is read of it does not hold the rest of this.
@@ -76,7 +86,12 @@ impl Decoder {
         let message = delta.and_then(|delta| delta.get("message"));
         let inside = |name: &str| message.and_then(|message| message.get(name)).ok_or(Malformed);
         match kind {
-            "content-delta" | "content-start" => say(inside("content")?, to),
+            "content-start" => say(inside("content")?, to),
+            "content-delta" => {
+                let mut watch = Watch::new(to);
+                say(inside("content")?, &mut watch);
+                self.mold.keep(event.document().as_bytes(), watch.seen);
+            }
             "content-end" => to.take(Delta::PartEnd { choice: 0 }),
             "tool-plan-delta" => {
                 let text = Text::of(inside("tool_plan")?).ok_or(Malformed)?;
@@ -92,8 +107,14 @@ impl Decoder {
                 to.take(Delta::ToolClose { choice: 0, tool });
             }
             "citation-start" => {
-                let citation = reply::citation(inside("citations")?);
-                to.take(Delta::Foreign { choice: 0, part: citation });
+                let told = inside("citations")?;
+                let (sources, is_all) = citation::sources(told);
+                for citation in sources {
+                    to.take(Delta::Citation { choice: 0, citation });
+                }
+                if !is_all {
+                    to.take(Delta::Foreign { choice: 0, part: citation::foreign(told) });
+                }
             }
             "message-start" => self.start(event, to),
             "message-end" => self.end(event, delta.ok_or(Malformed)?, to)?,

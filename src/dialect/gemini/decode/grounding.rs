@@ -11,14 +11,14 @@
 
 use crate::{
     dialect::pivot::{
-        citation::Citation,
+        citation::{Citation, cut},
         delta::{Delta, Take},
         part::{Content, Part},
         text::{Json, Text},
     },
     wire::json::document::Value,
 };
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 /// Cut the texts of an answer where its supports begin and end; true where all that is told was
 /// said by it.
@@ -41,10 +41,8 @@ pub fn cite(parts: &mut Vec<Part<'_>>, grounding: Value<'_, '_>) -> bool {
     // From the back, so that places before stay where they are.
     for at in (0..texts.len()).rev() {
         let here = found.iter().filter(|(part, ..)| *part == at);
-        let cut = cut(&parts[texts[at]], here, &mut is_all);
-        if cut.len() > 1 || cut.iter().any(|part| matches!(part.content, Content::Cited { .. })) {
-            parts.splice(texts[at]..=texts[at], cut);
-        }
+        let here = here.map(|(_, range, citations)| (range.clone(), citations.clone()));
+        is_all &= cut(parts, texts[at], here);
     }
     is_all &= found.iter().all(|(part, ..)| *part < texts.len());
     is_all
@@ -107,34 +105,4 @@ fn sources<'b>(
 fn citations(support: Value<'_, '_>, chunks: &[Value<'_, '_>]) -> Option<Json<'static>> {
     let sources: Vec<_> = sources(support, chunks).collect();
     (!sources.is_empty()).then(|| Citation::list(sources.iter()))
-}
-
-fn cut<'b, 'f>(
-    part: &Part<'b>,
-    supports: impl Iterator<Item = &'f (usize, Range<usize>, Json<'static>)>,
-    is_all: &mut bool,
-) -> Vec<Part<'b>> {
-    let Content::Text(text) = &part.content else { return vec![part.clone()] };
-    let plain = text.read();
-    let own = |range: Range<usize>| {
-        plain.get(range).map(|piece| Text::Plain(Cow::Owned(piece.to_owned())))
-    };
-    let (mut pieces, mut done) = (Vec::new(), 0);
-    for (_, range, json) in supports {
-        // One that overlaps another, or cuts a character, cannot be told.
-        let cited = own(range.clone()).filter(|text| range.start >= done && !text.is_empty());
-        let (Some(text), Some(before)) = (cited, own(done..range.start.max(done))) else {
-            *is_all = false;
-            continue;
-        };
-        if !before.is_empty() {
-            pieces.push(Part::text(before));
-        }
-        pieces.push(Content::Cited { text, citations: json.clone() }.into());
-        done = range.end;
-    }
-    if let Some(rest) = own(done..plain.len()).filter(|rest| !rest.is_empty()) {
-        pieces.push(Part::text(rest));
-    }
-    pieces
 }

@@ -17,6 +17,7 @@ use crate::{
             id::Seed,
             signature, stop, usage,
         },
+        mold::event::{EventMold, Watch},
         pivot::{
             delta::{Delta, Malformed, Take},
             part::{Dialect, Foreign},
@@ -41,6 +42,8 @@ pub struct Decoder {
     has_failed: bool,
     /// Text of a call in pieces, as it is told on.
     piece: Vec<u8>,
+    /// Of an event of words.
+    mold: EventMold,
 }
 
 #[derive(Debug, Default)]
@@ -61,11 +64,20 @@ impl Decoder {
         if self.has_failed {
             return Ok(());
         }
+        if let Some(told) = self.mold.read(data) {
+            to.take(told.words);
+            if let Some(counts) = &told.counts {
+                to.take(Delta::Usage(usage::of(counts)));
+            }
+            return Ok(());
+        }
+        let mut watch = Watch::new(to);
         // Taken out, so that what is read of it does not hold the rest of this.
         let mut document = std::mem::take(&mut self.document);
-        let done =
-            document.parse(data).map_err(Malformed::from).and_then(|root| self.event(root, to));
+        let parsed = document.parse(data).map_err(Malformed::from);
+        let done = parsed.and_then(|root| self.event(root, &mut watch));
         self.document = document;
+        self.mold.keep(data, watch.seen);
         done
     }
 
@@ -90,7 +102,10 @@ impl Decoder {
             self.candidate(index, candidate, to)?;
         }
         if let Some(told) = root.get("usageMetadata") {
-            to.take(Delta::Usage(usage::decode(told)));
+            let counts = self
+                .mold
+                .counts(|mold| usage::counts(told, |value, number| mold.count(value, number)));
+            to.take(Delta::Usage(usage::of(&counts)));
         }
         for (index, candidate) in candidates() {
             if let Some(word) = candidate.get("finishReason").and_then(Text::of) {

@@ -4,4 +4,5 @@ pub mod content;
 mod message;
 pub mod reply;
 pub mod request;
+mod source;
 pub mod stream;

@@ -3,8 +3,15 @@
 use crate::{
     dialect::{
         field::Field,
-        openai_chat::{decode::message, usage},
+        openai_chat::{
+            decode::{
+                message,
+                source::{self, LISTS, UNSAID},
+            },
+            usage,
+        },
         pivot::{
+            citation::Citation,
             dropped::Dropped,
             part::{Content, Part},
             reply::{Choice, Reply, Stop},
@@ -21,6 +28,7 @@ use crate::{
 /// What is not as its dialect says; whose fault it is, the caller knows.
 pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b>, Refused> {
     let mut reply = Reply::default();
+    let mut lists = [None; LISTS.len()];
     let root = Field::root(root);
     root.members(|name, field| {
         let value = field.value;
@@ -34,17 +42,43 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
                 reply.choices.push(choice(item, dropped)?);
                 Ok(())
             })?,
-            // `citations` and `search_results` are Perplexity's.
-            "citations" | "search_results" => field.drop_into(dropped),
+            name if let Some(at) = LISTS.iter().position(|list| *list == name) => {
+                lists[at] = Some(value);
+            }
+            name if UNSAID.contains(&name) && value.raw() != "[]" => field.drop_into(dropped),
             // Facts about the vendor's own machinery.
             _ => {}
         }
         Ok(())
     })?;
+    cite(&mut reply, lists, dropped);
     if reply.choices.is_empty() {
         return Err(root.refuse_member("choices", "there"));
     }
     Ok(reply)
+}
+
+/// The words of each choice are from all of these sources.
+fn cite(reply: &mut Reply<'_>, lists: [Option<Value<'_, '_>>; LISTS.len()], dropped: &mut Dropped) {
+    let (found, is_all) = source::read(lists);
+    let mut is_told = is_all;
+    for choice in &mut reply.choices {
+        if found.is_empty() {
+            break;
+        }
+        let text = choice.parts.iter_mut().rfind(|part| matches!(part.content, Content::Text(_)));
+        let Some(Part { content, .. }) = text else {
+            is_told = false;
+            continue;
+        };
+        if let Content::Text(text) = content {
+            let (text, citations) = (std::mem::take(text), Citation::list(found.iter()));
+            *content = Content::Cited { text, citations };
+        }
+    }
+    if !is_told {
+        dropped.name("citations");
+    }
 }
 
 fn choice<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Choice<'b>, Refused> {

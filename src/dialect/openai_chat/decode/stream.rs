@@ -11,7 +11,17 @@
 
 use crate::{
     dialect::{
-        openai_chat::{decode::reply, error, usage},
+        mold::{
+            Hole,
+            event::{EventMold, Watch},
+        },
+        openai_chat::{
+            decode::{
+                reply,
+                source::{LISTS, Sources, UNSAID},
+            },
+            error, usage,
+        },
         pivot::{
             citation::Citation,
             delta::{Delta, Malformed, Take},
@@ -34,6 +44,9 @@ pub struct Decoder {
     usage: Usage,
     has_started: bool,
     has_ended: bool,
+    /// Of a chunk of words.
+    mold: EventMold,
+    sources: Sources,
 }
 
 /// A call that was opened.
@@ -58,13 +71,22 @@ impl Decoder {
             self.end(to);
             return Ok(());
         }
+        if let Some(told) = self.mold.read(data) {
+            to.take(told.words);
+            return Ok(());
+        }
+        let mut watch = Watch::new(to);
         // Taken out, so that what is read of it does not hold the rest of this.
         let mut document = std::mem::take(&mut self.document);
         let done = document.parse(data).map_err(Malformed::from).and_then(|chunk| match chunk {
-            chunk if chunk.kind() == Kind::Object => self.chunk(chunk, to),
+            chunk if chunk.kind() == Kind::Object => self.chunk(chunk, &mut watch),
             _ => Err(Malformed),
         });
         self.document = document;
+        // What was used is added to what was, and told anew by each.
+        if !watch.seen.has_usage {
+            self.mold.keep(data, watch.seen);
+        }
         done
     }
 
@@ -72,6 +94,8 @@ impl Decoder {
     pub fn end(&mut self, to: &mut impl Take) {
         if !std::mem::replace(&mut self.has_ended, true) {
             self.close_all(None, to);
+            // Of an answer that told no finish.
+            self.sources.tell(0, to);
             to.take(Delta::End);
         }
     }
@@ -79,6 +103,7 @@ impl Decoder {
     fn chunk(&mut self, chunk: Value<'_, '_>, to: &mut impl Take) -> Result<(), Malformed> {
         let (mut choices, mut told, mut failed) = (None, None, None);
         let (mut id, mut model, mut created) = (None, None, None);
+        let mut lists = [None; LISTS.len()];
         for (key, value) in chunk.members() {
             match &*key {
                 _ if value.is_null() => {}
@@ -88,8 +113,15 @@ impl Decoder {
                 "id" if !self.has_started => id = Text::of(value),
                 "model" if !self.has_started => model = Text::of(value),
                 "created" if !self.has_started => created = value.as_u64(),
-                // Perplexity's.
-                "citations" | "search_results" => to.take(Delta::Unsaid { name: &key }),
+                "obfuscation" if value.kind() == Kind::String => {
+                    self.mold.hole(value.place(), Hole::Noise);
+                }
+                name if let Some(at) = LISTS.iter().position(|list| *list == name) => {
+                    lists[at] = Some(value);
+                }
+                name if UNSAID.contains(&name) && value.raw() != "[]" => {
+                    to.take(Delta::Unsaid { name });
+                }
                 _ => {}
             }
         }
@@ -104,6 +136,9 @@ impl Decoder {
             self.has_started = true;
             let id = id.filter(|id| !id.is_empty());
             to.take(Delta::Start { id, model: model.filter(|it| !it.is_empty()), created });
+        }
+        if lists.iter().any(Option::is_some) && !self.sources.note(lists) {
+            to.take(Delta::Unsaid { name: "citations" });
         }
         for choice in choices.into_iter().flat_map(Value::items) {
             self.choice(choice, to)?;
@@ -139,6 +174,7 @@ impl Decoder {
             to.take(Delta::Logprobs { choice, logprobs });
         }
         if let Some(stop) = finish.and_then(reply::stop) {
+            self.sources.tell(choice, to);
             self.close_all(Some(choice), to);
             to.take(Delta::Finish { choice, stop });
         }

@@ -11,9 +11,12 @@ use crate::{
             text::Text,
         },
     },
-    wire::json::{
-        value::push_json_string,
-        write::{Array, Object},
+    wire::{
+        http1::push_decimal,
+        json::{
+            value::push_json_string,
+            write::{Array, Object},
+        },
     },
 };
 
@@ -21,8 +24,8 @@ use crate::{
 pub fn encode(out: &mut Vec<u8>, reply: &Reply<'_>, manner: &Manner<'_>, dropped: &mut Dropped) {
     let mut object = Object::open(out);
     push_or(object.key("id"), reply.id.as_ref(), manner.id);
-    object.text("object", "chat.completion");
-    object.number("created", reply.created.unwrap_or(manner.now_seconds));
+    let created = object.members(r#""object":"chat.completion","created":"#);
+    push_decimal(created, reply.created.unwrap_or(manner.now_seconds));
     push_or(object.key("model"), reply.model.as_ref(), manner.model);
     let mut choices = object.array("choices");
     for choice in &reply.choices {
@@ -51,8 +54,7 @@ fn push_choice(
 ) {
     object.number("index", u64::from(choice.index));
     let mut message = object.object("message");
-    message.text("role", "assistant");
-    push_content(message.key("content"), &choice.parts, manner);
+    push_content(message.members(r#""role":"assistant","content":"#), &choice.parts, manner);
     push_refusal(&mut message, &choice.parts);
     if manner.is_strict_openai {
         push_thinking(&mut message, &choice.parts);
@@ -65,7 +67,7 @@ fn push_choice(
         None => object.raw("logprobs", "null"),
     }
     match choice.stop.as_ref().map(|stop| stop_word(stop, dropped)) {
-        Some(word) => object.text("finish_reason", word),
+        Some(word) => object.word("finish_reason", word),
         None => object.raw("finish_reason", "null"),
     }
     object.close();

@@ -11,6 +11,10 @@
 
 use crate::{
     dialect::{
+        mold::{
+            Hole,
+            event::{EventMold, Seen, Watch},
+        },
         openai_responses::{
             decode::{
                 input::thoughts,
@@ -45,6 +49,8 @@ pub struct Decoder {
     pub sequence: u64,
     has_started: bool,
     has_ended: bool,
+    /// Of a delta of words.
+    mold: EventMold,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +84,10 @@ impl Decoder {
         if self.has_ended || data == b"[DONE]" {
             return Ok(());
         }
+        if let Some(told) = self.mold.read(data) {
+            to.take(told.words);
+            return Ok(());
+        }
         // Taken out, so that what is read of it does not hold the rest of this.
         let mut document = std::mem::take(&mut self.document);
         let done = document.parse(data).map_err(Malformed::from).and_then(|event| {
@@ -105,8 +115,10 @@ impl Decoder {
         match kind {
             "response.output_text.delta" => {
                 self.tell(event)?;
-                to.take(Delta::Text { choice: 0, text: text("delta")? });
-                logprobs(event, to);
+                let mut watch = Watch::new(to);
+                watch.take(Delta::Text { choice: 0, text: text("delta")? });
+                logprobs(event, &mut watch);
+                self.keep(event, watch.seen);
             }
             "response.function_call_arguments.delta" => {
                 let Some(tool) = self.tell(event)? else { return Err(Malformed) };
@@ -114,7 +126,9 @@ impl Decoder {
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
                 self.tell(event)?;
-                to.take(Delta::Thinking { choice: 0, text: text("delta")? });
+                let mut watch = Watch::new(to);
+                watch.take(Delta::Thinking { choice: 0, text: text("delta")? });
+                self.keep(event, watch.seen);
             }
             "response.refusal.delta" => {
                 self.tell(event)?;
@@ -151,6 +165,17 @@ impl Decoder {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Keep an event of words, to know those that are like it.
+    fn keep(&mut self, event: Value<'_, '_>, seen: Seen) {
+        if let Some(number) = event.get("sequence_number").filter(|it| it.as_u64().is_some()) {
+            self.mold.hole(number.place(), Hole::Number);
+        }
+        if let Some(noise) = event.get("obfuscation").filter(|it| it.escaped().is_some()) {
+            self.mold.hole(noise.place(), Hole::Noise);
+        }
+        self.mold.keep(event.document().as_bytes(), seen);
     }
 
     fn start(&mut self, response: Value<'_, '_>, to: &mut impl Take) {

@@ -9,9 +9,9 @@
 
 mod parser;
 
-use crate::wire::json::{JsonError, value::read_str};
-use parser::Parser;
-use std::borrow::Cow;
+use crate::wire::json::{JsonError, skip, value::read_str};
+use parser::{Parser, has_paired_surrogates};
+use std::{borrow::Cow, ops::Range};
 
 /// Values in one document: no conversation has as many, and notes are larger than what they note.
 pub const VALUES_MAX: usize = 1 << 20;
@@ -74,6 +74,19 @@ impl Document {
     }
 }
 
+/// The inside of the string whose opening quote is at `start`, checked as of a whole document;
+/// `None` of what is none.
+#[must_use]
+pub fn string_at(bytes: &[u8], start: usize) -> Option<&str> {
+    let end = skip::string_end(bytes, start).ok()?;
+    let inside = bytes.get(start + 1..end - 1)?;
+    let has_escapes = memchr::memchr(b'\\', inside).is_some();
+    if has_escapes && !has_paired_surrogates(inside) {
+        return None;
+    }
+    simdutf8::basic::from_utf8(inside).ok()
+}
+
 /// One value of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'d, 'b> {
@@ -91,6 +104,19 @@ impl<'d, 'b> Value<'d, 'b> {
     #[must_use]
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
+    }
+
+    /// The whole document that it is of.
+    #[must_use]
+    pub const fn document(self) -> &'b str {
+        self.text
+    }
+
+    /// Where it is written; of a string what is between the quotes.
+    #[must_use]
+    pub fn place(self) -> Range<usize> {
+        let note = self.note();
+        note.start as usize..note.end as usize
     }
 
     /// The value as it is written; of a string what is between the quotes.

@@ -205,7 +205,7 @@ fn is_finite(raw: &[u8]) -> bool {
 }
 
 /// The escapes of a string whose grammar was checked: does each high surrogate have its low one?
-fn has_paired_surrogates(inside: &[u8]) -> bool {
+pub(super) fn has_paired_surrogates(inside: &[u8]) -> bool {
     let mut at = 0;
     while let Some(found) = inside.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
         at += found;
