@@ -22,6 +22,7 @@ fn receipt(criterion: &mut Criterion) {
     let metadata = [("team", "search"), ("env", "prod")];
     let opening = Opening {
         started: UnixMillis(1_760_000_000_000),
+        days_ahead: 0,
         operation: Some(Operation::ChatCompletions),
         is_streaming: true,
         request_id: "req_0123456789abcdef",

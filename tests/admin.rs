@@ -57,6 +57,7 @@ fn count(
     let id = ReceiptId { epoch: 1, core: 0, sequence: 0 };
     let opening = Opening {
         started: UnixMillis(0),
+        days_ahead: 0,
         operation: Some(Operation::ChatCompletions),
         is_streaming: false,
         request_id: "r",

@@ -4,8 +4,9 @@
 mod harness;
 
 use harness::{
-    House, answer,
+    House,
     client::Ask,
+    counted,
     gateway::{self, Gateway},
     hook::Hook,
     mail::MailServer,
@@ -22,29 +23,12 @@ fn house(documents: &[Value], environment: &[(&str, &str)]) -> House {
     let folder = manifest::folder();
     manifest::write_usual(&folder, vendor.address(), &[]);
     let mut account = manifest::account(vendor.address(), &["raw-priced"]);
-    let value = json!({"input": 0.001, "output": 0.01});
-    account["integrations"][0]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
+    manifest::put_prices(&mut account, &[0]);
     manifest::write(folder.path(), "account", &account);
-    write(&folder, documents);
+    manifest::write_each(&folder, documents);
     let house = House { gateway: Gateway::start_in(folder, environment), vendor };
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}});
-    house.teach("priced", answer(200, "application/json", body.to_string().as_bytes()));
+    house.teach("priced", counted(1_000, 100));
     house
-}
-
-fn write(folder: &tempfile::TempDir, documents: &[Value]) {
-    for (index, document) in documents.iter().enumerate() {
-        manifest::write(folder.path(), &format!("more-{index}"), document);
-    }
-}
-
-/// The same with another process over what the last one kept.
-fn restart(house: &mut House) {
-    let data = house.gateway.take_data();
-    let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
-    house.gateway = Gateway::start_on(folder, data, &[]);
 }
 
 /// Calls that all count for the same project.
@@ -310,7 +294,7 @@ fn every_kind_of_channel_is_tried_again_and_told_once_and_the_metrics_say_so() {
     // The mail is owed across a restart, and told when there is a server; nothing is told twice.
     house.gateway.terminate();
     house.gateway.exit();
-    write(&house.gateway.manifests, &[mail(server.address.port())]);
+    manifest::write_each(&house.gateway.manifests, &[mail(server.address.port())]);
     let data = house.gateway.take_data();
     let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
     let mut command = gateway::binary();
@@ -339,13 +323,13 @@ fn after_a_restart_what_is_owed_is_sent_and_what_was_sent_is_not() {
     let refused = hook.next();
 
     house.gateway.kill();
-    restart(&mut house);
+    house.begin_again();
     let sent = hook.next();
     assert_eq!(sent.body, refused.body);
     assert!(house.gateway.wait_for_line("people were told").is_some());
     house.gateway.terminate();
     house.gateway.exit();
-    restart(&mut house);
+    house.begin_again();
     spend(&house, 1);
     let next = hook.next();
 
@@ -364,7 +348,7 @@ fn a_threshold_that_is_added_by_a_change_is_told_if_it_is_reached() {
     house.receipts(2);
 
     let loud = budget("all", 4.0, json!([50]), json!([to_webhook("hook")]));
-    write(&house.gateway.manifests, &[webhook("hook", &hook.url("/")), loud]);
+    manifest::write_each(&house.gateway.manifests, &[webhook("hook", &hook.url("/")), loud]);
 
     let told = hook.next();
     assert!(told.body["text"].as_str().is_some_and(|text| text.contains("50%")), "{told:?}");
@@ -421,7 +405,7 @@ fn alerts_that_cannot_be_obeyed_are_refused_with_words() {
         for stale in 0..2 {
             let _ = std::fs::remove_file(folder.path().join(format!("more-{stale}.yaml")));
         }
-        write(&folder, &documents);
+        manifest::write_each(&folder, &documents);
         let config = folder.path().to_str().expect("a temporary folder is UTF-8");
         let (code, output, _) = gateway::run(&["check", "--config", config]);
         assert_eq!(code, Some(1), "{words}: {output}");

@@ -4,25 +4,22 @@
 mod harness;
 
 use harness::{
-    House, answer,
+    House,
     client::{Ask, Client, KEY_BILLING, KEY_OUTSIDER, Reply},
+    counted,
     gateway::Gateway,
     manifest,
     receipt::assert_all_cores_served,
 };
 use serde_json::{Value, json};
 use std::thread;
-use weir::rehearsal::script::Step;
 
 /// What one call of `raw-priced` costs: 1,000 tokens in at $1 and 100 out at $10 a million.
 const CALL_DOLLARS: f64 = 0.002;
 
 fn priced(vendor: std::net::SocketAddr) -> Value {
     let mut account = manifest::account(vendor, &["raw-priced", "raw-free", "open"]);
-    let value = json!({"input": 0.001, "output": 0.01});
-    for at in [0, 2] {
-        account["integrations"][at]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
-    }
+    manifest::put_prices(&mut account, &[0, 2]);
     account
 }
 
@@ -56,15 +53,6 @@ fn rules(rules: Value) -> Value {
 fn tenant(name: &str, limits: Value, applies_to: Value, mode: &str) -> Value {
     json!({"type": "tenant-budget-config", "name": name, "limits": limits,
         "applies_to": applies_to, "mode": mode})
-}
-
-/// The answer of a vendor that says it took so many tokens.
-fn counted(input: u64, output: u64) -> Vec<Step> {
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": input, "completion_tokens": output,
-            "total_tokens": input + output}});
-    answer(200, "application/json", body.to_string().as_bytes())
 }
 
 /// A request whose estimate is far below what it takes.

@@ -7,8 +7,9 @@
 mod harness;
 
 use harness::{
-    House, answer,
+    House,
     client::{Ask, Reply, chat_body},
+    counted,
     faketime::{Clock, HOUR_SECONDS},
     gateway::Gateway,
     hook::Hook,
@@ -26,9 +27,7 @@ fn house(clock: &Clock, documents: &[Value]) -> House {
     let vendor = harness::vendor();
     let folder = manifest::folder();
     manifest::write_usual(&folder, vendor.address(), &["open", "raw-counted"]);
-    for (index, document) in documents.iter().enumerate() {
-        manifest::write(folder.path(), &format!("more-{index}"), document);
-    }
+    manifest::write_each(&folder, documents);
     let gateway = Gateway::start_by(clock.command(), folder, manifest::folder(), &[]);
     House { gateway, vendor }
 }
@@ -111,10 +110,7 @@ fn fault_51_a_budget_begins_anew_when_the_day_does_and_a_clock_set_back_gives_no
     let budget = json!({"type": "gateway-budget-config", "name": "budgets", "rules": [
         {"id": "day", "limit_to": 1_000, "unit": "tokens_per_day"}]});
     let mut house = house(&clock, &[budget]);
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 600, "completion_tokens": 400, "total_tokens": 1_000}});
-    house.teach("counted", answer(200, "application/json", body.to_string().as_bytes()));
+    house.teach("counted", counted(600, 400));
     let ask = Ask::post("/v1/chat/completions", chat_body("raw-counted", r#","max_tokens":400"#));
     let status = |house: &House| house.ask(&ask).status;
     assert_eq!((status(&house), status(&house)), (200, 429), "the day's thousand is spent");
@@ -134,4 +130,49 @@ fn fault_51_a_budget_begins_anew_when_the_day_does_and_a_clock_set_back_gives_no
         assert_eq!(status(&house), 429, "each day's thousand stays spent");
     }
     assert_eq!(house.vendor.log().len(), 2);
+}
+
+/// What is sent after a clock was set back over midnight is counted in the day that its meter is
+/// in, by who tells of budgets and by the next start as well.
+#[test]
+fn fault_51_what_is_sent_under_a_clock_set_back_over_midnight_is_told_of_the_day_it_counts_in() {
+    let clock = Clock::at_noon();
+    let budget = json!({"type": "gateway-budget-config", "name": "budgets", "rules": [
+        {"id": "day", "limit_to": 1_000_000, "unit": "tokens_per_day"}]});
+    let settings = json!({"type": "gateway-global-settings", "admins": [manifest::OWNER]});
+    let mut house = house(&clock, &[budget, settings]);
+    house.teach("counted", counted(600, 400));
+    let ask = Ask::post("/v1/chat/completions", chat_body("raw-counted", r#","max_tokens":400"#));
+    let used = |house: &House| {
+        let asked =
+            json!({"subject": manifest::OWNER, "model": "test/raw-counted", "metadata": {}});
+        let found = harness::admin_post(house, "/api/svc/v1/llm-gateway/standing", &asked);
+        found["budgets"][0]["entities"][0]["periods"]["tokens_per_day"]["used"].clone()
+    };
+    assert_eq!(house.ask(&ask).status, 200);
+    house.receipts(1);
+    assert_eq!(used(&house), 1_000);
+
+    set(&mut house, &clock, 24 * HOUR_SECONDS);
+    assert_eq!(used(&house), 0, "a day of its own");
+    // Cores notice with the next turn of their wheels.
+    let mut sent = 1;
+    while used(&house) == 0 {
+        assert_eq!(house.ask(&ask).status, 200);
+        sent += 1;
+        house.receipts(sent);
+    }
+    assert_eq!(used(&house), 1_000);
+    set(&mut house, &clock, 0);
+    for _ in 0..3 {
+        assert_eq!(house.ask(&ask).status, 200);
+        sent += 1;
+        house.receipts(sent);
+    }
+
+    assert_eq!(used(&house), 4_000, "the later day goes on");
+    house.gateway.kill();
+    clock.set(24 * HOUR_SECONDS);
+    start(&mut house, &clock);
+    assert_eq!(used(&house), 4_000, "as the next process counts them");
 }

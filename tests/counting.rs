@@ -4,14 +4,14 @@
 mod harness;
 
 use harness::{
-    House, answer,
+    House,
     client::{Ask, Client, Reply, chat_body},
+    counted,
     gateway::Gateway,
     manifest,
     receipt::assert_all_cores_served,
 };
 use serde_json::{Value, json};
-use weir::rehearsal::script::Step;
 
 /// Requests that are under way at once, each on a connection of its own.
 const AT_ONCE: usize = 1_000;
@@ -24,19 +24,12 @@ fn house(documents: &[Value]) -> House {
     let folder = manifest::folder();
     manifest::write_usual(&folder, vendor.address(), &[]);
     let mut account = manifest::account(vendor.address(), &["raw-priced", "open", "never"]);
-    let value = json!({"input": 0.001, "output": 0.01});
-    account["integrations"][0]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
+    manifest::put_prices(&mut account, &[0]);
     manifest::write(folder.path(), "account", &account);
     let settings = json!({"type": "gateway-global-settings", "admins": [manifest::OWNER]});
     manifest::write(folder.path(), "settings", &settings);
-    write(&folder, documents);
+    manifest::write_each(&folder, documents);
     House { gateway: Gateway::start(folder, &["--cores", "2"]), vendor }
-}
-
-fn write(folder: &tempfile::TempDir, documents: &[Value]) {
-    for (index, document) in documents.iter().enumerate() {
-        manifest::write(folder.path(), &format!("more-{index}"), document);
-    }
 }
 
 fn limits(rule: Value) -> Value {
@@ -45,15 +38,6 @@ fn limits(rule: Value) -> Value {
 
 fn budgets(rule: Value) -> Value {
     json!({"type": "gateway-budget-config", "name": "budgets", "rules": [rule]})
-}
-
-/// The answer of a vendor that says it took so many tokens.
-fn counted(input: u64, output: u64) -> Vec<Step> {
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": input, "completion_tokens": output,
-            "total_tokens": input + output}});
-    answer(200, "application/json", body.to_string().as_bytes())
 }
 
 fn ask(model: &str, more: &str) -> Ask {
@@ -159,14 +143,6 @@ fn remaining(reply: &Reply) -> u64 {
     left.expect("a limit holds").parse().expect("a number")
 }
 
-/// The same with another process, after a kill.
-fn restart(house: &mut House) {
-    house.gateway.kill();
-    let data = house.gateway.take_data();
-    let folder = std::mem::replace(&mut house.gateway.manifests, manifest::folder());
-    house.gateway = Gateway::start_on(folder, data, &[]);
-}
-
 /// A rule counts from when it is first in force (`usage/births.rs`); and a restart, which counts
 /// the receipts anew, comes to the same.
 #[test]
@@ -183,13 +159,13 @@ fn a_rule_that_is_added_counts_what_is_sent_from_then_on_also_after_a_restart() 
         "when": {"models": ["test/open"]}});
     let spent = json!({"id": "b", "limit_to": 3_310, "unit": "tokens_per_day",
         "when": {"models": ["test/raw-priced"]}});
-    write(&house.gateway.manifests, &[limits(of_open), budgets(spent)]);
+    manifest::write_each(&house.gateway.manifests, &[limits(of_open), budgets(spent)]);
     house.gateway.get_metrics_until("weir_config_version 2");
 
     assert_eq!(remaining(&house.ask(&Ask::chat("open"))), 4);
     assert_eq!(house.ask(&priced).status, 200);
     house.receipts(8);
-    restart(&mut house);
+    house.begin_again();
 
     assert_eq!(remaining(&house.ask(&Ask::chat("open"))), 3);
     // 1,100 are spent; before there was a budget there were 3,300 more.
@@ -225,7 +201,7 @@ fn what_is_under_way_at_a_kill_is_settled_exactly_once_however_often_it_is_start
     assert_eq!((refused.status, refused.refusal().as_str()), (429, "budget_exceeded"));
 
     for _ in 0..3 {
-        restart(&mut house);
+        house.begin_again();
         let receipts = house.receipts(4);
         let interrupted = receipts.iter().filter(|one| one.text("ending") == "interrupted");
         assert_eq!(interrupted.count(), 3);
@@ -243,4 +219,38 @@ fn what_is_under_way_at_a_kill_is_settled_exactly_once_however_often_it_is_start
     );
     assert_eq!(standing["limits"][0]["used"], 6, "{standing:#}");
     assert_eq!(standing["limits"][0]["left"], 4, "{standing:#}");
+}
+
+/// Decisions 5: what a strict limit let an answer take that a kill cut off counts, for nobody can
+/// know that less was used; once, however often the gateway is started again.
+#[test]
+fn what_a_strict_limit_let_an_answer_take_counts_when_a_kill_cuts_it_off() {
+    let when = json!({"models": ["test/never"]});
+    let rule = json!({"id": "a", "when": when, "limit_to": 10_000, "unit": "tokens_per_day",
+        "strict": true});
+    let mut house = house(&[limits(rule.clone()), budgets(rule)]);
+    let standing = |house: &House| {
+        let asked = json!({"subject": manifest::OWNER, "model": "test/never", "metadata": {}});
+        let found = harness::admin_post(house, "/api/svc/v1/llm-gateway/standing", &asked);
+        let budget = &found["budgets"][0]["entities"][0]["periods"]["tokens_per_day"];
+        let number = |value: &Value| value.as_u64().expect("a number");
+        (number(&found["limits"][0]["left"]), number(&budget["left"]))
+    };
+    let asked = ask("never", r#","max_tokens":1500"#);
+    let most = asked.body.len() as u64 + 1_024 + 1_500;
+    let before = house.vendor.log().len();
+    let mut client = house.client();
+    client.send(&asked.bytes());
+    assert!(house.vendor.wait_until(harness::DEADLINE, |log| log.len() == before + 1));
+    assert_eq!(standing(&house), (10_000 - most, 10_000), "it is reserved, and not spent yet");
+
+    for _ in 0..2 {
+        house.begin_again();
+        let receipts = house.receipts(1);
+        assert_eq!(receipts[0].text("ending"), "interrupted");
+        let tokens = receipts[0].number("input_tokens") + receipts[0].number("output_tokens");
+        assert_eq!(tokens, most);
+        assert_eq!(standing(&house), (10_000 - most, 10_000 - most));
+    }
+    drop(client);
 }

@@ -4,8 +4,9 @@
 mod harness;
 
 use harness::{
-    House, answer,
+    House,
     client::{Ask, KEY, KEY_OUTSIDER, chat_body},
+    counted,
     gateway::{self, Gateway},
     manifest,
 };
@@ -17,8 +18,7 @@ fn house() -> House {
     let folder = manifest::folder();
     manifest::write_usual(&folder, vendor.address(), &[]);
     let mut account = manifest::account(vendor.address(), &["raw-priced"]);
-    let value = json!({"input": 0.001, "output": 0.01});
-    account["integrations"][0]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
+    manifest::put_prices(&mut account, &[0]);
     manifest::write(folder.path(), "account", &account);
     let settings = json!({"type": "gateway-global-settings", "admins": [manifest::OWNER]});
     manifest::write(folder.path(), "settings", &settings);
@@ -36,10 +36,7 @@ fn house() -> House {
         "limits": {"cost_per_day": 0.01}, "applies_to": {"type": "per-user"}});
     manifest::write(folder.path(), "joint", &joint);
     let house = House { gateway: Gateway::start(folder, &[]), vendor };
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}});
-    house.teach("priced", answer(200, "application/json", body.to_string().as_bytes()));
+    house.teach("priced", counted(1_000, 100));
     house
 }
 

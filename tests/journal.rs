@@ -45,6 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn opening<'a>(request_id: &'a str, metadata: &'a [(&'a str, &'a str)]) -> Opening<'a> {
     Opening {
         started: UnixMillis(1_700_000_000_007),
+        days_ahead: 0,
         operation: Some(Operation::ChatCompletions),
         is_streaming: true,
         request_id,

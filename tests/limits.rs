@@ -5,7 +5,8 @@ mod harness;
 
 use harness::{
     House, answer,
-    client::{Ask, Client, KEY_BILLING, KEY_OUTSIDER, Reply},
+    client::{Ask, Client, KEY_BILLING, KEY_OUTSIDER, Reply, chat_body},
+    counted,
     gateway::Gateway,
     manifest,
     receipt::assert_all_cores_served,
@@ -18,7 +19,7 @@ use weir::rehearsal::{script::Step, seen::Seen};
 fn house(rules: Value, arguments: &[&str]) -> House {
     let vendor = harness::vendor();
     let folder = manifest::folder();
-    manifest::write_usual(&folder, vendor.address(), &["open", "plain", "raw-counted"]);
+    manifest::write_usual(&folder, vendor.address(), &["open", "plain", "raw-counted", "raw-free"]);
     write_rules(&folder, rules);
     House { gateway: Gateway::start(folder, arguments), vendor }
 }
@@ -156,18 +157,9 @@ fn ask(client: &mut Client) -> u16 {
     client.reply().status
 }
 
-/// The answer of a vendor that says it took so many tokens.
-fn counted(input: u64, output: u64) -> Vec<Step> {
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": input, "completion_tokens": output,
-            "total_tokens": input + output}});
-    answer(200, "application/json", body.to_string().as_bytes())
-}
-
 fn bounded(model: &str, max_tokens: u64) -> Ask {
     let more = format!(r#","max_tokens":{max_tokens}"#);
-    Ask::post("/v1/chat/completions", harness::client::chat_body(model, &more))
+    Ask::post("/v1/chat/completions", chat_body(model, &more))
 }
 
 /// T074: tokens are limited, by what the vendor says was used; what was reserved beyond that comes
@@ -305,7 +297,7 @@ fn every_ending_gives_back_what_was_reserved() {
     // A client that leaves before the answer: its prompt was read, as far as one can tell.
     for turn in 1..=3 {
         let more = r#","max_tokens":900,"stream":true"#;
-        let body = harness::client::chat_body("never", more);
+        let body = chat_body("never", more);
         let mut client = house.client();
         client.send(&Ask::post("/v1/chat/completions", body.clone()).bytes());
         let is_asked = |log: &[Seen]| count(log, "never") == 3 + turn;
@@ -434,4 +426,41 @@ fn a_limit_that_cannot_be_obeyed_is_refused_with_words() {
     let (code, output, _) = harness::gateway::run(&["check", "--config", config]);
     assert_eq!(code, Some(0), "{output}");
     assert!(output.contains("a rule behind \"all\"") && output.contains("it never matches"));
+}
+
+/// What a vendor says of the limits of our key is nobody's here: told is the rule that holds, or
+/// nothing; of whole answers, of streams and of refusals.
+#[test]
+fn what_a_vendor_says_of_its_own_limits_is_not_passed() {
+    let house = house(
+        json!([{"id": "a", "when": {"models": ["test/raw-counted"]}, "limit_to": 9,
+            "unit": "requests_per_hour"}]),
+        &[],
+    );
+    let said = "x-ratelimit-limit-requests: 7\r\nX-RateLimit-Remaining-Tokens: 7\r\n\
+        anthropic-ratelimit-requests-remaining: 7\r\nretry-after: 3\r\n";
+    let body = r#"{"id":"c","object":"chat.completion","choices":[]}"#;
+    let whole = |status: u16| {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status} Said\r\n{said}content-type: application/json\r\n\
+            content-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let stream = format!(
+        "HTTP/1.1 200 OK\r\n{said}content-type: text/event-stream\r\n\
+        content-length: 14\r\n\r\ndata: [DONE]\n\n"
+    );
+    for (answer, more) in [(whole(200), ""), (whole(429), ""), (stream, r#","stream":true"#)] {
+        for (model, own) in [("raw-counted", Some(9)), ("raw-free", None)] {
+            house.teach(model.trim_start_matches("raw-"), vec![Step::Send(answer.clone().into())]);
+            let reply = house.ask(&Ask::post("/v1/chat/completions", chat_body(model, more)));
+
+            let limit = reply.header("x-ratelimit-limit-requests").map(str::to_owned);
+            assert_eq!(limit, own.map(|it: u64| it.to_string()), "{model}: {reply:?}");
+            assert_eq!(reply.header("x-ratelimit-remaining-tokens"), None, "{reply:?}");
+            assert_eq!(reply.header("anthropic-ratelimit-requests-remaining"), None);
+            assert_eq!(reply.header("retry-after"), Some("3"), "{reply:?}");
+        }
+    }
 }

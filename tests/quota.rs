@@ -248,12 +248,11 @@ fn a_limit_that_goes_and_comes_back_holds_on_a_core_that_missed_its_going() {
     let mut shares = [0, 1].map(|core| Share::new(core, Arc::clone(&node)));
     let at = Now { node: START, wall: UnixMillis(0) };
     let of = |limit, version| MeterSpec { limit, version, ..spec(MINUTE, limit) };
-    let place = StdCell::default();
-    let handle = shares[0].open_at(&place, &of(10, 1), at).expect("there is room");
+    let handle = shares[0].open(&of(10, 1), at).expect("there is room");
     shares[0].spend(handle, 1, START).expect("ten are there");
     shares[1].open(&of(3, 2), at).expect("it is there");
 
-    let handle = shares[0].open_at(&place, &of(10, 3), at).expect("it is there");
+    let handle = shares[0].open(&of(10, 3), at).expect("it is there");
 
     let spent = (0..20).filter(|_| shares[0].spend(handle, 1, START).is_ok()).count();
     assert_eq!(spent, 9, "ten again, of which one was spent");

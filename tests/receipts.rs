@@ -348,6 +348,7 @@ proptest! {
         let pairs: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (&**k, &**v)).collect();
         let opening = Opening {
             started: UnixMillis(numbers[0]),
+            days_ahead: retries,
             operation: Operation::ALL.get(operation).copied(),
             is_streaming: status % 2 == 0,
             request_id: &texts[0][..texts[0].floor_char_boundary(128)],
@@ -389,6 +390,7 @@ proptest! {
         let expected = Receipt {
             id,
             started: opening.started,
+            days_ahead: opening.days_ahead,
             operation: opening.operation,
             is_streaming: opening.is_streaming,
             is_truncated: false,

@@ -95,6 +95,7 @@ fn opening<'a>(metadata: &'a [(&'a str, &'a str)]) -> Opening<'a> {
         client_address: "127.0.0.1",
         client_certificate: "",
         started: UnixMillis(1_700_000_000_123),
+        days_ahead: 0,
         operation: Some(Operation::ChatCompletions),
         is_streaming: true,
         request_id: "r",

@@ -6,6 +6,7 @@ mod harness;
 use harness::{
     House, answer,
     client::{Ask, Client, Reply, chat_body},
+    counted,
     gateway::Gateway,
     manifest, stream,
 };
@@ -56,15 +57,6 @@ fn prompt_max(ask: &Ask) -> u64 {
     let bytes = ask.bytes();
     let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("it has a head");
     (bytes.len() - at - 4) as u64 + 1_024
-}
-
-/// The answer of a vendor that says it took so many tokens.
-fn counted(input: u64, output: u64) -> Vec<Step> {
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": input, "completion_tokens": output,
-            "total_tokens": input + output}});
-    answer(200, "application/json", body.to_string().as_bytes())
 }
 
 /// A stream of so many tokens, one an event, from a vendor that heeds no bound.

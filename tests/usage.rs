@@ -4,8 +4,9 @@
 mod harness;
 
 use harness::{
-    House, answer,
+    House,
     client::{Ask, Client, KEY, KEY_BILLING, KEY_OUTSIDER, Reply},
+    counted,
     gateway::Gateway,
     manifest,
 };
@@ -20,10 +21,7 @@ fn house() -> House {
     let folder = manifest::folder();
     manifest::write_usual(&folder, vendor.address(), &[]);
     let mut account = manifest::account(vendor.address(), &["open", "raw-priced"]);
-    let value = json!({"input": 0.001, "output": 0.01});
-    for at in [0, 1] {
-        account["integrations"][at]["cost"] = json!({"metric": "per_1000_tokens", "value": value});
-    }
+    manifest::put_prices(&mut account, &[0, 1]);
     manifest::write(folder.path(), "account", &account);
     let settings = json!({"type": "gateway-global-settings", "admins": [manifest::OWNER]});
     manifest::write(folder.path(), "settings", &settings);
@@ -39,10 +37,7 @@ fn house() -> House {
         "mode": "audit", "limits": {"cost_per_lifetime": 2}, "applies_to": {"type": "aggregate"}});
     manifest::write(folder.path(), "budget-2", &core);
     let house = House { gateway: Gateway::start(folder, &[]), vendor };
-    let body = json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}});
-    house.teach("priced", answer(200, "application/json", body.to_string().as_bytes()));
+    house.teach("priced", counted(1_000, 100));
     house
 }
 

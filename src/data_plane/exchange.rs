@@ -31,7 +31,6 @@ use crate::{
         receipt::Ending,
         refusal::{Refusal, Refused},
     },
-    policy::metadata::Pairs,
     snapshot::Snapshot,
     wire::headers,
 };
@@ -200,10 +199,9 @@ fn decide<'s>(
     let mut verdicts = core.verdicts.borrow_mut();
     let known = verdicts.look(snapshot, subject, &ask.model, directives.metadata)?;
     let known = known.as_ref();
-    let metadata = known.map_or_else(Pairs::new, |known| known.metadata());
-    trail.admit(&metadata)?;
-    let (metadata, rules) = (&metadata[..], known.map(|known| &**known));
-    let routed = route::Routed { subject, ask, from, metadata, known: rules, tier: None };
+    trail.admit(known.map(|known| &known.encoded))?;
+    let rules = known.map(|known| &**known);
+    let routed = route::Routed { subject, ask, from, known: rules, tier: None };
     let plan = route::plan(core, snapshot, &routed)?;
     if let Some(known) = known {
         let asked = admit::Asked { ask, body: from.body, plan: &plan, known };

@@ -5,21 +5,18 @@
 
 use crate::{
     bridge::quota::{
-        node::Node,
+        node::{Full, Node},
         share::{Handle, Share},
     },
     data_plane::{clock::Clock, verdicts::Known},
     lexicon::{
-        meter::{ByKey, MeterKey, NodeMillis, Now, Window},
+        meter::{ByKey, MeterKey, MeterSpec, NodeMillis, Now, Window},
         time::{Moment, UnixMillis},
         usage::Usage,
     },
-    policy::{
-        calendar::Calendar,
-        limit::{Counts, Lines},
-    },
+    policy::{calendar::Calendar, limit::Counts},
 };
-use std::{num::NonZero, rc::Rc, sync::Arc};
+use std::{cell::Cell, num::NonZero, rc::Rc, sync::Arc};
 
 /// Bytes of a body that make a token, about, until a model's own reports say better.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -66,6 +63,8 @@ impl PassId {
 #[derive(Default)]
 struct Pass {
     charges: Vec<Charge>,
+    /// When.
+    at: NodeMillis,
     /// Which of them is the rate limit's.
     limit_at: Option<usize>,
     /// What it was taken by.
@@ -78,16 +77,6 @@ struct Pass {
     most: Option<Most>,
 }
 
-/// The most that a request can take, where a strict limit holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Most {
-    pub input_tokens: u64,
-    /// Of all answers together.
-    pub output_tokens: u64,
-    /// None where no model of the plan has a price.
-    pub cost_nanodollars: Option<u64>,
-}
-
 /// How long the answers to a request may be, where a strict limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
@@ -97,13 +86,28 @@ pub struct Bound {
     pub all: u64,
 }
 
+/// The most that a request can take, where a strict limit holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Tokens.
+    pub input: u64,
+    pub output: u64,
+    /// Nano-dollars; none where a price is unknown.
+    pub cost: Option<u64>,
+}
+
+impl Most {
+    pub const fn tokens(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+}
+
 /// What was taken of one meter.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
     pub meter: Handle,
     pub counts: Counts,
     pub units: u64,
-    pub at: NodeMillis,
 }
 
 /// How an exchange ended, as far as its limits are concerned.
@@ -178,6 +182,16 @@ impl Quota {
         self.share.now(NodeMillis(at.0.saturating_add_signed(self.ahead_ns) / 1_000_000), wall)
     }
 
+    /// By so many days the calendar of budgets is ahead of `wall`: the clock was set back.
+    #[inline]
+    pub fn days_ahead(&self, wall: UnixMillis) -> u16 {
+        let seen = self.share.wall();
+        if seen <= wall {
+            return 0;
+        }
+        u16::try_from(seen.day() - wall.day()).unwrap_or(u16::MAX)
+    }
+
     pub const fn share(&mut self) -> &mut Share {
         &mut self.share
     }
@@ -200,15 +214,41 @@ impl Quota {
         &self.calendar
     }
 
+    /// The meter of `spec`, which `known_at` says the place of where it was found before in the
+    /// periods that hold now; and says from now on.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    ///
+    /// **Cost**: a comparison where it was found before.
+    #[inline]
+    pub fn meter(
+        &mut self,
+        known_at: &Cell<Handle>,
+        now: Now,
+        spec: impl FnOnce(&Calendar) -> MeterSpec,
+    ) -> Result<Handle, Full> {
+        let found = known_at.get();
+        if self.share.finds(found, now.node) {
+            return Ok(found);
+        }
+        let found = self.share.open(&spec(&self.calendar), now)?;
+        known_at.set(found);
+        Ok(found)
+    }
+
     /// An empty Pass for a request of which this is known.
-    pub fn open(&mut self, known: &Rc<Known>) -> PassId {
+    pub fn open(&mut self, known: &Rc<Known>, now: Now) -> PassId {
+        self.calendar.turn(now.wall);
+        known.hold_until(self.calendar.until());
         let id = self.free.pop().unwrap_or_else(|| {
             self.passes.push(Pass::default());
             self.passes.len() - 1
         });
         let pass = &mut self.passes[id];
         debug_assert!(pass.charges.is_empty());
-        (pass.limit_at, pass.bound, pass.most) = (None, None, None);
+        (pass.at, pass.limit_at) = (now.node, None);
+        (pass.bound, pass.most) = (None, None);
         pass.told.clear();
         pass.estimate_at = self.models.get(&known.verdict.model_key).copied();
         pass.known = Some(Rc::clone(known));
@@ -242,58 +282,49 @@ impl Quota {
         self.passes[pass.place()].bound
     }
 
-    /// A strict limit holds: what was reserved, and how long the answers may be.
-    pub fn set_bound(&mut self, pass: &PassId, most: Most, bound: Option<Bound>) {
-        let pass = &mut self.passes[pass.place()];
-        (pass.most, pass.bound) = (Some(most), bound);
-    }
-
-    /// All that was reserved for it, where a strict limit holds.
+    /// All that a strict limit lets it take; none where none holds.
     pub fn most(&self, pass: &PassId) -> Option<Most> {
         self.passes[pass.place()].most
     }
 
+    /// A strict limit lets it take so much.
+    pub fn hold_to(&mut self, pass: &PassId, bound: Option<Bound>, most: Most) {
+        let pass = &mut self.passes[pass.place()];
+        (pass.bound, pass.most) = (bound, Some(most));
+    }
+
     /// What was taken is given back: the request is admitted anew, or not at all.
     pub fn give_back(&mut self, pass: &PassId, now: NodeMillis) {
-        let mut charges = std::mem::take(&mut self.passes[pass.place()].charges);
-        for charge in charges.drain(..) {
-            self.refund(&charge, now);
-        }
         let pass = &mut self.passes[pass.place()];
-        pass.charges = charges;
+        for charge in pass.charges.drain(..) {
+            charge.refund(&mut self.share, pass.at, now);
+        }
         pass.limit_at = None;
     }
 
-    fn refund(&mut self, charge: &Charge, now: NodeMillis) {
-        match charge.counts {
-            Counts::Requests => self.share.unspend(charge.meter, charge.units, charge.at),
-            Counts::Tokens | Counts::Cost => self.share.settle(charge.meter, charge.units, 0, now),
-        }
-    }
-
-    /// How the client stands with the rate limit of its Pass, and how it is told of it.
-    pub fn standing(&self, pass: &PassId) -> Option<(&Lines, Standing)> {
+    /// Append how the client stands with the rate limit of its Pass, where one holds.
+    pub fn push_standing(&self, pass: &PassId, out: &mut Vec<u8>) {
         let pass = &self.passes[pass.place()];
-        let charge = &pass.charges[pass.limit_at?];
-        let meter = self.share.meter(charge.meter);
+        let (Some(known), Some(at)) = (&pass.known, pass.limit_at) else { return };
+        let of = pass.charges[at].meter;
+        let meter = self.share.meter(of);
         let standing = Standing {
-            left: self.share.left(charge.meter).min(meter.limit()),
-            reset_ms: reset_ms(meter.window(), charge.at),
+            left: self.share.left(of).min(meter.limit()),
+            reset_ms: reset_ms(meter.window(), pass.at),
         };
-        Some((&pass.known.as_ref()?.verdict.lines, standing))
+        known.told.borrow_mut().push(out, &known.verdict.lines, standing);
     }
 
     /// The exchange is over: what it used is spent, the rest comes back.
     pub fn settle(&mut self, pass: PassId, spent: &Spent, now: NodeMillis) {
         let own = &mut self.passes[pass.place()];
         let (known, estimate_at) = (own.known.take(), own.estimate_at);
-        let mut charges = std::mem::take(&mut own.charges);
         let tokens = spent.usage.input_tokens.saturating_add(spent.usage.output_tokens);
-        for charge in charges.drain(..) {
+        for charge in own.charges.drain(..) {
             // A window's word has room for so many; no answer is as long.
             let used = match charge.counts {
                 _ if !spent.was_sent => {
-                    self.refund(&charge, now);
+                    charge.refund(&mut self.share, own.at, now);
                     continue;
                 }
                 Counts::Requests => {
@@ -306,7 +337,6 @@ impl Quota {
             };
             self.share.settle(charge.meter, charge.units, used, now);
         }
-        self.passes[pass.place()].charges = charges;
         self.free.push(pass.place());
         if let (Some(known), Some(usage)) = (known, &spent.last) {
             self.learn(known.verdict.model_key, estimate_at, (usage, spent.bytes_in));
@@ -341,6 +371,16 @@ impl Quota {
                 tokens_per_byte: seen.tokens_per_byte.max(1),
                 output_tokens: seen.output_tokens.max(1),
             });
+        }
+    }
+}
+
+impl Charge {
+    /// What was taken at `then` comes back.
+    fn refund(&self, share: &mut Share, then: NodeMillis, now: NodeMillis) {
+        match self.counts {
+            Counts::Requests => share.unspend(self.meter, self.units, then),
+            Counts::Tokens | Counts::Cost => share.settle(self.meter, self.units, 0, now),
         }
     }
 }

@@ -34,6 +34,7 @@ fn connection_bytes<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
 fn record_bytes() -> usize {
     let opening = Opening {
         started: UnixMillis(1_760_000_000_000),
+        days_ahead: 0,
         operation: Some(Operation::ChatCompletions),
         is_streaming: false,
         request_id: "req_0123456789abcdef",

@@ -6,14 +6,18 @@
 //! its snapshot, so that nothing is taken for another and nothing outlives its snapshot.
 
 use crate::{
-    bridge::quota::share::Handle,
-    data_plane::stage::directives,
-    lexicon::{ids::SubjectId, refusal::Refused},
+    bridge::{quota::share::Handle, receipts::pairs::Encoded},
+    data_plane::stage::{admit::Told, directives},
+    lexicon::{ids::SubjectId, refusal::Refused, time::UnixMillis},
     policy::metadata::{self, Pairs},
     snapshot::{Snapshot, names::NameHasher, verdict::Verdict},
     wire::json::flat,
 };
-use std::{cell::Cell, hash::Hasher, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    hash::Hasher,
+    rc::Rc,
+};
 
 /// Two entries each: those of a thousand callers, models and metadata that take turns.
 const SETS: usize = 512;
@@ -33,6 +37,12 @@ pub struct Known {
     pub verdict: Verdict,
     /// Where this core found the meter of each of the verdict's caps last, then of its limit.
     pub meters: Vec<Cell<Handle>>,
+    /// Up to then they are meters of periods that hold.
+    until: Cell<UnixMillis>,
+    /// How clients were told of the limit last.
+    pub told: RefCell<Told>,
+    /// The metadata, for receipts.
+    pub encoded: Encoded,
     /// None while it says nothing.
     of: Option<(u64, SubjectId)>,
     name: String,
@@ -152,6 +162,14 @@ impl Known {
         pairs
     }
 
+    /// Until `until` the same periods hold: where meters of others were is forgotten.
+    #[inline]
+    pub fn hold_until(&self, until: UnixMillis) {
+        if self.until.replace(until) != until {
+            self.meters.iter().for_each(|meter| meter.set(Handle::default()));
+        }
+    }
+
     fn is(&self, sought: &Sought<'_>) -> bool {
         self.of == Some((sought.version, sought.subject))
             && self.has_header == sought.header.is_some()
@@ -169,6 +187,8 @@ impl Known {
         self.verdict.set(snapshot, &snapshot.matter(subject, name, &metadata));
         self.meters.clear();
         self.meters.resize(self.verdict.caps.len() + 1, Cell::default());
+        self.told.get_mut().clear();
+        self.encoded.set(&metadata);
         self.texts.clear();
         self.ends.clear();
         for (key, value) in &metadata {

@@ -116,6 +116,19 @@ impl Hasher for KeyHasher {
 }
 
 impl Window {
+    /// What people call it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Whole => "period",
+            Self::Sliding { bucket_ms } => match bucket_ms as u64 * PAST_BUCKETS {
+                60_000 => "minute",
+                3_600_000 => "hour",
+                _ => "day",
+            },
+        }
+    }
+
     /// The bucket that holds this moment.
     #[must_use]
     pub const fn bucket(self, at: NodeMillis) -> u64 {

@@ -192,6 +192,14 @@ impl ModelType {
 pub struct ModelTypes(u16);
 
 impl ModelTypes {
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     #[must_use]
     pub const fn with(self, kind: ModelType) -> Self {
         Self(self.0 | (1 << kind as u8))

@@ -3,7 +3,12 @@
 //! A receipt is written in two parts. The opening is known at admission; the outcome when the last
 //! bytes are about to leave. Both are self-contained: names, not numbers of a snapshot.
 
-use crate::lexicon::{ids::ReceiptId, operation::Operation, time::UnixMillis, usage::Usage};
+use crate::lexicon::{
+    ids::ReceiptId,
+    operation::Operation,
+    time::{DAY_MS, UnixMillis},
+    usage::Usage,
+};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +79,9 @@ impl Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening<'a> {
     pub started: UnixMillis,
+    /// So many days later than it was then is the day that budgets count it in: periods that were
+    /// left do not come back where a clock is set back.
+    pub days_ahead: u16,
     /// None where the request never got as far as a known API.
     pub operation: Option<Operation>,
     pub is_streaming: bool,
@@ -169,6 +177,8 @@ impl Outcome<'_> {
 pub struct Receipt<'a> {
     pub id: ReceiptId,
     pub started: UnixMillis,
+    /// As [`Opening::days_ahead`].
+    pub days_ahead: u16,
     pub operation: Option<Operation>,
     pub is_streaming: bool,
     /// A text was cut or metadata left out, for want of room in the ring.
@@ -181,4 +191,13 @@ pub struct Receipt<'a> {
     pub metadata: Vec<(&'a str, &'a str)>,
     pub requested_model: &'a str,
     pub outcome: Outcome<'a>,
+}
+
+impl Receipt<'_> {
+    /// A moment of the periods that budgets count it in.
+    #[must_use]
+    pub fn counted_at(&self) -> UnixMillis {
+        let midnight = (self.started.day() + u64::from(self.days_ahead)).saturating_mul(DAY_MS);
+        UnixMillis(self.started.0.max(midnight))
+    }
 }

@@ -27,3 +27,14 @@ impl Moment {
 /// Milliseconds since 1970-01-01T00:00:00Z, by the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
+
+/// A day of UTC, which knows no leap seconds here.
+pub const DAY_MS: u64 = 86_400_000;
+
+impl UnixMillis {
+    /// Days since 1970.
+    #[must_use]
+    pub const fn day(self) -> u64 {
+        self.0 / DAY_MS
+    }
+}

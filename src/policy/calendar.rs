@@ -3,9 +3,11 @@
 //! A week begins on Monday, a quarter with January, April, July or October. Leap seconds are not
 //! counted, as in Unix time.
 
-use crate::lexicon::{meter::MeterKey, time::UnixMillis};
+use crate::lexicon::{
+    meter::MeterKey,
+    time::{DAY_MS, UnixMillis},
+};
 
-const DAY_MS: u64 = 86_400_000;
 /// The first of January 1970 was a Thursday: three days behind a Monday.
 const EPOCH_WEEKDAY: u64 = 3;
 
@@ -109,6 +111,12 @@ impl Calendar {
         }
     }
 
+    /// From then on at least one of its periods is over; no calendar of another day says the same.
+    #[must_use]
+    pub const fn until(&self) -> UnixMillis {
+        self.until
+    }
+
     #[must_use]
     pub const fn span(&self, period: Period) -> &Span {
         &self.spans[period as usize]
@@ -144,8 +152,8 @@ const fn first_of(year: u64, month: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calendar, DAY_MS, Period};
-    use crate::lexicon::time::UnixMillis;
+    use super::{Calendar, Period};
+    use crate::lexicon::time::{DAY_MS, UnixMillis};
     use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 
     /// The first millisecond of a day, as another library counts.

@@ -109,6 +109,14 @@ impl Counts {
     }
 }
 
+impl Limit {
+    /// `requests_per_minute`: its unit in manifests.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        format!("{}_per_{}", self.counts.label(), self.window.label())
+    }
+}
+
 impl Lines {
     pub fn clear(&mut self) {
         self.to_left.clear();

@@ -188,6 +188,16 @@ impl Price {
         Some(self.billed(total))
     }
 
+    /// What was used costs this, as [`Self::cost`] says.
+    #[must_use]
+    #[inline]
+    pub fn cost_of(&self, usage: &Usage) -> Option<u64> {
+        if usage.is_plain() {
+            return self.plain_cost(usage.input_tokens, usage.output_tokens);
+        }
+        self.cost(&Quantities::of(usage))
+    }
+
     /// What about so many tokens in and out cost; none where a rate is missing.
     #[must_use]
     pub fn estimate(&self, input: u64, output: u64) -> Option<u64> {
@@ -195,9 +205,26 @@ impl Price {
         self.plain_cost(input, output)
     }
 
-    /// What is neither cached nor heard costs nearly always this: two rates that need no stand-in.
+    /// What is neither cached nor heard costs nearly always this: two rates that need no stand-in,
+    /// and a sum that has room in 64 bits.
+    #[inline]
     fn plain_cost(&self, input: u64, output: u64) -> Option<u64> {
         const { assert!(Kind::Input as usize == 0 && Kind::Output as usize == 1) };
+        if let [Some(input_rate), Some(output_rate), ..] = self.base
+            && self.tiers.is_empty()
+            && self.discount == 0
+            && let Some(input) = input.checked_mul(input_rate)
+            && let Some(output) = output.checked_mul(output_rate)
+            && let Some(total) = input.checked_add(output)
+        {
+            return Some(total.div_ceil(UNITS_PER_RATE));
+        }
+        self.rare_cost(input, output)
+    }
+
+    /// The same, of any price and any sum.
+    #[inline(never)]
+    fn rare_cost(&self, input: u64, output: u64) -> Option<u64> {
         let rated = |kind, count: u64| {
             let rate = match self.base[kind as usize] {
                 _ if count == 0 => 0,
@@ -207,13 +234,6 @@ impl Price {
             Some((count, rate))
         };
         let (input, output) = (rated(Kind::Input, input)?, rated(Kind::Output, output)?);
-        // Nearly every sum has room in 64 bits.
-        let product = |(count, rate): (u64, u64)| count.checked_mul(rate);
-        if let (0, Some(input), Some(output)) = (self.discount, product(input), product(output))
-            && let Some(total) = input.checked_add(output)
-        {
-            return Some(total.div_ceil(UNITS_PER_RATE));
-        }
         let product = |(count, rate): (u64, u64)| u128::from(count) * u128::from(rate);
         Some(self.billed(product(input) + product(output)))
     }

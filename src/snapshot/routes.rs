@@ -12,7 +12,9 @@ use crate::{
     },
     policy::{
         condition::{Condition, Index},
-        route::{self, Identifier, Logical, Routes, Rule, Sticky, Strategy, VirtualModel},
+        route::{
+            self, Identifier, Logical, Routes, Rule, Sticky, Strategy, VirtualModel, order::Reason,
+        },
     },
     snapshot::{
         Caller, Model, candidates, classifier,
@@ -209,7 +211,10 @@ impl Draught {
         let told = serde_json::json!({"ruleId": id, "type": strategy.label()}).to_string();
         let told = format!("{{\"loadBalancing\":{}", ascii(&told[..told.len() - 1]));
         for candidate in &mut candidates {
-            candidate.told = format!("{told},\"target\":{},\"reason\":\"", candidate.told).into();
+            let reason = Reason::usual(&strategy, candidate.tier).label();
+            let target = &candidate.told;
+            let whole = format!("{told},\"target\":{target},\"reason\":\"{reason}\"}}}}");
+            candidate.told = whole.into();
         }
         let key = route::hash(id.as_bytes());
         Rule { id: id.into(), key, strategy, candidates, told: told.into() }

@@ -7,12 +7,13 @@ use crate::{
     lexicon::{
         ids::ModelId,
         meter::{MeterKey, MeterSpec},
+        operation::ModelTypes,
     },
     policy::{
         budget::{Budget, Cap, Kind, Mode},
         calendar::Calendar,
-        limit::{Limit, Lines},
-        route::CANDIDATES_MAX,
+        limit::{Counts, Limit, Lines},
+        route::{self, CANDIDATES_MAX},
     },
     snapshot::{Matter, Model, Routing, Snapshot},
 };
@@ -34,6 +35,8 @@ pub struct Verdict {
     /// A bit for each candidate of that rule that the caller may use and whose `metadata_match` is
     /// met.
     pub usable: u32,
+    /// What all of those can be asked for.
+    pub types: ModelTypes,
     limit: Option<(u32, MeterKey)>,
     /// How clients are told of that limit.
     pub lines: Lines,
@@ -53,8 +56,13 @@ pub struct Held {
     budget: u32,
     pub cap: Cap,
     key: MeterKey,
+    pub counts: Counts,
+    pub mode: Mode,
+    pub is_strict: bool,
     /// It may refuse; else it only counts.
     pub decides: bool,
+    /// Where it has room, so has a request that another budget would refuse softly.
+    pub gives_room: bool,
     /// The budget's first.
     pub is_first: bool,
 }
@@ -79,6 +87,8 @@ impl Verdict {
                 && (routing.is_own || snapshot.allows(facts.subject, it.model));
             usable | u32::from(is_usable) << at
         });
+        let models = route::places(self.usable).map(|at| candidates[usize::from(at)].model);
+        self.types = models.fold(ModelTypes::ALL, |all, id| all.and(snapshot.model(id).types));
         let limit = snapshot.limit(matter);
         let limits = &snapshot.limits.limits;
         self.limit = limit.and_then(|(limit, key)| Some((place(limits, limit)?, key)));
@@ -110,7 +120,17 @@ impl Verdict {
                     self.name_budget(budget, budgets_at);
                 }
                 let key = cap.of(entity);
-                self.caps.push(Held { budget: at, cap: *cap, key, decides, is_first });
+                self.caps.push(Held {
+                    budget: at,
+                    cap: *cap,
+                    key,
+                    counts: budget.counts,
+                    mode: budget.mode,
+                    is_strict: budget.is_strict,
+                    decides,
+                    gives_room: decides && budget.kind != Kind::Ordered,
+                    is_first,
+                });
             }
             self.is_strict |= budget.is_strict;
         }

@@ -31,12 +31,11 @@ const UPSTREAM: &[&str] = &[
 /// What SDKs say of themselves; vendors read it for support.
 const UPSTREAM_PREFIX: &str = "x-stainless-";
 
-/// Reply headers that go to the client as the vendor wrote them.
+/// Reply headers that go to the client as the vendor wrote them. What a vendor says of its own
+/// limits (`x-ratelimit-…`, `anthropic-ratelimit-…`) does not: they are those of the gateway's key,
+/// which many clients share, and who is held to a limit of ours is told that one.
 const DOWNSTREAM: &[&str] =
     &["openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"];
-
-/// The vendor's own limits; clients pace themselves by them.
-const DOWNSTREAM_PREFIX: &str = "x-ratelimit-";
 
 /// A longer id would not fit a receipt.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -61,13 +60,7 @@ pub fn passes_upstream(name: &[u8]) -> bool {
 /// `content-type` is handled by the caller, who may change the body's format; `date` is ours.
 #[must_use]
 pub fn passes_downstream(name: &[u8]) -> bool {
-    is_listed(DOWNSTREAM, name) || has_prefix(DOWNSTREAM_PREFIX, name)
-}
-
-/// Whether a vendor tells of its own limits here. ASCII case does not matter.
-#[must_use]
-pub fn is_rate_limit(name: &[u8]) -> bool {
-    has_prefix(DOWNSTREAM_PREFIX, name)
+    is_listed(DOWNSTREAM, name)
 }
 
 /// Whether a client's request id may be used as it is: 1 to 128 bytes of `[A-Za-z0-9._:-]`.
@@ -158,10 +151,12 @@ mod tests {
 
     #[test]
     fn only_listed_headers_go_downstream() {
-        for name in ["Retry-After", "retry-after-ms", "X-RateLimit-Remaining-Tokens"] {
+        for name in ["Retry-After", "retry-after-ms", "OpenAI-Processing-Ms"] {
             assert!(passes_downstream(name.as_bytes()), "{name}");
         }
         for name in [
+            "X-RateLimit-Remaining-Tokens",
+            "anthropic-ratelimit-tokens-remaining",
             "set-cookie",
             "server",
             "connection",

@@ -88,3 +88,19 @@ fn billing() -> Value {
 pub fn sha256(text: &str) -> String {
     format!("{:x}", Sha256::digest(text))
 }
+
+/// Gives these models of an account a price: $1 a million tokens in, $10 out.
+pub fn put_prices(account: &mut Value, models: &[usize]) {
+    for model in models {
+        let value = json!({"input": 0.001, "output": 0.01});
+        account["integrations"][*model]["cost"] =
+            json!({"metric": "per_1000_tokens", "value": value});
+    }
+}
+
+/// Writes each of these documents into a file of its own.
+pub fn write_each(folder: &TempDir, documents: &[Value]) {
+    for (index, document) in documents.iter().enumerate() {
+        write(folder.path(), &format!("more-{index}"), document);
+    }
+}

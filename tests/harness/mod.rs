@@ -48,6 +48,14 @@ pub struct House {
 }
 
 impl House {
+    /// Another process over what the last one kept, which is gone or is killed now.
+    pub fn begin_again(&mut self) {
+        self.gateway.kill();
+        let data = self.gateway.take_data();
+        let folder = std::mem::replace(&mut self.gateway.manifests, manifest::folder());
+        self.gateway = Gateway::start_on(folder, data, &[]);
+    }
+
     /// A house whose account has models of these names; their names say what the vendor does.
     /// `raw-X` is the model to which the bytes taught as `X` belong.
     pub fn open(models: &[&str]) -> Self {
@@ -128,6 +136,15 @@ pub fn answer(status: u16, kind: &str, body: &[u8]) -> Vec<Step> {
         "HTTP/1.1 {status} Said\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
     );
     vec![Step::Send([head.as_bytes(), body].concat())]
+}
+
+/// The answer of a vendor that says it took so many tokens.
+pub fn counted(input: u64, output: u64) -> Vec<Step> {
+    let body = serde_json::json!({"id": "c1", "object": "chat.completion", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": input, "completion_tokens": output,
+            "total_tokens": input + output}});
+    answer(200, "application/json", body.to_string().as_bytes())
 }
 
 /// The head of a chunked stream.

@@ -15,6 +15,7 @@ pub const fn ring_bytes(blocks: u64) -> u64 {
 pub fn opening<'a>(request_id: &'a str, metadata: &'a [(&'a str, &'a str)]) -> Opening<'a> {
     Opening {
         started: UnixMillis(1_700_000_000_123),
+        days_ahead: 0,
         operation: Some(Operation::ChatCompletions),
         is_streaming: true,
         request_id,

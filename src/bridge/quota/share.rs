@@ -6,25 +6,29 @@ use crate::{
         node::{Full, Node},
     },
     lexicon::{
-        meter::{ByKey, MeterKey, MeterSpec, NodeMillis, Now, RuleKind},
+        meter::{ByKey, MeterSpec, NodeMillis, Now, RuleKind},
         time::UnixMillis,
     },
 };
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 /// Meters looked at in one tidying: a few microseconds.
 const TIDIED: usize = 128;
 /// A core lets go of a meter that it has not used for so long.
 const UNUSED_MS_MAX: u64 = 10_000;
 
-/// A meter of this core. Good while something is held of it, and within one request.
+/// A meter of this core. Good while something is held of it, and within one request; who kept it
+/// longer asks first whether it is still good ([`Share::finds`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handle(u32);
+pub struct Handle {
+    place: u32,
+    stay: u32,
+}
 
 impl Default for Handle {
     /// Of no meter.
     fn default() -> Self {
-        Self(u32::MAX)
+        Self { place: u32::MAX, stay: 0 }
     }
 }
 
@@ -42,9 +46,11 @@ pub struct Share {
 
 #[derive(Debug)]
 struct Known {
-    key: MeterKey,
     /// None while the place is free.
     meter: Option<Arc<Meter>>,
+    /// Handles of another stay are of a meter that was here before, or of this one under another
+    /// snapshot. A stay is seconds long at least, so that none comes twice.
+    stay: u32,
     /// The newest snapshot that this core opened it for: its limit was adopted. Equal limits say
     /// nothing, for another one may have held between.
     version: u64,
@@ -78,35 +84,20 @@ impl Share {
             let known = &mut self.known[*place as usize];
             known.used = now.node;
             if known.version >= spec.version {
-                return Ok(Handle(*place));
+                return Ok(Handle { place: *place, stay: known.stay });
             }
         }
         self.meet(spec, now)
     }
 
-    /// The same, where `place` says where it was found last: there it is looked for first, and that
-    /// is what `place` says from then on.
+    /// Would the meter of this Handle be opened by the spec that it was opened by before? Then it
+    /// is used at `now`, as if it were.
     ///
-    /// # Errors
-    /// As [`Self::open`].
+    /// **Cost**: a comparison.
     #[inline]
-    pub fn open_at(
-        &mut self,
-        place: &Cell<Handle>,
-        spec: &MeterSpec,
-        now: Now,
-    ) -> Result<Handle, Full> {
-        if let Some(known) = self.known.get_mut(place.get().0 as usize)
-            && known.key == spec.key
-            && known.meter.is_some()
-            && known.version >= spec.version
-        {
-            known.used = now.node;
-            return Ok(place.get());
-        }
-        let found = self.open(spec, now)?;
-        place.set(found);
-        Ok(found)
+    pub fn finds(&mut self, of: Handle, now: NodeMillis) -> bool {
+        let known = self.known.get_mut(of.place as usize).filter(|known| known.stay == of.stay);
+        known.map(|known| known.used = now).is_some()
     }
 
     #[cold]
@@ -115,19 +106,24 @@ impl Share {
         if let Some(place) = self.places.get(&spec.key) {
             let known = &mut self.known[*place as usize];
             known.version = spec.version;
-            return Ok(Handle(*place));
+            known.stay = known.stay.wrapping_add(1);
+            return Ok(Handle { place: *place, stay: known.stay });
         }
-        let (key, version, used) = (spec.key, spec.version, now.node);
-        let known = Known { key, meter: Some(meter), version, held: 0, used };
+        let (version, used) = (spec.version, now.node);
+        let mut known = Known { meter: Some(meter), stay: 0, version, held: 0, used };
         let place = if let Some(place) = self.free.pop() {
-            self.known[place as usize] = known;
+            known.stay = self.known[place as usize].stay;
             place
         } else {
-            self.known.push(known);
-            u32::try_from(self.known.len() - 1).map_err(|_| Full)?
+            u32::try_from(self.known.len()).map_err(|_| Full)?
         };
+        let handle = Handle { place, stay: known.stay };
+        match self.known.get_mut(place as usize) {
+            Some(free) => *free = known,
+            None => self.known.push(known),
+        }
         self.places.insert(spec.key, place);
-        Ok(Handle(place))
+        Ok(handle)
     }
 
     /// # Errors
@@ -149,7 +145,7 @@ impl Share {
         of: Handle,
         take: impl FnOnce(&Meter) -> Result<(), Exhausted>,
     ) -> Result<(), Exhausted> {
-        let known = &mut self.known[of.0 as usize];
+        let known = &mut self.known[of.place as usize];
         let meter = known.meter.as_deref().expect("a handle is used within its request");
         take(meter)?;
         known.held += 1;
@@ -158,23 +154,23 @@ impl Share {
 
     /// Nothing is taken; what was used is counted when it is settled.
     pub fn watch(&mut self, of: Handle) {
-        self.known[of.0 as usize].held += 1;
+        self.known[of.place as usize].held += 1;
     }
 
     /// What was spent stays spent.
     pub fn keep(&mut self, of: Handle) {
-        self.known[of.0 as usize].held -= 1;
+        self.known[of.place as usize].held -= 1;
     }
 
     /// What was spent at `then` did not happen.
     pub fn unspend(&mut self, of: Handle, units: u64, then: NodeMillis) {
         self.meter(of).unspend(self.core, units, then);
-        self.known[of.0 as usize].held -= 1;
+        self.known[of.place as usize].held -= 1;
     }
 
     /// What was reserved is over.
     pub fn settle(&mut self, of: Handle, reserved: u64, spent: u64, now: NodeMillis) {
-        let known = &mut self.known[of.0 as usize];
+        let known = &mut self.known[of.place as usize];
         let meter = known.meter.as_deref().expect("a handle is used while it is held");
         meter.settle(self.core, reserved, spent, now);
         known.held -= 1;
@@ -187,7 +183,7 @@ impl Share {
 
     #[must_use]
     pub fn meter(&self, of: Handle) -> &Meter {
-        self.known[of.0 as usize].meter.as_deref().expect("a handle is used while it is held")
+        self.known[of.place as usize].meter.as_deref().expect("a handle is used while it is held")
     }
 
     /// A rule has refused a request.
@@ -208,6 +204,12 @@ impl Share {
         Now { node, wall: self.wall }
     }
 
+    /// How late it is on the wall, as far as this core has seen.
+    #[must_use]
+    pub const fn wall(&self) -> UnixMillis {
+        self.wall
+    }
+
     /// Let go of meters that this core has not used for a while, and learn how late it is.
     /// Called once in a while; each time a few are looked at.
     pub fn tidy(&mut self, now: NodeMillis) {
@@ -219,6 +221,7 @@ impl Share {
                 continue;
             }
             if let Some(meter) = known.meter.take() {
+                known.stay = known.stay.wrapping_add(1);
                 meter.let_go(self.core);
                 self.places.remove(&meter.key());
                 self.free.push(u32::try_from(self.hand).expect("a place is a u32"));

@@ -4,8 +4,8 @@
 //! out of order and streams live for minutes, so it is no queue: each core has a table of blocks, a
 //! record is a chain of them, and only the *numbers* of closed records travel (`queue.rs`). In the
 //! order of a record's life: `writer.rs` (a core's end), `reader.rs` (the journal's end),
-//! `recovery.rs` (what a dead process left). `record.rs` is what a record says, `layout.rs` where
-//! it lies, `mapping.rs` the file as words.
+//! `recovery.rs` (what a dead process left). `record.rs` is what a record says (`pairs.rs` its
+//! metadata), `layout.rs` where it lies, `mapping.rs` the file as words.
 //!
 //! Start-up is [`recovery::recover`], then the store takes what was left, then [`create`], which
 //! wants the [`recovery::Recovered`] by value: a ring cannot be formatted over receipts that nobody
@@ -18,6 +18,7 @@
 pub mod data_dir;
 mod layout;
 pub mod mapping;
+pub mod pairs;
 mod queue;
 pub mod reader;
 pub mod record;

@@ -6,8 +6,8 @@
 //! opening  version u8, flags u8, operation u8, 0 u8, core u16, words of this part u16,
 //!          epoch u64, sequence u64, started u64 (Unix ms),
 //!          lengths u16 of request id, subject, teams, requested model; count of metadata u16,
-//!          lengths u16 of client address and certificate, 0 u16; those texts, in that order; then
-//!          for each pair: lengths u16 ×2, key, value
+//!          lengths u16 of client address and certificate, days ahead u16; those texts, in that
+//!          order; then for each pair: lengths u16 ×2, key, value
 //! outcome  ending u8, flags u8, status u16, retries u16, lengths u8 of code and fault,
 //!          input, output, cached, reasoning tokens u64 ×4, bytes in and out u64 ×2,
 //!          cost u64 (nano-dollars; all ones is unknown),
@@ -25,7 +25,10 @@
 //! are left out whole. Either sets the flag `truncated`.
 
 use crate::{
-    bridge::receipts::layout::PAYLOAD_WORDS_MAX,
+    bridge::receipts::{
+        layout::PAYLOAD_WORDS_MAX,
+        pairs::{self, Encoded},
+    },
     lexicon::{
         ids::ReceiptId,
         operation::Operation,
@@ -69,7 +72,7 @@ pub(super) const OUTCOME_WORDS_MAX: usize =
     OUTCOME_WORDS_MIN + MODEL_BYTES_MAX / 8 + ROUTED_WORDS_MAX + DROPPED_WORDS_MAX;
 /// What remains beside two whole outcomes: the sealed one stays true while the closing one is
 /// written.
-const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
+pub(super) const OPENING_BYTES_MAX: usize = (PAYLOAD_WORDS_MAX - 2 * OUTCOME_WORDS_MAX) * 8;
 
 /// The record is not one that we wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +82,18 @@ pub struct Corrupt;
 #[must_use]
 pub fn encode(id: ReceiptId, opening: &Opening<'_>, outcome: &Outcome<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_opening(id, opening, &mut bytes);
+    encode_opening(id, opening, None, &mut bytes);
     encode_outcome(outcome, MODEL_BYTES_MAX, &mut bytes);
     bytes
 }
 
-pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut Vec<u8>) {
+/// The opening; where its metadata is `encoded` already, it holds none itself.
+pub(super) fn encode_opening(
+    id: ReceiptId,
+    opening: &Opening<'_>,
+    encoded: Option<&Encoded>,
+    bytes: &mut Vec<u8>,
+) {
     let start = bytes.len();
     let mut is_truncated = false;
     let mut texts = [
@@ -106,6 +115,7 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
     fixed[8..16].copy_from_slice(&id.epoch.to_le_bytes());
     fixed[16..24].copy_from_slice(&id.sequence.to_le_bytes());
     fixed[24..32].copy_from_slice(&opening.started.0.to_le_bytes());
+    fixed[46..48].copy_from_slice(&opening.days_ahead.to_le_bytes());
     let length_at = (32..40).chain(42..).step_by(2);
     for (at, (text, _)) in length_at.zip(texts) {
         fixed[at..at + 2].copy_from_slice(&length(text));
@@ -114,18 +124,12 @@ pub(super) fn encode_opening(id: ReceiptId, opening: &Opening<'_>, bytes: &mut V
     for (text, _) in texts {
         bytes.extend_from_slice(text.as_bytes());
     }
-    let mut metadata_count = 0u16;
-    for (key, value) in opening.metadata {
-        if bytes.len() - start + 4 + key.len() + value.len() > OPENING_BYTES_MAX {
-            is_truncated = true;
-            continue;
-        }
-        let ([low, high], [value_low, value_high]) = (length(key), length(value));
-        bytes.extend_from_slice(&[low, high, value_low, value_high]);
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.extend_from_slice(value.as_bytes());
-        metadata_count += 1;
-    }
+    let mut room = OPENING_BYTES_MAX - (bytes.len() - start);
+    let (metadata_count, has_left_out) = match encoded {
+        Some(encoded) => encoded.push(bytes, room),
+        None => pairs::push(bytes, &mut room, opening.metadata.iter().copied()),
+    };
+    is_truncated |= has_left_out;
     pad(bytes, start);
     bytes[start + 40..start + 42].copy_from_slice(&metadata_count.to_le_bytes());
     bytes[start + 1] = flag(opening.is_streaming, STREAMING) | flag(is_truncated, TRUNCATED);
@@ -222,7 +226,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     let lengths = [part.u16()?, part.u16()?, part.u16()?, part.u16()?];
     let metadata_count = part.u16()?;
     let client_lengths = [part.u16()?, part.u16()?];
-    part.take(2)?;
+    let days_ahead = part.u16()?;
     let [request_id, subject, teams, requested_model] = [
         part.text(lengths[0])?,
         part.text(lengths[1])?,
@@ -241,6 +245,7 @@ pub fn decode(record: &[u8]) -> Result<Receipt<'_>, Corrupt> {
     Ok(Receipt {
         id: ReceiptId { epoch, core, sequence },
         started,
+        days_ahead,
         operation: operation_of(operation)?,
         is_streaming: flags & STREAMING != 0,
         is_truncated: (flags | outcome_flags) & TRUNCATED != 0,
@@ -410,6 +415,7 @@ mod tests {
     fn a_record_of_an_older_version_is_read_and_what_it_does_not_say_is_unknown() {
         let opening = Opening {
             started: UnixMillis(7),
+            days_ahead: 3,
             operation: None,
             is_streaming: true,
             request_id: "r-1",
@@ -440,6 +446,7 @@ mod tests {
         let id = ReceiptId { epoch: 1, core: 0, sequence: 2 };
         let mut record = encode(id, &opening, &outcome);
         assert_eq!(decode(&record).map(|it| it.outcome), Ok(outcome));
+        assert_eq!(decode(&record).map(|it| it.days_ahead), Ok(3));
 
         // Before the cost stand eight bytes and six numbers of the outcome, behind it four parts.
         let words = usize::from(u16::from_le_bytes([record[6], record[7]]));

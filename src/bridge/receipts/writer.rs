@@ -9,6 +9,7 @@ use crate::{
     bridge::receipts::{
         layout::{BLOCK_PAYLOAD_WORDS, BLOCK_WORDS, CHAIN_BLOCKS_MAX, Commit, LINK_WORD, State},
         mapping::{Mapping, Memory},
+        pairs::Encoded,
         queue::{Put, Take},
         record::{self, OUTCOME_WORDS_MIN},
     },
@@ -97,10 +98,19 @@ impl<M: Memory> Writer<M> {
     /// **Errors**: the ring is full, because the store does not take what it holds.
     /// **Cost**: some 30 word stores and a CRC over them.
     pub fn open(&mut self, opening: &Opening<'_>) -> Result<(Slot, ReceiptId), Full> {
+        self.open_with(opening, None)
+    }
+
+    /// The same, where the metadata is encoded already.
+    pub fn open_with(
+        &mut self,
+        opening: &Opening<'_>,
+        metadata: Option<&Encoded>,
+    ) -> Result<(Slot, ReceiptId), Full> {
         self.take_back();
         let id = ReceiptId { epoch: self.epoch, core: self.core, sequence: self.sequence };
         self.scratch.clear();
-        record::encode_opening(id, opening, &mut self.scratch);
+        record::encode_opening(id, opening, metadata, &mut self.scratch);
         let opening_words = self.scratch.len() / 8;
         let blocks = (opening_words + 2 * OUTCOME_WORDS_MIN).div_ceil(BLOCK_PAYLOAD_WORDS);
         if self.takeable() < blocks + self.growth_blocks {

@@ -2,8 +2,7 @@
 
 use crate::{
     cli::explain::{Part, Request, aligned, left_of},
-    lexicon::meter::{PAST_BUCKETS, Window},
-    policy::limit::{Counts, Limit},
+    policy::limit::Limit,
 };
 use serde_json::{Value, json};
 
@@ -48,18 +47,5 @@ fn of<'v>(standing: &'v Value, id: &str) -> Option<&'v Value> {
 }
 
 fn words(limit: &Limit) -> String {
-    let counts = match limit.counts {
-        Counts::Requests => "requests",
-        Counts::Tokens => "tokens",
-        Counts::Cost => "nanodollars",
-    };
-    let period = match limit.window {
-        Window::Whole => "period",
-        Window::Sliding { bucket_ms } => match u64::from(bucket_ms) * PAST_BUCKETS {
-            60_000 => "minute",
-            3_600_000 => "hour",
-            _ => "day",
-        },
-    };
-    format!("{} {counts} per {period}", limit.limit_to)
+    format!("{} {} per {}", limit.limit_to, limit.counts.label(), limit.window.label())
 }

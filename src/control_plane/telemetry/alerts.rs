@@ -2,14 +2,12 @@
 
 use crate::control_plane::{
     alerts::counts::{Count, Counts},
-    telemetry::exposition::{Exposition, Kind},
+    telemetry::exposition::{Exposition, Family, Kind},
 };
-
-type Row = (&'static str, Kind, &'static str, fn(&Count) -> u64);
 
 /// One family a row, one sample a channel.
 #[rustfmt::skip] // One row a line reads as the table it is.
-const ROWS: [Row; 5] = [
+const ROWS: [Family<Count>; 5] = [
     ("weir_alerts_sent_total", Kind::Counter, "Messages about budgets that were taken.", |count| count.sent_total),
     ("weir_alerts_failed_total", Kind::Counter, "Tries to send one that came to nothing.", |count| count.failed_total),
     ("weir_alerts_retried_total", Kind::Counter, "Tries that were not a message's first.", |count| count.retried_total),
@@ -28,10 +26,8 @@ pub(super) fn print(page: &mut Exposition, counts: &Counts) {
         "Looks at a threshold that nobody is told of, for too many were reached.",
     );
     page.sample(&[], counts.untold_total());
-    for (name, kind, help, value) in ROWS {
-        page.family(name, kind, help);
-        for (channel, count) in &channels {
-            page.sample(&[("channel", channel), ("kind", count.kind)], value(count));
-        }
-    }
+    let sampled = channels
+        .iter()
+        .map(|(channel, count)| (vec![("channel", &**channel), ("kind", count.kind)], count));
+    page.table(&ROWS, &sampled.collect::<Vec<_>>());
 }

@@ -22,6 +22,12 @@ pub enum Kind {
     Histogram,
 }
 
+/// A family: its name, its type, what it says, and the value of one of its samples.
+pub(super) type Family<T> = (&'static str, Kind, &'static str, fn(&T) -> u64);
+
+/// What a sample is of, by its labels.
+pub(super) type Sampled<'a, T> = (Vec<(&'a str, &'a str)>, &'a T);
+
 /// A page being written.
 #[derive(Debug, Default)]
 pub(super) struct Exposition {
@@ -43,6 +49,16 @@ impl Exposition {
 
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.part("", labels, value);
+    }
+
+    /// One family a row, each with one sample of each of these.
+    pub(super) fn table<T>(&mut self, rows: &[Family<T>], sampled: &[Sampled<'_, T>]) {
+        for (name, kind, help, value) in rows {
+            self.family(name, *kind, help);
+            for (labels, of) in sampled {
+                self.sample(labels, value(of));
+            }
+        }
     }
 
     /// A sample of a histogram: `_bucket`, `_sum` or `_count`.

@@ -4,24 +4,20 @@ use crate::{
     bridge::seats::Standing,
     control_plane::{
         targets::{Row, Table, mean_ms},
-        telemetry::exposition::{Exposition, Kind},
+        telemetry::exposition::{Exposition, Family, Kind},
     },
     lexicon::health::Readings,
 };
 
-type CountRow = (&'static str, Kind, &'static str, fn(&Row) -> u64);
-
 #[rustfmt::skip] // One row a line reads as the table it is.
-const COUNTS: [CountRow; 3] = [
+const COUNTS: [Family<Row>; 3] = [
     ("weir_target_failing", Kind::Gauge, "1 while the target failed twice within two minutes, and is asked last.", |row| u64::from(row.failing_for_ms > 0)),
     ("weir_target_attempts_total", Kind::Counter, "Attempts that rules made at the target.", |row| row.standing.attempts_total),
     ("weir_target_failures_total", Kind::Counter, "Attempts at the target that failed.", |row| row.standing.failures_total),
 ];
 
-type SeatRow = (&'static str, Kind, &'static str, fn(&Standing) -> u64);
-
 #[rustfmt::skip] // One row a line reads as the table it is.
-const SEATS: [SeatRow; 3] = [
+const SEATS: [Family<Standing>; 3] = [
     ("weir_target_calls", Kind::Gauge, "Calls that a target with a cap has just now.", |seats| seats.taken),
     ("weir_target_waiting", Kind::Gauge, "Requests that wait for a turn at the target.", |seats| seats.waiting),
     ("weir_target_busy_total", Kind::Counter, "Requests that got no turn at the target.", |seats| seats.refused_total),
@@ -52,18 +48,11 @@ pub(super) fn print(page: &mut Exposition, (rows, places): &Table) {
     }
     page.family("weir_target_places", Kind::Gauge, "Targets that are watched, of 1024 at most.");
     page.sample(&[], places);
-    for (name, kind, help, value) in COUNTS {
-        page.family(name, kind, help);
-        for row in rows {
-            page.sample(&[("target", &row.target)], value(row));
-        }
-    }
-    let seats = || rows.iter().filter_map(|row| Some((row, row.seats.as_ref()?)));
-    for (name, kind, help, value) in SEATS.into_iter().filter(|_| seats().next().is_some()) {
-        page.family(name, kind, help);
-        for (row, (_, standing)) in seats() {
-            page.sample(&[("target", &row.target)], value(standing));
-        }
+    page.table(&COUNTS, &rows.iter().map(|row| (labels(row), row)).collect::<Vec<_>>());
+    let seats = rows.iter().filter_map(|row| Some((labels(row), &row.seats.as_ref()?.1)));
+    let seats: Vec<_> = seats.collect();
+    if !seats.is_empty() {
+        page.table(&SEATS, &seats);
     }
     for (name, help, windows) in MEANS {
         page.family(name, Kind::Gauge, help);
@@ -75,4 +64,8 @@ pub(super) fn print(page: &mut Exposition, (rows, places): &Table) {
             }
         }
     }
+}
+
+fn labels(row: &Row) -> Vec<(&str, &str)> {
+    vec![("target", &row.target)]
 }

@@ -16,7 +16,7 @@ use crate::{
     snapshot::Snapshot,
 };
 use serde_json::{Map, Value, json};
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{cmp::Ordering, collections::HashMap, fs, io, path::Path};
 
 const NAME: &str = "births.json";
 /// Rules that are remembered, some 60 bytes each; far more than anyone writes.
@@ -68,6 +68,17 @@ impl Births {
     pub fn of(&self, rule: MeterKey) -> Option<Birth> {
         let always = Birth { epoch: 0, wall: UnixMillis(0) };
         self.known.get(&rule).copied().or(self.is_first.then_some(always))
+    }
+
+    /// Does this rule count a request that was admitted at `started` by the process of `epoch`? The
+    /// order of processes is known whatever their clocks showed.
+    #[must_use]
+    pub fn count(&self, rule: MeterKey, epoch: u64, started: UnixMillis) -> bool {
+        self.of(rule).is_some_and(|birth| match epoch.cmp(&birth.epoch) {
+            Ordering::Less => false,
+            Ordering::Equal => birth.wall <= started,
+            Ordering::Greater => true,
+        })
     }
 
     /// Take down the rules of a snapshot that are new; were there any?
@@ -141,6 +152,11 @@ mod tests {
         assert_eq!(births.of(MeterKey(1)).map(|it| it.wall), Some(UnixMillis(0)));
         assert_eq!(births.of(MeterKey(3)), Some(at(300)));
         assert_eq!(births.of(MeterKey(4)), None);
+        let counts = |rule, epoch, wall| births.count(MeterKey(rule), epoch, UnixMillis(wall));
+        assert!(counts(1, 1, 0) && !counts(4, 9, 900));
+        assert!(counts(3, 7, 300) && !counts(3, 7, 299));
+        assert!(counts(3, 8, 0), "a later process, under a clock that was set back");
+        assert!(!counts(3, 6, 900), "an earlier one, under a clock that was ahead");
         assert!(births.note(&snapshot(&[4]), at(400)));
         assert_eq!(births.of(MeterKey(4)), Some(at(400)));
         std::fs::write(folder.path().join("births.json"), "{").expect("the folder is ours");

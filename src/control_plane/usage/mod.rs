@@ -31,7 +31,7 @@ use crate::{
         budget::Budget,
         calendar::{Calendar, Span},
     },
-    snapshot::{Snapshot, asker::Asker},
+    snapshot::{Matter, Snapshot, asker::Asker},
 };
 use births::{Birth, Births};
 use parking_lot::Mutex;
@@ -81,17 +81,30 @@ struct State {
     epoch: u64,
     newest: Option<Arc<Snapshot>>,
     subjects: HashMap<Box<str>, SubjectId>,
-    lines: Lines,
-    /// How many requests each rule held for, since this process began.
-    nominated: HashMap<(RuleKind, Box<str>), u64>,
-    /// Of budgets that tell people, the lines that nobody has looked at since they changed.
-    touched: HashSet<MeterKey>,
+    tally: Tally,
+    nominated: Nominated,
     /// Every line is to be looked at again.
     is_new: bool,
     /// What the store held was counted: what is stored from here on is new.
     is_open: bool,
+    /// How late it is, as far as anyone has said: periods that were left do not come back.
+    wall: UnixMillis,
+}
+
+/// What was counted.
+struct Tally {
+    lines: Lines,
+    /// Of budgets that tell people, the lines that nobody has looked at since they changed.
+    touched: HashSet<MeterKey>,
     /// That of the receipt that was counted last.
     calendar: Calendar,
+}
+
+/// How many requests each rule held for, since this process began.
+#[derive(Default)]
+struct Nominated {
+    limits: HashMap<Box<str>, u64>,
+    budgets: HashMap<Box<str>, u64>,
 }
 
 impl Book {
@@ -103,12 +116,11 @@ impl Book {
             epoch: 0,
             newest: None,
             subjects: HashMap::new(),
-            lines: Lines::new(),
-            nominated: HashMap::new(),
-            touched: HashSet::new(),
+            tally: Tally::of(Lines::new()),
+            nominated: Nominated::default(),
             is_new: true,
             is_open: false,
-            calendar: Calendar::at(UnixMillis(0)),
+            wall: UnixMillis(0),
         };
         Arc::new(Self { state: Mutex::new(state), data_dir: data_dir.to_owned() })
     }
@@ -150,16 +162,16 @@ impl Book {
         let state = &mut *self.state.lock();
         state.adopt(&self.data_dir);
         let Some(snapshot) = &state.newest else { return BTreeMap::new() };
-        let limits = snapshot.limits.limits.iter().map(|it| (RuleKind::RateLimit, it.id.clone()));
-        let budgets = snapshot.budgets.budgets.iter().map(|it| (RuleKind::Budget, it.id.clone()));
-        let rules: BTreeMap<_, _> = limits
-            .chain(budgets)
-            .map(|rule| {
-                let count = state.nominated.get(&rule).copied().unwrap_or_default();
-                (rule, count)
-            })
-            .collect();
-        state.nominated.retain(|rule, _| rules.contains_key(rule));
+        let limits = snapshot.limits.limits.iter().map(|it| (RuleKind::RateLimit, &it.id));
+        let budgets = snapshot.budgets.budgets.iter().map(|it| (RuleKind::Budget, &it.id));
+        let mut rules = BTreeMap::new();
+        for (kind, id) in limits.chain(budgets) {
+            let count = state.nominated.of(kind).get(id).copied().unwrap_or_default();
+            rules.insert((kind, id.clone()), count);
+        }
+        for kind in [RuleKind::RateLimit, RuleKind::Budget] {
+            state.nominated.of(kind).retain(|id, _| rules.contains_key(&(kind, id.clone())));
+        }
         rules
     }
 
@@ -175,27 +187,29 @@ impl Book {
             return Ok(HashMap::new());
         }
         let archive = archive::read(&self.data_dir)?;
-        state.lines = archive.lines;
+        state.tally.lines = archive.lines;
         for (number, path) in segment::list(&self.data_dir.join("receipts"))? {
             if archive.through.is_none_or(|through| number > through) {
                 state.count_segment(&path)?;
             }
         }
-        state.lines.retain(|_, line| line.holds(now));
+        state.tally.lines.retain(|_, line| line.holds(now));
         let past = |line: &Line| Past(vec![(NodeMillis(ORIGIN_MS), line.units)]);
-        Ok(state.lines.iter().map(|(key, line)| (*key, past(line))).collect())
+        Ok(state.tally.lines.iter().map(|(key, line)| (*key, past(line))).collect())
     }
 
-    /// The newest snapshot, and the lines of the periods that hold at `now`.
+    /// The newest snapshot, the lines of the periods that hold at `now`, and how late it is: that,
+    /// or where a clock was set back, what it was before.
     pub(crate) fn look<T>(
         &self,
         now: UnixMillis,
-        see: impl FnOnce(&Snapshot, &Lines) -> T,
+        see: impl FnOnce(&Snapshot, &Lines, UnixMillis) -> T,
     ) -> Option<T> {
         let state = &mut *self.state.lock();
         state.adopt(&self.data_dir);
-        state.lines.retain(|_, line| line.holds(now));
-        state.newest.as_deref().map(|snapshot| see(snapshot, &state.lines))
+        let now = state.turn(now);
+        state.tally.lines.retain(|_, line| line.holds(now));
+        state.newest.as_deref().map(|snapshot| see(snapshot, &state.tally.lines, now))
     }
 }
 
@@ -205,15 +219,16 @@ impl Book {
     pub(crate) fn news(&self, now: UnixMillis, mut see: impl FnMut(&Budget, MeterKey, &Line)) {
         let state = &mut *self.state.lock();
         state.adopt(&self.data_dir);
+        let now = state.turn(now);
         let Some(snapshot) = state.newest.clone() else { return };
-        if state.touched.is_empty() && !state.is_new {
+        if state.tally.touched.is_empty() && !state.is_new {
             return;
         }
         let mut telling: HashMap<MeterKey, &Budget> = HashMap::new();
         for budget in snapshot.budgets.budgets.iter().filter(|it| it.alert.is_some()) {
             telling.extend(budget.every_cap().map(|cap| (cap.key, budget)));
         }
-        let touched = std::mem::take(&mut state.touched);
+        let touched = std::mem::take(&mut state.tally.touched);
         if telling.is_empty() {
             return;
         }
@@ -223,11 +238,39 @@ impl Book {
             }
         };
         if std::mem::take(&mut state.is_new) {
-            state.lines.retain(|_, line| line.holds(now));
-            state.lines.iter().for_each(|(key, line)| look(key, line));
+            state.tally.lines.retain(|_, line| line.holds(now));
+            state.tally.lines.iter().for_each(|(key, line)| look(key, line));
         } else {
-            let lines = touched.iter().filter_map(|key| Some((key, state.lines.get(key)?)));
+            let lines = touched.iter().filter_map(|key| Some((key, state.tally.lines.get(key)?)));
             lines.for_each(|(key, line)| look(key, line));
+        }
+    }
+}
+
+impl Tally {
+    fn of(lines: Lines) -> Self {
+        Self { lines, touched: HashSet::new(), calendar: Calendar::at(UnixMillis(0)) }
+    }
+
+    /// To the periods of this receipt.
+    fn turn(&mut self, receipt: &Receipt<'_>) {
+        self.calendar.move_to(receipt.counted_at());
+    }
+}
+
+impl Nominated {
+    const fn of(&mut self, kind: RuleKind) -> &mut HashMap<Box<str>, u64> {
+        match kind {
+            RuleKind::RateLimit => &mut self.limits,
+            RuleKind::Budget => &mut self.budgets,
+        }
+    }
+
+    fn add(&mut self, kind: RuleKind, id: &str) {
+        let counts = self.of(kind);
+        match counts.get_mut(id) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert(id.into(), 1)),
         }
     }
 }
@@ -239,6 +282,11 @@ impl Line {
 }
 
 impl State {
+    fn turn(&mut self, now: UnixMillis) -> UnixMillis {
+        self.wall = self.wall.max(now);
+        self.wall
+    }
+
     fn adopt(&mut self, data_dir: &Path) {
         let Some(newest) = self.snapshots.changed() else { return };
         if self.is_open
@@ -253,78 +301,91 @@ impl State {
         self.is_new = true;
     }
 
-    /// Note the rules that held for a request; one that was refused before was none of theirs.
-    fn nominate(&mut self, receipt: &Receipt<'_>) {
-        let Self { newest: Some(snapshot), subjects, nominated, .. } = self else { return };
-        let outcome = &receipt.outcome;
-        let was_judged = outcome.was_sent || REFUSED_BY_RULES.contains(&outcome.code);
-        if !was_judged {
-            return;
-        }
-        let present = subjects.get(receipt.subject).copied();
-        let asker = Asker::of(snapshot, present, receipt.subject, receipt.teams);
-        let matter = asker.matter(snapshot, receipt.requested_model, &receipt.metadata);
-        let mut last: Option<&Budget> = None;
-        let limit = snapshot.limit(&matter).map(|(limit, _)| (RuleKind::RateLimit, &limit.id));
-        let budgets = snapshot.budgets(&matter).map(|(budget, _)| budget);
-        // Each once, however many of its teams the caller is in.
-        let budgets = budgets
-            .filter(|budget| !last.replace(budget).is_some_and(|last| std::ptr::eq(last, *budget)));
-        for (kind, id) in limit.into_iter().chain(budgets.map(|it| (RuleKind::Budget, &it.id))) {
-            *nominated.entry((kind, id.clone())).or_default() += 1;
-        }
-    }
-
     fn count_segment(&mut self, path: &Path) -> io::Result<()> {
         let Some(snapshot) = self.newest.clone() else { return Ok(()) };
         // The store lets go of old ones meanwhile.
         let Some(mut segment) = segment::open_if_there(path)? else { return Ok(()) };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                let with = (&*snapshot, &self.subjects, &self.births);
-                let Self { calendar, lines, touched, .. } = self;
-                count(with, &receipt, calendar, lines, touched);
+                let rules =
+                    Rules { snapshot: &snapshot, subjects: &self.subjects, births: &self.births };
+                rules.count(&receipt, &mut self.tally, None);
             }
         }
         Ok(())
     }
 }
 
-/// A budget counts in the period in which a request was admitted.
-fn count(
-    (snapshot, subjects, births): (&Snapshot, &HashMap<Box<str>, SubjectId>, &Births),
-    receipt: &Receipt<'_>,
-    calendar: &mut Calendar,
-    lines: &mut Lines,
-    touched: &mut HashSet<MeterKey>,
-) {
-    if snapshot.budgets.budgets.is_empty() || !receipt.outcome.was_sent {
-        return;
+/// What receipts are counted by.
+struct Rules<'a> {
+    snapshot: &'a Snapshot,
+    subjects: &'a HashMap<Box<str>, SubjectId>,
+    births: &'a Births,
+}
+
+impl Rules<'_> {
+    /// Count a receipt, and note the rules that held for it; one that was refused before them was
+    /// none of theirs.
+    fn count(&self, receipt: &Receipt<'_>, tally: &mut Tally, mut noted: Option<&mut Nominated>) {
+        let Self { snapshot, .. } = *self;
+        let outcome = &receipt.outcome;
+        if !outcome.was_sent && !REFUSED_BY_RULES.contains(&outcome.code) {
+            return;
+        }
+        let has_limits = noted.is_some() && !snapshot.limits.limits.is_empty();
+        if snapshot.budgets.budgets.is_empty() && !has_limits {
+            return;
+        }
+        // Who is gone has spent it all the same.
+        let present = self.subjects.get(receipt.subject).copied();
+        let asker = Asker::of(snapshot, present, receipt.subject, receipt.teams);
+        let matter = asker.matter(snapshot, receipt.requested_model, &receipt.metadata);
+        if let Some(noted) = &mut noted
+            && let Some((limit, _)) = snapshot.limit(&matter)
+        {
+            noted.add(RuleKind::RateLimit, &limit.id);
+        }
+        tally.turn(receipt);
+        let mut last: Option<&Budget> = None;
+        for (budget, entity) in snapshot.budgets(&matter) {
+            // Each once, however many of its teams the caller is in.
+            let is_next = !last.replace(budget).is_some_and(|last| std::ptr::eq(last, budget));
+            if let Some(noted) = noted.as_mut().filter(|_| is_next) {
+                noted.add(RuleKind::Budget, &budget.id);
+            }
+            if outcome.was_sent {
+                self.charge((budget, entity), receipt, &matter, tally);
+            }
+        }
     }
-    // Who is gone has spent it all the same.
-    let present = subjects.get(receipt.subject).copied();
-    let asker = Asker::of(snapshot, present, receipt.subject, receipt.teams);
-    let matter = asker.matter(snapshot, receipt.requested_model, &receipt.metadata);
-    calendar.move_to(receipt.started);
-    for (budget, entity) in snapshot.budgets(&matter) {
+
+    /// A budget counts in the period in which a request was admitted.
+    fn charge(
+        &self,
+        (budget, entity): (&Budget, Option<MeterKey>),
+        receipt: &Receipt<'_>,
+        matter: &Matter<'_>,
+        tally: &mut Tally,
+    ) {
         let units = budget.units(&receipt.outcome);
         let unknown = u64::from(budget.is_unknown(&receipt.outcome));
         for cap in budget.caps(entity.unwrap_or_default()) {
-            if births.of(cap.key).is_none_or(|birth| birth.wall > receipt.started) {
+            if !self.births.count(cap.key, receipt.id.epoch, receipt.started) {
                 continue;
             }
-            let span = calendar.span(cap.period);
+            let span = tally.calendar.span(cap.period);
             let key = cap.meter(entity, span);
             if budget.alert.is_some() {
-                touched.insert(key);
+                tally.touched.insert(key);
             }
-            if let Some(line) = lines.get_mut(&key) {
+            if let Some(line) = tally.lines.get_mut(&key) {
                 line.units = line.units.saturating_add(units);
                 line.unknown = line.unknown.saturating_add(unknown);
-            } else if lines.len() < LINES_MAX {
-                let entity = entity.map(|key| snapshot.entity_name(budget, &matter, key));
+            } else if tally.lines.len() < LINES_MAX {
+                let entity = entity.map(|key| self.snapshot.entity_name(budget, matter, key));
                 let Span { start, end, .. } = *span;
-                lines.insert(key, Line { cap: cap.key, entity, start, end, units, unknown });
+                let line = Line { cap: cap.key, entity, start, end, units, unknown };
+                tally.lines.insert(key, line);
             }
         }
     }
@@ -340,13 +401,11 @@ impl Observer for Clerk {
             return;
         }
         state.adopt(&self.0.data_dir);
-        state.nominate(receipt);
-        if let State {
-            newest: Some(snapshot), subjects, births, calendar, lines, touched, ..
-        } = state
-        {
-            count((snapshot, subjects, births), receipt, calendar, lines, touched);
-        }
+        state.turn(receipt.counted_at());
+        let State { newest: Some(snapshot), subjects, births, tally, nominated, .. } = state else {
+            return;
+        };
+        Rules { snapshot, subjects, births }.count(receipt, tally, Some(nominated));
     }
 
     fn retire(&mut self, number: u64, path: &Path) -> io::Result<()> {
@@ -358,13 +417,15 @@ impl Observer for Clerk {
             return Ok(());
         }
         let mut segment = Segment::open(path)?;
+        let mut tally = Tally::of(archive.lines);
+        let (subjects, births) = (&state.subjects, &state.births);
+        let rules = Rules { snapshot: &snapshot, subjects, births };
         while let Some(bytes) = segment.read()? {
             if let Ok(receipt) = record::decode(bytes) {
-                let with = (&*snapshot, &state.subjects, &state.births);
-                let (calendar, lines) = (&mut state.calendar, &mut archive.lines);
-                count(with, &receipt, calendar, lines, &mut HashSet::new());
+                rules.count(&receipt, &mut tally, None);
             }
         }
+        archive.lines = tally.lines;
         archive.through = Some(number);
         archive::write(&self.0.data_dir, &archive, crate::control_plane::load::now())
     }

@@ -40,7 +40,7 @@ impl Wanted<'_> {
 /// Every budget that is wanted, with all that spent from it.
 #[must_use]
 pub fn all(book: &Book, wanted: Wanted<'_>, now: UnixMillis) -> Vec<Value> {
-    let see = |snapshot: &Snapshot, lines: &Lines| {
+    let see = |snapshot: &Snapshot, lines: &Lines, now: UnixMillis| {
         let budgets = snapshot.budgets.budgets.iter().filter(|budget| wanted.has(budget));
         budgets.map(|budget| entry(budget, of_book(budget, lines, now))).collect()
     };
@@ -56,7 +56,7 @@ pub fn matched(
     metadata: &[(&str, &str)],
     now: UnixMillis,
 ) -> Option<Value> {
-    book.look(now, |snapshot, lines| {
+    book.look(now, |snapshot, lines, now| {
         let found = snapshot.callers.iter().zip(0..).find(|(it, _)| &*it.subject == subject);
         let id = SubjectId(found?.1);
         let matter = snapshot.matter(id, model, metadata);
@@ -80,7 +80,7 @@ pub fn matched(
 /// What a caller may know: the budgets that are his, each user's by himself and those of all.
 #[must_use]
 pub fn own(book: &Book, subject: &str, now: UnixMillis) -> Option<Value> {
-    book.look(now, |snapshot, lines| {
+    book.look(now, |snapshot, lines, now| {
         let found = snapshot.callers.iter().zip(0..).find(|(it, _)| &*it.subject == subject);
         let id = SubjectId(found?.1);
         let matter: Matter<'_> = snapshot.matter(id, "", &[]);
@@ -101,7 +101,7 @@ pub fn own(book: &Book, subject: &str, now: UnixMillis) -> Option<Value> {
 /// Who has spent most of a budget; none where there is no such.
 #[must_use]
 pub fn leaderboard(book: &Book, id: &str, limit: usize, now: UnixMillis) -> Option<Value> {
-    book.look(now, |snapshot, lines| {
+    book.look(now, |snapshot, lines, _| {
         let budget = snapshot.budgets.budgets.iter().find(|budget| &*budget.id == id)?;
         let mut boards = Map::new();
         for cap in budget.each_period() {
@@ -134,7 +134,7 @@ pub struct Total {
 /// What is spent of each budget and kind of period by all together.
 #[must_use]
 pub fn totals(book: &Book, now: UnixMillis) -> Vec<Total> {
-    let see = |snapshot: &Snapshot, lines: &Lines| {
+    let see = |snapshot: &Snapshot, lines: &Lines, _| {
         let mut sums: HashMap<MeterKey, (u64, u64)> = HashMap::new();
         for line in lines.values() {
             let (units, unknown) = sums.entry(line.cap).or_default();

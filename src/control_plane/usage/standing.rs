@@ -18,9 +18,9 @@ use crate::{
     },
     lexicon::{
         ids::SubjectId,
-        meter::{MeterKey, MeterSpec, NodeMillis, PAST_BUCKETS, Window},
+        meter::{MeterKey, MeterSpec, NodeMillis},
     },
-    policy::limit::{Counts, Limit},
+    policy::limit::Limit,
     snapshot::Snapshot,
 };
 use http::{Request, header};
@@ -133,26 +133,8 @@ fn limits(
         let spec = MeterSpec { key, window, limit: limit_to, until: None, version: 0 };
         let (used, left) = look(&spec);
         let left = u64::try_from(left).unwrap_or(0).min(limit_to);
-        json!({"id": limit.id, "unit": unit(limit), "limit": limit_to, "holds": at == 0,
+        json!({"id": limit.id, "unit": limit.unit(), "limit": limit_to, "holds": at == 0,
             "used": used, "left": left})
     };
     Some(metered.enumerate().map(row).collect())
-}
-
-/// `requests_per_minute`.
-fn unit(limit: &Limit) -> String {
-    let counts = match limit.counts {
-        Counts::Requests => "requests",
-        Counts::Tokens => "tokens",
-        Counts::Cost => "nanodollars",
-    };
-    let period = match limit.window {
-        Window::Whole => "period",
-        Window::Sliding { bucket_ms } => match u64::from(bucket_ms) * PAST_BUCKETS {
-            60_000 => "minute",
-            3_600_000 => "hour",
-            _ => "day",
-        },
-    };
-    format!("{counts}_per_{period}")
 }

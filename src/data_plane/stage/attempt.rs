@@ -37,7 +37,7 @@ use crate::{
     policy::route::{
         self, Candidate, Changes,
         hedge::Hedge,
-        order,
+        order::{self, Reason},
         retry::{Codes, PATIENCE_MS, Retry},
     },
     provider::target::Target,
@@ -116,6 +116,14 @@ impl<'s, 'd> Tries<'s, 'd> {
         matches!(self.plan, Plan::Lone(_)) && self.retry().attempts == 0
     }
 
+    /// The present target, as its rule has it.
+    fn candidate(&self) -> Option<&'s Candidate> {
+        match &self.plan {
+            Plan::Lone(_) => None,
+            Plan::Ruled(plan) => plan.candidate(usize::from(self.at)),
+        }
+    }
+
     fn is_one_of_many(&self) -> bool {
         matches!(&self.plan, Plan::Ruled(plan) if plan.len() > 1)
     }
@@ -132,13 +140,13 @@ impl<'s, 'd> Tries<'s, 'd> {
 
     /// The retries in force for the present target.
     fn retry(&self) -> &Retry {
-        match &self.plan {
-            _ if self.directed.is_some() => self.directed.unwrap_or(&NEVER),
-            Plan::Lone(_) => self.snapshot.routes.retry.as_ref().unwrap_or(&NEVER),
-            Plan::Ruled(plan) => {
-                plan.candidate(usize::from(self.at)).map_or(&NEVER, |candidate| &candidate.retry)
-            }
-        }
+        self.retry_of(self.candidate())
+    }
+
+    fn retry_of(&self, candidate: Option<&'s Candidate>) -> &Retry {
+        let of_all = self.snapshot.routes.retry.as_ref().unwrap_or(&NEVER);
+        let own = candidate.map_or(of_all, |candidate| &candidate.retry);
+        self.directed.unwrap_or(own)
     }
 
     /// The statuses on which the next target is asked; none where there is no next.
@@ -153,9 +161,15 @@ impl<'s, 'd> Tries<'s, 'd> {
     ///
     /// **Cost**: next to nothing where a model is asked once.
     pub fn next(&mut self, core: &Core, trail: &mut Trail<'s>) -> Attempt<'s> {
-        let model = self.model();
+        let candidate = self.candidate();
+        let model = match (&self.plan, candidate) {
+            (Plan::Lone(model), _) => *model,
+            (Plan::Ruled(_), Some(candidate)) => self.snapshot.model(candidate.model),
+            (Plan::Ruled(_), None) => self.model(),
+        };
         trail.model = Some(model);
-        if self.is_single() {
+        let retry = *self.retry_of(candidate);
+        if candidate.is_none() && retry.attempts == 0 {
             return Attempt { model, changes: None, hedge: None };
         }
         let now_ms = core.node_ms();
@@ -164,26 +178,26 @@ impl<'s, 'd> Tries<'s, 'd> {
         } else {
             core.targets.may_retry(model, now_ms)
         };
-        let candidate = match &self.plan {
-            Plan::Lone(_) => None,
-            Plan::Ruled(plan) => {
-                trail.rule = Some(plan.rule);
-                plan.candidate(usize::from(self.at))
-            }
-        };
+        if let Plan::Ruled(plan) = &self.plan {
+            trail.rule = Some(plan.rule);
+        }
         let falls_back_on = self.falls_back_on();
-        let is_failing = || candidate.is_some_and(|it| self.is_failing(core, it));
+        let is_failing = || match &self.plan {
+            // The plan was made a moment ago, and puts those last.
+            Plan::Ruled(plan) if self.at == 0 => plan.is_failing,
+            _ => candidate.is_some_and(|it| self.is_failing(core, it)),
+        };
         if self.is_one_of_many() && self.is_fresh && is_failing() {
             self.retries_left = 0;
         }
         // A retry that could not be made in time must not cost the client the vendor's own words.
-        let retried_at = core.clock.recent().plus_millis(u64::from(self.retry().delay_ms));
+        let retried_at = core.clock.recent().plus_millis(u64::from(retry.delay_ms));
         let may_retry = has_savings && self.retries_left > 0 && is_in_time(core, trail, retried_at);
         if !may_retry {
             self.retries_left = 0;
         }
         self.is_fresh = false;
-        let retried_on = may_retry.then_some(self.retry().codes);
+        let retried_on = may_retry.then_some(retry.codes);
         self.again = retried_on.unwrap_or_default().or(falls_back_on.unwrap_or_default());
         Attempt {
             model,
@@ -413,12 +427,17 @@ impl<'s, 'd> Tries<'s, 'd> {
     /// **Shape**: `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"…"},
     /// "fallback":{"attempts":[{"target":"…","failed":"503"}]},…}`; `fallback` only where an
     /// attempt failed.
-    pub fn applied(&self, core: &Core, caller: &Caller, trail: &Trail<'_>) -> Cow<'static, [u8]> {
+    pub fn applied(&self, core: &Core, caller: &Caller, trail: &Trail<'_>) -> Cow<'s, [u8]> {
         let value = directives::applied(caller);
         let Plan::Ruled(plan) = &self.plan else { return value };
         let Some(candidate) = plan.candidate(usize::from(self.at)) else { return value };
+        let is_first = self.at == 0 && !self.is_hedged && trail.notes.attempts().is_empty();
+        let usual = Reason::usual(&plan.rule.strategy, candidate.tier);
+        if is_first && plan.reason == usual && value.len() == b"{}".len() {
+            return Cow::Borrowed(candidate.told.as_bytes());
+        }
         let mut out = core.buffers.take();
-        out.extend_from_slice(candidate.told.as_bytes());
+        out.extend_from_slice(candidate.told_to_reason(&plan.rule.strategy).as_bytes());
         let reason = match self.at {
             _ if self.is_hedged => "hedge",
             0 => plan.reason.label(),

@@ -23,7 +23,6 @@ use crate::{
         },
         trail::Trail,
         upstream::call::{self, Answer, Failure, Limits},
-        verdicts::Known,
     },
     dialect::{
         openai_chat::{reply, request},
@@ -31,12 +30,9 @@ use crate::{
         translation,
     },
     lexicon::{fault::Fault, operation::Operation, receipt::Ending, refusal::Refusal},
-    policy::{
-        metadata::Pairs,
-        route::{
-            Classifier,
-            complexity::{Prompt, Tier},
-        },
+    policy::route::{
+        Classifier,
+        complexity::{Prompt, Tier},
     },
     wire::{
         http1::request::RequestHead,
@@ -71,9 +67,7 @@ pub async fn plan<'s>(
     // Where nobody says it, the heuristic does.
     let Matter { core, snapshot, subject, ask, request, .. } = *matter;
     let known = matter.known(&ask.model);
-    let known = known.as_deref();
-    let metadata = &*known.map_or_else(Pairs::new, Known::metadata);
-    let routed = Routed { subject, ask, from: request, metadata, known, tier };
+    let routed = Routed { subject, ask, from: request, known: known.as_deref(), tier };
     Ok(route::plan(core, snapshot, &routed)?)
 }
 
@@ -112,11 +106,9 @@ async fn ask<'s>(
     let attempt = Attempt { model, changes: None, hedge: None };
     let mut dropped = Dropped::default();
     let Ok(Ok(call)) = write(&asking, &attempt, &mut dropped, &line) else { return Ok(None) };
-    let metadata = known.as_ref().map_or_else(Pairs::new, |known| known.metadata());
-    if line.admit_beside(&metadata).is_err() {
+    if line.admit_beside(known.as_ref().map(|known| &known.encoded)).is_err() {
         return Ok(None);
     }
-    drop(metadata);
     let limits = Limits::within(core, u64::from(classifier.timeout_ms), trail);
     let endpoint = asking.endpoint(&attempt);
     let heard = match call::send(core, endpoint, call.bytes, &limits, downlink, &mut line).await {

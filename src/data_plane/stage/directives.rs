@@ -6,9 +6,12 @@ use crate::{
     lexicon::refusal::{Refusal, Refused},
     policy::{metadata::VALUE_CHARS_MAX, route::retry::Retry},
     snapshot::Caller,
-    wire::json::{
-        self,
-        flat::{FlatError, Pairs},
+    wire::{
+        headers,
+        json::{
+            self,
+            flat::{FlatError, Pairs},
+        },
     },
 };
 use std::{borrow::Cow, num::NonZeroU64};
@@ -45,7 +48,16 @@ impl Default for Manner {
     }
 }
 
-const RETRY_CONFIG: &str = "x-tfy-retry-config";
+/// Those there are; of each the first counts.
+const NAMES: [&str; 7] = [
+    "x-tfy-metadata",
+    "x-tfy-strict-openai",
+    "x-tfy-forward-pings",
+    "x-weir-strict-translation",
+    "x-tfy-request-timeout",
+    "x-tfy-ttft-timeout-ms",
+    "x-tfy-retry-config",
+];
 
 /// Is a header of this name for the gateway itself?
 fn is_directive(name: &[u8]) -> bool {
@@ -57,29 +69,41 @@ fn is_directive(name: &[u8]) -> bool {
 /// # Errors
 /// `InvalidHeader` naming the header.
 ///
-/// **Cost**: where there are none, one look at the names.
+/// **Cost**: one look at the names.
 pub fn read<'b>(request: &Request<'b>) -> Result<Directives<'b>, Refused> {
-    let has_any = request.head.iter(request.bytes).any(|(name, _)| is_directive(name));
-    if !has_any {
-        return Ok(Directives::default());
+    let mut directives = Directives::default();
+    let mut seen = 0_u8;
+    for (name, value) in request.head.iter(request.bytes) {
+        if !is_directive(name) {
+            continue;
+        }
+        let Some(at) = NAMES.iter().position(|it| headers::is_name(name, it.as_bytes())) else {
+            continue;
+        };
+        if seen >> at & 1 == 0 {
+            seen |= 1 << at;
+            directives.set(NAMES[at], value)?;
+        }
     }
-    Ok(Directives {
-        manner: Manner {
-            is_strict_openai: read_flag(request, "x-tfy-strict-openai", true)?,
-            forwards_pings: read_flag(request, "x-tfy-forward-pings", false)?,
-        },
-        is_strict: read_flag(request, "x-weir-strict-translation", false)?,
-        metadata: request.header("x-tfy-metadata"),
-        attempt_ms: read_millis(request, "x-tfy-request-timeout")?,
-        ttft_ms: read_millis(request, "x-tfy-ttft-timeout-ms")?,
-        retry: match request.header(RETRY_CONFIG) {
-            Some(value) => {
-                let read = retry_directive::read(value);
-                Some(Box::new(read.map_err(|wrong| invalid(RETRY_CONFIG, wrong))?))
+    Ok(directives)
+}
+
+impl<'b> Directives<'b> {
+    fn set(&mut self, name: &str, value: &'b [u8]) -> Result<(), Refused> {
+        match name {
+            "x-tfy-metadata" => self.metadata = Some(value),
+            "x-tfy-strict-openai" => self.manner.is_strict_openai = read_flag(name, value)?,
+            "x-tfy-forward-pings" => self.manner.forwards_pings = read_flag(name, value)?,
+            "x-weir-strict-translation" => self.is_strict = read_flag(name, value)?,
+            "x-tfy-request-timeout" => self.attempt_ms = Some(read_millis(name, value)?),
+            "x-tfy-ttft-timeout-ms" => self.ttft_ms = Some(read_millis(name, value)?),
+            _ => {
+                let read = retry_directive::read(value).map_err(|wrong| invalid(name, wrong))?;
+                self.retry = Some(Box::new(read));
             }
-            None => None,
-        },
-    })
+        }
+        Ok(())
+    }
 }
 
 impl Directives<'_> {
@@ -133,21 +157,17 @@ pub fn metadata(header: &[u8]) -> Result<Pairs<'_>, Refused> {
     Ok(metadata)
 }
 
-fn read_flag(request: &Request<'_>, name: &str, absent: bool) -> Result<bool, Refused> {
-    match request.header(name) {
-        None => Ok(absent),
-        Some(value) if value.eq_ignore_ascii_case(b"true") => Ok(true),
-        Some(value) if value.eq_ignore_ascii_case(b"false") => Ok(false),
-        Some(_) => Err(invalid(name, "It must be true or false.")),
+fn read_flag(name: &str, value: &[u8]) -> Result<bool, Refused> {
+    match value {
+        _ if value.eq_ignore_ascii_case(b"true") => Ok(true),
+        _ if value.eq_ignore_ascii_case(b"false") => Ok(false),
+        _ => Err(invalid(name, "It must be true or false.")),
     }
 }
 
-fn read_millis(request: &Request<'_>, name: &str) -> Result<Option<NonZeroU64>, Refused> {
-    let Some(value) = request.header(name) else { return Ok(None) };
-    match json::value::read_u64(value).and_then(NonZeroU64::new) {
-        Some(millis) => Ok(Some(millis)),
-        None => Err(invalid(name, "It must be a whole number of milliseconds, 1 or more.")),
-    }
+fn read_millis(name: &str, value: &[u8]) -> Result<NonZeroU64, Refused> {
+    let millis = json::value::read_u64(value).and_then(NonZeroU64::new);
+    millis.ok_or_else(|| invalid(name, "It must be a whole number of milliseconds, 1 or more."))
 }
 
 #[cold]

@@ -25,10 +25,7 @@ use crate::{
     },
     dialect::{openai_chat::reply, pivot::dropped::Dropped},
     lexicon::{fault::Fault, receipt::Ending, refusal::Refusal, time::Moment},
-    policy::{
-        metadata::Pairs,
-        route::{hedge::Hedge, retry::Codes},
-    },
+    policy::route::{hedge::Hedge, retry::Codes},
     provider::target::Endpoint,
 };
 use std::{
@@ -209,8 +206,7 @@ impl<'m, 's> Second<'m, 's> {
         }
         let mut dropped = Dropped::default();
         let written = write(matter, &attempt, &mut dropped, &trail).ok()?.ok()?;
-        let metadata = known.as_ref().map_or_else(Pairs::new, |known| known.metadata());
-        trail.admit_beside(&metadata).ok()?;
+        trail.admit_beside(known.as_ref().map(|known| &known.encoded)).ok()?;
         core.hedges.spend(tries.key());
         let limits = Limits::of(core, directives, ask, &trail);
         let (bytes, said) = (written.bytes, written.said);

@@ -5,12 +5,16 @@ use crate::{
     dialect::openai_chat::request::Ask,
     lexicon::{
         ids::{ModelId, SubjectId},
+        operation::ModelTypes,
         refusal::{Refusal, Refused},
     },
-    policy::route::{
-        self, Asked, Classifier, Identifier, Strategy,
-        complexity::Tier,
-        order::{self, Moment},
+    policy::{
+        metadata::Pairs,
+        route::{
+            self, Asked, Classifier, Identifier, Strategy,
+            complexity::Tier,
+            order::{self, Moment},
+        },
     },
     snapshot::{Model, Routing, Snapshot},
 };
@@ -35,7 +39,6 @@ pub struct Routed<'a> {
     pub subject: SubjectId,
     pub ask: &'a Ask<'a>,
     pub from: &'a Request<'a>,
-    pub metadata: &'a [(&'a str, &'a str)],
     /// None where no rule could concern it.
     pub known: Option<&'a Known>,
     /// How hard it is, where that was said.
@@ -97,7 +100,7 @@ fn ruled<'s>(
     routing: &Routing<'s>,
     rule: &'s route::Rule,
 ) -> Result<order::Plan<'s>, Refused> {
-    let Routed { subject, ask, from, metadata, tier: said, .. } = *request;
+    let Routed { subject, ask, from, tier: said, .. } = *request;
     let forbidden = || Refusal::ModelForbidden.about("model", "");
     let kind = ask.operation.model_type();
     if routing.model.is_some_and(|id| !snapshot.allows(subject, id)) {
@@ -123,7 +126,8 @@ fn ruled<'s>(
         (_, said) => said.unwrap_or_default(),
     };
     let caller = snapshot.caller(subject).key;
-    let asked = Asked { subject, caller, metadata, session, tier };
+    // What holds by metadata is in what is known.
+    let asked = Asked { subject, caller, metadata: &[], session, tier };
     let node_ms = core.node_ms();
     let health = core.targets.look(snapshot, node_ms);
     let moment = Moment {
@@ -132,11 +136,15 @@ fn ruled<'s>(
         wall_ms: core.clock.wall().0,
         random: core.targets.random(),
     };
-    let usable = request.known.map_or(0, |known| known.verdict.usable);
-    let is_usable = |candidate: &route::Candidate| {
-        rule.candidates.element_offset(candidate).is_some_and(|at| usable >> at & 1 == 1)
+    let (usable, types) =
+        request.known.map_or((0, ModelTypes::ALL), |it| (it.verdict.usable, it.verdict.types));
+    let eligible = if types.has(kind) {
+        usable
+    } else {
+        let fit = route::places(usable).filter(|at| is_fit(&rule.candidates[usize::from(*at)]));
+        fit.fold(0, |fit, at| fit | 1 << at)
     };
-    let plan = order::plan(rule, &asked, &moment, |it| is_usable(it) && is_fit(it));
+    let plan = order::plan_among(rule, &asked, &moment, eligible);
     if !plan.is_empty() {
         return Ok(plan);
     }
@@ -157,11 +165,12 @@ fn ruled<'s>(
 
 /// The hash of what a session is known by; none where a part of it is missing.
 fn session(identifiers: &[Identifier], request: &Routed<'_>) -> Option<u64> {
+    let metadata = request.known.map_or_else(Pairs::new, Known::metadata);
     identifiers.iter().try_fold(0, |session, identifier| {
         let value = match identifier {
             Identifier::Header(name) => request.from.header(name)?,
             Identifier::Metadata(key) => {
-                let found = request.metadata.iter().find(|(name, _)| *name == &**key)?;
+                let found = metadata.iter().find(|(name, _)| *name == &**key)?;
                 found.1.as_bytes()
             }
         };

@@ -3,7 +3,7 @@
 //! It has the request's id, and settles and files by itself what the call used.
 
 use crate::{
-    bridge::pulse::Pulse,
+    bridge::{pulse::Pulse, receipts::pairs::Encoded},
     data_plane::{
         clock::Clock,
         peer::Peer,
@@ -88,7 +88,7 @@ impl<'a> Trail<'a> {
     ///
     /// # Errors
     /// As [`Trail::admit`]; then there is none.
-    pub fn admit_beside(&mut self, metadata: &[(&str, &str)]) -> Result<(), Refusal> {
+    pub fn admit_beside(&mut self, metadata: Option<&Encoded>) -> Result<(), Refusal> {
         self.admit(metadata)?;
         self.is_forgone = false;
         Ok(())

@@ -7,7 +7,6 @@
 use crate::{
     data_plane::{quota::Spent, trail::Trail},
     lexicon::{operation::Operation, receipt::Ending, usage::Usage},
-    policy::price::Quantities,
 };
 
 /// For answers whose usage nobody reported: bytes of JSON that make a token, about.
@@ -66,12 +65,9 @@ impl Trail<'_> {
         }
         let quota = self.ledger.quota.borrow();
         let Some(most) = self.pass.as_ref().and_then(|pass| quota.most(pass)) else { return };
-        self.usage = Usage {
-            input_tokens: most.input_tokens,
-            output_tokens: most.output_tokens,
-            ..Usage::default()
-        };
-        self.notes.charge_reserved(most.cost_nanodollars);
+        self.usage =
+            Usage { input_tokens: most.input, output_tokens: most.output, ..Usage::default() };
+        self.notes.charge_reserved(most.cost);
     }
 
     /// What all attempts cost; none where nobody knows: a price, or what was used.
@@ -106,7 +102,7 @@ impl Trail<'_> {
         if let (Some(reserved), false) = (self.notes.reserved(), self.usage_is_reported) {
             return reserved;
         }
-        self.model?.price.as_ref()?.cost(&Quantities::of(usage))
+        self.model?.price.as_ref()?.cost_of(usage)
     }
 
     /// Give back what was taken of limits, but for what was used.
@@ -125,7 +121,7 @@ impl Trail<'_> {
             bytes_in: self.bytes_in,
         };
         let mut quota = self.quota();
-        let now = quota.now(self.clock.now(), self.started_wall);
+        let now = quota.now(self.clock.recent(), self.started_wall);
         quota.settle(pass, &spent, now.node);
     }
 }

@@ -12,13 +12,16 @@ pub use beside::Beside;
 use crate::{
     bridge::{
         pulse::Pulse,
-        receipts::writer::{Slot, Writer},
+        receipts::{
+            pairs::Encoded,
+            writer::{Slot, Writer},
+        },
     },
     data_plane::{
         clock::Clock,
         peer::Peer,
         quota::{Bound, PassId, Quota},
-        stage::{admit, respond},
+        stage::respond,
     },
     lexicon::{
         fault::Fault,
@@ -172,13 +175,11 @@ impl<'a> Trail<'a> {
         self.ledger.quota.borrow_mut()
     }
 
-    /// Append what the client is told of the limit it is held to; false where there is none.
-    pub fn push_limits(&self, out: &mut Vec<u8>) -> bool {
-        let Some(pass) = &self.pass else { return false };
-        let quota = self.ledger.quota.borrow();
-        let Some((lines, standing)) = quota.standing(pass) else { return false };
-        admit::push_standing(out, lines, standing);
-        true
+    /// Append what the client is told of the limit it is held to, where there is one.
+    pub fn push_limits(&self, out: &mut Vec<u8>) {
+        if let Some(pass) = &self.pass {
+            self.ledger.quota.borrow().push_standing(pass, out);
+        }
     }
 
     /// Append the value of `x-tfy-applied-configurations`, an object, with the limits and budgets
@@ -260,11 +261,13 @@ impl<'a> Trail<'a> {
     ///
     /// # Errors
     /// `ReceiptsFull` where the ring is full and the operator would rather refuse.
-    pub fn admit(&mut self, metadata: &[(&str, &str)]) -> Result<(), Refusal> {
-        let opening = self.opening(metadata);
-        let opened = self.ledger.writer.borrow_mut().open(&opening);
+    pub fn admit(&mut self, metadata: Option<&Encoded>) -> Result<(), Refusal> {
+        let opened = self.ledger.writer.borrow_mut().open_with(&self.opening(), metadata);
         match (opened, self.ledger.when_full) {
-            (Ok((slot, _)), _) => self.slot = Some(slot),
+            (Ok((slot, _)), _) => {
+                self.slot = Some(slot);
+                self.seal_most();
+            }
             (Err(_), ReceiptsFull::Drop) => self.is_unrecorded = true,
             (Err(_), ReceiptsFull::Refuse) => {
                 self.is_unrecorded = true;
@@ -304,9 +307,23 @@ impl<'a> Trail<'a> {
         }
     }
 
-    fn opening<'b>(&'b self, metadata: &'b [(&'b str, &'b str)]) -> Opening<'b> {
+    /// Where a strict limit holds, its receipt says from here on that all was used that it lets
+    /// the exchange take: should the process die, nobody would know what the vendor answered, and
+    /// the limit must not be exceeded. For when both are there, the receipt and what was taken.
+    #[inline]
+    pub fn seal_most(&mut self) {
+        let (Some(slot), Some(pass)) = (&self.slot, &self.pass) else { return };
+        let Some(most) = self.ledger.quota.borrow().most(pass) else { return };
+        let usage = Usage { input_tokens: most.input, output_tokens: most.output, ..Usage::NONE };
+        let cost_nanodollars = most.cost;
+        let outcome = Outcome { was_sent: true, usage, cost_nanodollars, ..self.outcome() };
+        self.ledger.writer.borrow_mut().seal(slot, &outcome);
+    }
+
+    fn opening(&self) -> Opening<'_> {
         Opening {
             started: self.started_wall,
+            days_ahead: self.ledger.quota.borrow().days_ahead(self.started_wall),
             operation: self.operation,
             is_streaming: self.is_streaming,
             request_id: self.request_id,
@@ -314,7 +331,7 @@ impl<'a> Trail<'a> {
             client_certificate: self.peer.map_or("", |peer| &peer.certificate),
             subject: self.caller.map_or("", |caller| &caller.subject),
             teams: self.caller.map_or("", |caller| &caller.teams_label),
-            metadata,
+            metadata: &[],
             requested_model: &self.requested_model,
         }
     }
@@ -365,11 +382,11 @@ impl<'a> Trail<'a> {
         }
         if self.slot.is_none() && !self.is_unrecorded {
             // Refused before it was admitted: the receipt is opened only to be closed.
-            let opened = self.ledger.writer.borrow_mut().open(&self.opening(&[]));
+            let opened = self.ledger.writer.borrow_mut().open(&self.opening());
             self.slot = opened.ok().map(|(slot, _)| slot);
         }
         let is_as_sealed =
-            self.sealed_us > 0 && self.elapsed_us() - self.sealed_us < LAST_SEND_US_MAX;
+            self.sealed_us > 0 && self.recent_us() - self.sealed_us < LAST_SEND_US_MAX;
         match self.slot.take() {
             Some(slot) if is_as_sealed => self.ledger.writer.borrow_mut().close_sealed(slot),
             Some(slot) => self.ledger.writer.borrow_mut().close(slot, &self.outcome()),
@@ -384,6 +401,8 @@ impl<'a> Trail<'a> {
 impl Drop for Trail<'_> {
     fn drop(&mut self) {
         self.pulse.exchanges_in_flight.sub(1);
+        // Both below go by this reading.
+        self.clock.now();
         self.settle();
         self.file();
     }

@@ -128,9 +128,19 @@ pub struct Candidate {
     /// What the request's metadata must say.
     pub metadata: Box<[Tag]>,
     pub changes: Changes,
-    /// `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"`, in ASCII: how clients
-    /// are told that the rule chose it.
+    /// `{"loadBalancing":{"ruleId":"…","type":"…","target":"…","reason":"…"}}`, in ASCII: how
+    /// clients are told that the rule chose it, for the reason for which it usually does.
     pub told: Box<str>,
+}
+
+impl Candidate {
+    /// How clients are told that its rule chose it, up to the reason.
+    #[must_use]
+    pub fn told_to_reason(&self, strategy: &Strategy) -> &str {
+        let usual = order::Reason::usual(strategy, self.tier).label();
+        let told = self.told.strip_suffix("\"}}").and_then(|told| told.strip_suffix(usual));
+        told.unwrap_or_default()
+    }
 }
 
 /// Means beyond which a target counts as failing; none is no bound.
@@ -220,6 +230,15 @@ impl Strategy {
             Self::Complexity { .. } => "complexity-based-routing",
         }
     }
+}
+
+/// The places of the bits that are set, from the lowest.
+pub fn places(mut bits: u32) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let place = u8::try_from(bits.trailing_zeros()).ok().filter(|_| bits != 0)?;
+        bits &= bits - 1;
+        Some(place)
+    })
 }
 
 /// Mixes two numbers into one without a pattern.

@@ -23,7 +23,7 @@
 use crate::{
     lexicon::health::{Health, Readings},
     policy::route::{
-        Asked, CANDIDATES_MAX, Candidate, Cutoff, Rule, Strategy, complexity::Tier, mix,
+        self, Asked, CANDIDATES_MAX, Candidate, Cutoff, Rule, Strategy, complexity::Tier, mix,
     },
 };
 
@@ -42,6 +42,8 @@ const EXPLORED_ONE_IN: u64 = 8;
 pub struct Plan<'s> {
     pub rule: &'s Rule,
     pub reason: Reason,
+    /// All of them fail.
+    pub is_failing: bool,
     order: [u8; CANDIDATES_MAX],
     len: u8,
 }
@@ -70,6 +72,18 @@ pub struct Moment<'h> {
 }
 
 impl Reason {
+    /// That of a rule's choice of a target of this tier, mostly.
+    #[must_use]
+    pub const fn usual(strategy: &Strategy, tier: Tier) -> Self {
+        match strategy {
+            Strategy::Weight { sticky: None } => Self::Weight,
+            Strategy::Weight { sticky: Some(_) } => Self::Sticky,
+            Strategy::Latency => Self::Latency,
+            Strategy::Priority => Self::Priority,
+            Strategy::Complexity { .. } => Self::Complexity(tier),
+        }
+    }
+
     /// The name that clients are told.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -161,20 +175,42 @@ pub fn plan<'s>(
     let is_eligible = |candidate: &Candidate| {
         candidate.metadata.iter().all(|tag| tag.holds(asked.metadata)) && may_use(candidate)
     };
-    let mut chosen = [(0.0_f64, 0_u8); CANDIDATES_MAX];
+    let candidates = rule.candidates.iter().zip(0..CANDIDATES_MAX);
+    let eligible = candidates
+        .fold(0, |eligible, (candidate, at)| eligible | u32::from(is_eligible(candidate)) << at);
+    plan_among(rule, asked, moment, eligible)
+}
+
+/// The same, of those whose bit is set.
+#[must_use]
+pub fn plan_among<'s>(
+    rule: &'s Rule,
+    asked: &Asked<'_>,
+    moment: &Moment<'_>,
+    eligible: u32,
+) -> Plan<'s> {
+    let mut chosen = [0; CANDIDATES_MAX];
     let mut len = 0;
-    let eligible = (0_u8..).zip(&rule.candidates).filter(|(_, candidate)| is_eligible(candidate));
-    for (index, _) in eligible.take(CANDIDATES_MAX) {
-        chosen[len] = (0.0, index);
+    for (place, index) in chosen.iter_mut().zip(route::places(eligible)) {
+        *place = index;
         len += 1;
     }
     let chosen = &mut chosen[..len];
-    let reason = score(rule, asked, moment, chosen);
-    chosen.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    let session = match &rule.strategy {
+        Strategy::Weight { sticky } => sticky.as_ref().zip(asked.session),
+        _ => None,
+    };
+    let reason = match &rule.strategy {
+        Strategy::Weight { .. } if session.is_none() => {
+            draw_in_turn(rule, moment.random, chosen);
+            Reason::Weight
+        }
+        _ => rank(rule, asked, moment, chosen),
+    };
 
-    let mut plan = Plan { rule, reason, order: [0; CANDIDATES_MAX], len: 0 };
+    let mut plan = Plan { rule, reason, is_failing: false, order: [0; CANDIDATES_MAX], len: 0 };
     let mut failing: u32 = 0;
-    for (at, (_, index)) in chosen.iter().enumerate() {
+    for (at, index) in chosen.iter().enumerate() {
         let candidate = &rule.candidates[usize::from(*index)];
         if moment.is_failing(rule, candidate) {
             failing |= 1 << at;
@@ -182,24 +218,37 @@ pub fn plan<'s>(
             plan.follow(*index, candidate);
         }
     }
-    while failing != 0 {
-        let (_, index) = chosen[failing.trailing_zeros() as usize];
+    plan.is_failing = plan.is_empty();
+    for at in route::places(failing) {
+        let index = chosen[usize::from(at)];
         plan.follow(index, &rule.candidates[usize::from(index)]);
-        failing &= failing - 1;
     }
     plan
 }
 
-/// Give each its score; the smallest is asked first.
+/// Order them by their scores; the smallest is asked first.
+fn rank(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [u8]) -> Reason {
+    let mut scored = [(0.0_f64, 0_u8); CANDIDATES_MAX];
+    let scored = &mut scored[..chosen.len()];
+    for ((_, place), index) in scored.iter_mut().zip(&*chosen) {
+        *place = *index;
+    }
+    let reason = score(rule, asked, moment, scored);
+    scored.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    for (place, (_, index)) in chosen.iter_mut().zip(&*scored) {
+        *place = *index;
+    }
+    reason
+}
+
+/// Give each its score.
 fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64, u8)]) -> Reason {
     let candidate = |index: u8| &rule.candidates[usize::from(index)];
     match &rule.strategy {
         Strategy::Weight { sticky } => {
-            let Some((sticky, session)) = sticky.as_ref().zip(asked.session) else {
-                draw_in_turn(rule, moment.random, chosen);
-                return Reason::Weight;
-            };
-            let seed = seed(rule, session, sticky.ttl_ms, moment.wall_ms);
+            let session = asked.session.unwrap_or_default();
+            let ttl_ms = sticky.as_ref().map_or(0, |sticky| sticky.ttl_ms);
+            let seed = seed(rule, session, ttl_ms, moment.wall_ms);
             for (score, index) in chosen {
                 let candidate = candidate(*index);
                 *score = draw(seed, candidate) / f64::from(candidate.weight);
@@ -222,17 +271,17 @@ fn score(rule: &Rule, asked: &Asked<'_>, moment: &Moment<'_>, chosen: &mut [(f64
     }
 }
 
-/// Put the next by weight among those that are left into each place, and make its place its score.
-/// Those of no weight come last, in their order.
-#[expect(clippy::cast_precision_loss, reason = "there are sixteen places")]
-fn draw_in_turn(rule: &Rule, random: u64, chosen: &mut [(f64, u8)]) {
+/// Put the next by weight among those that are left into each place. Those of no weight come last,
+/// in their order.
+fn draw_in_turn(rule: &Rule, random: u64, chosen: &mut [u8]) {
     let weight = |index: u8| u64::from(rule.candidates[usize::from(index)].weight);
-    let mut left: u64 = chosen.iter().map(|(_, index)| weight(*index)).sum();
-    for place in 0..chosen.len() {
+    let mut left: u64 = chosen.iter().map(|index| weight(*index)).sum();
+    // Of one that is left nothing is to be drawn.
+    for place in 0..chosen.len().saturating_sub(1) {
         // A point on the line of what is left, of which each has as much as it weighs.
         let point = u128::from(mix(random, place as u64)) * u128::from(left);
         let mut point = (point >> 64) as u64;
-        let hit = |(_, index): &(f64, u8)| {
+        let hit = |index: &u8| {
             let weight = weight(*index);
             let is_hit = point < weight;
             point = point.saturating_sub(weight);
@@ -242,9 +291,7 @@ fn draw_in_turn(rule: &Rule, random: u64, chosen: &mut [(f64, u8)]) {
         if drawn > place {
             chosen[place..=drawn].rotate_right(1);
         }
-        let (score, index) = &mut chosen[place];
-        *score = place as f64;
-        left -= weight(*index);
+        left -= weight(chosen[place]);
     }
 }
 

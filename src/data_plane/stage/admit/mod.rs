@@ -9,7 +9,7 @@
 mod need;
 mod told;
 
-pub use told::push_standing;
+pub use told::Told;
 
 use crate::{
     data_plane::{
@@ -25,7 +25,7 @@ use crate::{
         time::UnixMillis,
     },
     policy::{
-        budget::{Budget, Cap, Kind, Mode},
+        budget::{Budget, Cap, Mode},
         limit::{Counts, Limit},
     },
     snapshot::{Snapshot, verdict::Held},
@@ -72,7 +72,7 @@ pub fn admit<'s>(
     let mut quota = trail.quota();
     let now = quota.now(trail.started(), trail.started_wall());
     let case = Case { snapshot, asked, now };
-    let pass = quota.open(asked.known);
+    let pass = quota.open(asked.known, now);
     let taken = reserve(&case, &mut quota, &pass);
     let is_payment = snapshot.budgets.refuses_as_payment;
     let admitted = taken.map_err(|short| {
@@ -84,6 +84,7 @@ pub fn admit<'s>(
     });
     drop(quota);
     trail.pass = Some(pass);
+    trail.seal_most();
     admitted
 }
 
@@ -111,9 +112,9 @@ fn reserve_strictly<'s>(
         let mut strict = Strict::of(case.snapshot, case.asked).map_err(Short::Unbounded)?;
         fit(case, &mut strict, quota)?;
         let most = strict.most();
-        let short = match take(case, &need.at_most(&most), quota, pass) {
+        let short = match take(case, &need.at_most(most), quota, pass) {
             Ok(()) => {
-                quota.set_bound(pass, most, strict.bound());
+                quota.hold_to(pass, strict.bound(), most);
                 return Ok(());
             }
             Err(short) => short,
@@ -138,8 +139,7 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(limit.counts, left).map_err(Short::Unbounded)? {
-            let wanted = Need::default().at_most(&strict.most()).units(limit.counts, true);
-            return Err(limit_short(limit, &spec, wanted, now, quota));
+            return Err(limit_short(limit, &spec, strict.most().tokens(), now, quota));
         }
     }
     for held in &case.asked.known.verdict.caps {
@@ -150,7 +150,7 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(budget.counts, left).map_err(Short::Unbounded)? {
-            let wanted = Need::default().at_most(&strict.most()).units(budget.counts, true);
+            let wanted = Need::default().at_most(strict.most()).units(budget.counts, true);
             return Err(budget_short(budget, held.cap, (left, wanted), &spec, now));
         }
     }
@@ -169,22 +169,22 @@ fn take<'s>(
     // A budget of several caps has room where all have.
     let (mut has_room, mut has_own_room) = (false, false);
     let known = case.asked.known;
+    let version = case.snapshot.version;
     for (held, place) in known.verdict.caps.iter().zip(&known.meters) {
-        let (budget, spec) = case.budget(held, quota);
         if held.is_first {
             has_room |= has_own_room;
-            has_own_room = held.decides && budget.kind != Kind::Ordered;
+            has_own_room = held.gives_room;
         }
-        let Ok(meter) = quota.share().open_at(place, &spec, now) else {
+        let opened = quota.meter(place, now, |calendar| held.spec(calendar, version));
+        let Ok(meter) = opened else {
             if held.decides {
                 return Err(Short::Meters);
             }
             continue;
         };
-        let counts = budget.counts;
-        let mut charge = Charge { meter, counts, units: 0, at: now.node };
+        let mut charge = Charge { meter, counts: held.counts, units: 0 };
         if held.decides {
-            charge.units = need.units(counts, budget.is_strict);
+            charge.units = need.units(held.counts, held.is_strict);
         }
         if !held.decides {
             quota.share().watch(meter);
@@ -192,8 +192,9 @@ fn take<'s>(
             has_own_room = false;
             let left = quota.share().meter(meter).unreserved(now.node);
             let left = u64::try_from(left).unwrap_or(0);
+            let (budget, spec) = case.budget(held, quota);
             let short = budget_short(budget, held.cap, (left, charge.units), &spec, now);
-            if budget.mode != Mode::SoftEnforce {
+            if held.mode != Mode::SoftEnforce {
                 return Err(short);
             }
             soft.get_or_insert(short);
@@ -218,18 +219,18 @@ fn take_limit<'s>(
     (quota, pass): (&mut Quota, &PassId),
 ) -> Result<(), Short<'s>> {
     let (now, counts) = (case.now, limit.counts);
-    let spec = limit_spec(limit, key, case.snapshot.version);
+    let spec = || limit_spec(limit, key, case.snapshot.version);
     let Some(place) = case.asked.known.meters.last() else { return Err(Short::Meters) };
-    let meter = quota.share().open_at(place, &spec, now).map_err(|_| Short::Meters)?;
+    let meter = quota.meter(place, now, |_| spec()).map_err(|_| Short::Meters)?;
     let units = need.units(counts, limit.is_strict);
     let taken = match counts {
         Counts::Requests => quota.share().spend(meter, units, now.node),
         _ => quota.share().reserve(meter, units, now.node),
     };
     if taken.is_err() {
-        return Err(limit_short(limit, &spec, units, now, quota));
+        return Err(limit_short(limit, &spec(), units, now, quota));
     }
-    quota.note_limit(pass, Charge { meter, counts, units, at: now.node });
+    quota.note_limit(pass, Charge { meter, counts, units });
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     data_plane::{quota::Standing, stage::respond},
     lexicon::{
-        meter::{PAST_BUCKETS, RuleKind, Window},
+        meter::RuleKind,
         refusal::{Refusal, Refused},
     },
     policy::{
@@ -64,7 +64,7 @@ pub fn refuse(short: Short<'_>, is_payment: bool, told: &mut Vec<u8>) -> Refused
                 "Rule {:?} allows {} {counts} per {}; {} are left and this request takes {wanted}.",
                 limit.id,
                 limit.limit_to,
-                period(limit.window),
+                limit.window.label(),
                 standing.left,
             );
             if let Some(millis) = frees_in_ms {
@@ -77,7 +77,7 @@ pub fn refuse(short: Short<'_>, is_payment: bool, told: &mut Vec<u8>) -> Refused
             }
             let mut lines = Lines::default();
             lines.set(limit);
-            push_standing(told, &lines, standing);
+            Told::default().push(told, &lines, standing);
             respond::push_header(told, "x-tfy-applied-configurations", &limit.applied);
             Refused { refusal: Refusal::RateLimited, detail: detail.into(), param: None }
         }
@@ -131,13 +131,70 @@ fn over_budget(
     text
 }
 
-/// Append the `x-ratelimit-…` headers.
-pub fn push_standing(out: &mut Vec<u8>, lines: &Lines, standing: Standing) {
-    out.extend_from_slice(lines.to_left.as_bytes());
-    http1::push_decimal(out, standing.left);
-    out.extend_from_slice(lines.to_reset.as_bytes());
-    push_span(out, standing.reset_ms.div_ceil(1_000));
-    out.extend_from_slice(b"\r\n");
+/// The `x-ratelimit-…` headers of a limit as they were told last: from one request to the next a
+/// few digits change.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Nothing, while nobody was told.
+    text: Vec<u8>,
+    left: u64,
+    /// Where the digits of `left` end in the text.
+    left_end: usize,
+    reset_seconds: u64,
+}
+
+impl Told {
+    /// Those of another limit are next.
+    pub fn clear(&mut self) {
+        self.text.clear();
+    }
+
+    /// Append the headers.
+    ///
+    /// **Cost**: a copy and the digits that differ, within one second of the window's end.
+    #[inline]
+    pub fn push(&mut self, out: &mut Vec<u8>, lines: &Lines, standing: Standing) {
+        let reset_seconds = standing.reset_ms.div_ceil(1_000);
+        let is_near = !self.text.is_empty() && self.reset_seconds == reset_seconds;
+        if !is_near || !self.count_to(standing.left) {
+            self.write(lines, standing.left, reset_seconds);
+        }
+        out.extend_from_slice(&self.text);
+    }
+
+    /// Change the digits that differ; false where they become more or fewer.
+    fn count_to(&mut self, left: u64) -> bool {
+        let (mut old, mut new) = (self.left, left);
+        if old == new {
+            return true;
+        }
+        if old.checked_ilog10() != new.checked_ilog10() {
+            return false;
+        }
+        let digits = self.text[..self.left_end].iter_mut().rev();
+        for digit in digits {
+            *digit = b"0123456789"[(new % 10) as usize];
+            (old, new) = (old / 10, new / 10);
+            if old == new {
+                break;
+            }
+        }
+        self.left = left;
+        true
+    }
+
+    #[inline(never)]
+    fn write(&mut self, lines: &Lines, left: u64, reset_seconds: u64) {
+        let text = &mut self.text;
+        text.clear();
+        text.extend_from_slice(lines.to_left.as_bytes());
+        http1::push_decimal(text, left);
+        self.left_end = text.len();
+        text.extend_from_slice(lines.to_reset.as_bytes());
+        push_span(text, reset_seconds);
+        text.extend_from_slice(b"\r\n");
+        (self.left, self.reset_seconds) = (left, reset_seconds);
+    }
 }
 
 /// `1h5m3s`, leaving out what is zero before the first.
@@ -150,20 +207,13 @@ fn push_span(out: &mut Vec<u8>, seconds: u64) {
     }
 }
 
-const fn period(window: Window) -> &'static str {
-    match window {
-        Window::Whole => "period",
-        Window::Sliding { bucket_ms } => match bucket_ms as u64 * PAST_BUCKETS {
-            60_000 => "minute",
-            3_600_000 => "hour",
-            _ => "day",
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::push_span;
+    use super::{Lines, Standing, Told, push_span};
+    use proptest::{
+        collection::vec,
+        prelude::{prop_assert_eq, proptest},
+    };
 
     #[test]
     fn a_span_is_written_as_openai_writes_it() {
@@ -171,6 +221,34 @@ mod tests {
             let mut out = Vec::new();
             push_span(&mut out, seconds);
             assert_eq!(out, text.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_after_others_is_what_is_told_at_first(
+            // Most are near to the one before, as they are when requests follow each other.
+            steps in vec((0..1_u64 << 40, 0..4_u32, 0..4_u64), 1..60),
+        ) {
+            let lines = Lines { to_left: "left: 9".into(), to_reset: "\r\nreset: ".into() };
+            let mut told = Told::default();
+            let mut left = 1_000_u64;
+            for (far, kind, reset) in steps {
+                left = match kind {
+                    0 => far,
+                    1 => far % 11,
+                    _ => left.saturating_sub(far % 3),
+                };
+                let standing = Standing { left, reset_ms: reset * 500 };
+                let (mut out, mut fresh) = (Vec::new(), Vec::new());
+
+                told.push(&mut out, &lines, standing);
+                Told::default().push(&mut fresh, &lines, standing);
+
+                prop_assert_eq!(&out, &fresh);
+                let expected = format!("left: 9{left}\r\n");
+                prop_assert_eq!(out.starts_with(expected.as_bytes()), true);
+            }
         }
     }
 }

@@ -82,10 +82,9 @@ pub fn push(
     out.extend_from_slice(b"content-type: ");
     out.extend_from_slice(content_type);
     out.extend_from_slice(b"\r\n");
-    let is_limited = trail.push_limits(out);
+    trail.push_limits(out);
     for (name, value) in answer.headers() {
-        // Where a limit of ours holds, the vendor's would only mislead.
-        if headers::passes_downstream(name) && !(is_limited && headers::is_rate_limit(name)) {
+        if headers::passes_downstream(name) {
             respond::push_raw(out, name, value);
         }
     }
