@@ -101,6 +101,71 @@ fn quickstart_adds_the_vendors_whose_keys_are_set_and_never_prints_a_key() {
     }
 }
 
+/// Every vendor that Weir is for, each by what its own clients read.
+#[test]
+fn quickstart_adds_each_vendor_whose_usual_variables_are_set() {
+    let home = manifest::folder();
+    let server = harness::vendor();
+    let url = format!("http://{}/v1", server.address());
+    let keys = [
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "AZURE_OPENAI_API_KEY",
+        "MISTRAL_API_KEY",
+        "GROQ_API_KEY",
+        "XAI_API_KEY",
+        "CO_API_KEY",
+        "TOGETHER_API_KEY",
+        "PERPLEXITY_API_KEY",
+        "DEEPSEEK_API_KEY",
+    ];
+    let mut variables: Vec<(&str, &str)> = keys.map(|name| (name, "the-key")).to_vec();
+    variables.extend([
+        ("AZURE_OPENAI_ENDPOINT", "https://a.example"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        ("VLLM_BASE_URL", &url),
+        ("VLLM_MODEL", "my/model"),
+        ("OLLAMA_HOST", "127.0.0.1:1"),
+        ("OLLAMA_MODEL", "qwen3:8b"),
+    ]);
+    let (_running, output) = quickstart_with(&home, &variables);
+
+    let line = printed(&output, "curl ");
+    let (base, rest) = line.split_once("/chat/completions").expect("the line names the API");
+    let base = base.rsplit(' ').next().expect("a URL").to_owned();
+    let key = rest.split("Bearer ").nth(1).and_then(|key| key.split('\'').next()).expect("a key");
+    let header = format!("Authorization: Bearer {key}");
+    let curl = |more: &[&str]| {
+        let mut command = Command::new("curl");
+        let out = command.args(["-s", "-H", &header]).args(more).output().expect("curl");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let models = curl(&[&format!("{base}/models")]);
+    for name in [
+        "openai/gpt-5.2",
+        "anthropic/claude-sonnet-4-5",
+        "gemini/gemini-2.5-flash",
+        "bedrock/openai.gpt-oss-120b-1:0",
+        "azure/gpt-4o",
+        "mistral/mistral-small-latest",
+        "groq/",
+        "xai/grok-4",
+        "cohere/command-a-03-2025",
+        "together/",
+        "perplexity/sonar",
+        "deepseek/deepseek-v4-pro",
+        "vllm/my/model",
+        "ollama/qwen3:8b",
+    ] {
+        assert!(models.contains(&format!("\"{name}")), "{name} is not in {models}");
+    }
+    let body = r#"{"model":"vllm/my/model","messages":[{"role":"user","content":"Hi"}]}"#;
+    let said = curl(&[&format!("{base}/chat/completions"), "-d", body]);
+    assert!(said.contains("chat.completion"), "{said}");
+}
+
 #[test]
 fn a_new_token_opens_the_gateway_with_the_manifest_printed_beside_it() {
     let (code, output, log) = gateway::run(&["token", "new", "--subject", "user:you@example.com"]);

@@ -466,6 +466,7 @@ fn vertex_is_asked_for_gemini_and_for_claude_with_a_token() {
             assert_eq!(said.get("model"), None);
             let seen = house.vendor.log().pop().expect("the vendor was asked");
             assert_eq!(seen.header("authorization"), Some("Bearer ya29.first"));
+            assert_eq!(seen.header("anthropic-beta"), Some("context-1m-2025-08-07"));
         }
     }
     assert_eq!(cloud.asked().len(), 1, "one token for all its models");

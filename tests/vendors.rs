@@ -2,6 +2,9 @@
 //! what it really answered once, replayed.
 
 mod harness;
+mod vendors {
+    mod terms;
+}
 
 use harness::{
     House, answer,
@@ -11,21 +14,18 @@ use harness::{
     manifest::{self, OWNER},
 };
 use serde_json::{Value, json};
-use weir::rehearsal::seen::Seen;
+use weir::{
+    provider::vendor::{Home, VENDORS, Vendor},
+    rehearsal::seen::Seen,
+};
 
-/// The vendors that are called as OpenAI is: account type and model type.
-const PLAIN: [&str; 10] = [
-    "mistral-ai",
-    "groq",
-    "xai",
-    "together-ai",
-    "perplexity-ai",
-    "openrouter",
-    "deepinfra",
-    "cerebras",
-    "sambanova",
-    "baseten",
-];
+/// The vendors of the table that are called as OpenAI is, at an address of their own.
+fn plain() -> impl Iterator<Item = &'static str> {
+    let is_plain = |vendor: &&Vendor| {
+        matches!(vendor.home, Home::At(_)) && vendor.has_chats() && vendor.key_header.is_none()
+    };
+    VENDORS.iter().filter(is_plain).map(|vendor| vendor.account_type)
+}
 
 /// A house with this account only; `{vendor}` in it is where the scripted vendor listens.
 fn house(account: &Value) -> House {
@@ -73,7 +73,9 @@ fn newest(kind: &str) -> Value {
 
 #[test]
 fn each_plain_vendor_is_called_with_its_key_and_the_clients_bytes() {
-    for kind in PLAIN {
+    let kinds: Vec<&str> = plain().collect();
+    assert!(kinds.len() > 10 && kinds.contains(&"deepseek"), "{kinds:?}");
+    for kind in kinds {
         let house = house(&newest(kind));
 
         let (_, seen) = ask(&house, &chat(r#", "temperature" : 0.5 "#));
@@ -370,6 +372,7 @@ fn each_vendors_recorded_answers_pass_its_row_byte_for_byte() {
         ("xai", "xai"),
         ("together", "together-ai"),
         ("perplexity", "perplexity-ai"),
+        ("deepseek", "deepseek"),
         ("azure", "azure-openai"),
     ] {
         let account = match kind {

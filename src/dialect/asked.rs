@@ -7,12 +7,12 @@ use crate::{
             dropped::Dropped,
             part::{Content, Part},
             request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
-            text::{Json, Text},
+            text::{Arguments, Json, Text},
             tool::{Tool, ToolChoice},
         },
     },
     lexicon::refusal::Refused,
-    wire::json::document::Value,
+    wire::json::{document::Value, write::Object},
 };
 use std::borrow::Cow;
 
@@ -152,4 +152,14 @@ pub fn content<'d, 'b>(
     let text: Option<Text<'b>> = field.text_or_items(|item| read(parts, item))?;
     parts.extend(text.map(Part::text));
     Ok(())
+}
+
+/// The input of a custom tool, which is no JSON: elsewhere it is the one argument of a call.
+#[must_use]
+pub fn custom_arguments(input: &Text<'_>) -> Arguments<'static> {
+    let mut json = Vec::new();
+    let mut inside = Object::open(&mut json);
+    input.push(inside.key("input"));
+    inside.close();
+    Arguments::Value(Json(Cow::Owned(String::from_utf8_lossy(&json).into_owned())))
 }

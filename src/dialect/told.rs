@@ -7,7 +7,7 @@ use crate::{
             dropped::Dropped,
             part::{Content, Part},
             request::{Effort, Other, Output, Reasoning, Request, Role, Turn},
-            target::{Abilities, Thinking},
+            target::{Abilities, Off, Thinking},
             text::Text,
             tool::ToolChoice,
         },
@@ -147,20 +147,20 @@ pub fn push_json_schema(object: &mut Object<'_>, output: &Output<'_>) {
     }
 }
 
-/// The effort that a model of OpenAI's kind is told, if one was asked for and it thinks.
+/// The word of the effort that a model of OpenAI's kind is told, if it was asked for and it thinks.
 pub fn effort(
     request: &Request<'_>,
     abilities: &Abilities,
     dropped: &mut Dropped,
-) -> Option<Effort> {
+) -> Option<&'static str> {
     let effort = match request.reasoning {
         Reasoning::Unsaid | Reasoning::Adaptive(None) => return None,
         Reasoning::Off => {
             // Models that think cannot all be told not to; others need not be told.
-            if abilities.thinking != Thinking::None {
+            if abilities.off == Off::Never && abilities.thinking != Thinking::None {
                 dropped.name("thinking");
             }
-            return None;
+            return (abilities.off == Off::Effort).then_some("none");
         }
         Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => effort,
         Reasoning::Budget(budget) => Effort::of_budget(budget, request.max_tokens),
@@ -169,12 +169,16 @@ pub fn effort(
         dropped.name("reasoning_effort");
         return None;
     }
-    // The most that every model which thinks can be told.
-    let said = if effort == Effort::Max { Effort::High } else { effort };
+    let [least, most] = abilities.efforts;
+    let said = match effort {
+        // The most that nearly every model which thinks can be told.
+        Effort::Max if most < Effort::Max => Effort::High.clamp(least, most),
+        effort => effort.clamp(least, most),
+    };
     if said != effort {
         dropped.name("reasoning_effort");
     }
-    Some(said)
+    Some(said.word())
 }
 
 #[must_use]

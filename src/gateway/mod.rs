@@ -1,7 +1,7 @@
 //! Builds the bridge, starts both planes, waits, drains.
 //!
 //! `serve` is `weir serve`; `quickstart.rs` makes the configuration and the vendor that `weir
-//! quickstart` needs, and serves the same way.
+//! quickstart` needs, and serves the same way; `surroundings.rs` finds vendors in the environment.
 //!
 //! **Invariants**: nothing is decided here about a request. What fails at start-up fails before the
 //! first connection is accepted, with words for a person.
@@ -10,6 +10,7 @@ mod cores;
 mod descriptors;
 pub mod quickstart;
 mod shutdown;
+mod surroundings;
 
 use crate::{
     bridge::{

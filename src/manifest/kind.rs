@@ -54,6 +54,7 @@ pub const OBEYED: &[(&str, Twin)] = &[
     ("provider-account/xai", Twin::Account),
     ("provider-account/together-ai", Twin::Account),
     ("provider-account/perplexity-ai", Twin::Account),
+    ("provider-account/deepseek", Twin::Account),
     ("provider-account/openrouter", Twin::Account),
     ("provider-account/deepinfra", Twin::Account),
     ("provider-account/cerebras", Twin::Account),

@@ -50,9 +50,13 @@ pub struct Vendor {
     pub model_path: ModelPath,
     /// An account may be written before its models.
     pub may_lack_models: bool,
-    /// Servers of many makers: they know the bound on an answer as `max_tokens`, and take back what
-    /// a model thought as `reasoning_content`.
-    pub is_anyones: bool,
+    /// Is not known to take the bound on an answer by its newer name, `max_completion_tokens`: it
+    /// is told `max_tokens`, which all know.
+    pub says_max_tokens: bool,
+    /// Takes back what a model thought as `reasoning_content`.
+    pub keeps_reasoning: bool,
+    /// Knows the role `developer`; others are told `system`.
+    pub has_developer: bool,
 }
 
 impl Vendor {
@@ -122,7 +126,7 @@ const KEY: &[AuthKind] = &[AuthKind::ApiKey, AuthKind::BearerAuth];
 const AZURE: &[AuthKind] =
     &[AuthKind::ApiKey, AuthKind::Certificate, AuthKind::ClientSecret, AuthKind::WorkloadIdentity];
 
-/// A vendor with OpenAI's API and a key, of which nothing else is to be said.
+/// A vendor with OpenAI's API and a key, of which no more is to be said than that it is not OpenAI.
 const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
     Vendor {
         account_type: slug,
@@ -134,7 +138,7 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         key_header: None,
         own_keys: &[],
         rejects_stream_options: false,
-        fit: Fit::AS_IT_IS,
+        fit: fit::PLAIN,
         has_openai_models: false,
         has_responses: false,
         aws_service: "",
@@ -142,17 +146,25 @@ const fn plain(slug: &'static str, base_url: &'static str) -> Vendor {
         invokes: false,
         model_path: ModelPath::None,
         may_lack_models: false,
-        is_anyones: false,
+        says_max_tokens: true,
+        keeps_reasoning: false,
+        has_developer: false,
     }
 }
 
-/// A server that the operator runs or knows.
+/// A vendor with a key and a language of its own.
+const fn speaking(dialect: Dialect, slug: &'static str, base_url: &'static str) -> Vendor {
+    Vendor { dialect, fit: Fit::AS_IT_IS, ..plain(slug, base_url) }
+}
+
+/// A server that the operator runs or knows, of any maker: it judges its own language by itself.
 const fn hosted(slug: &'static str) -> Vendor {
     Vendor {
         home: Home::Written,
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         wants_proof: false,
-        is_anyones: true,
+        fit: Fit::AS_IT_IS,
+        keeps_reasoning: true,
         ..plain(slug, "")
     }
 }
@@ -164,6 +176,8 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
         key_header: Some("api-key"),
         has_openai_models: true,
         has_responses: true,
+        says_max_tokens: false,
+        has_developer: true,
         own_keys,
         ..plain(slug, "")
     }
@@ -172,37 +186,40 @@ const fn azure(slug: &'static str, path: AzurePath, own_keys: &'static [&'static
 /// The account types that are obeyed.
 ///
 /// Source: base URLs from the vendors' API references, read 2026-11-21; quirks as each row says.
-pub const VENDORS: [Vendor; 24] = [
+pub const VENDORS: [Vendor; 25] = [
     Vendor {
         proofs: &[AuthKind::ApiKey, AuthKind::BearerAuth, AuthKind::BasicAuth],
         has_openai_models: true,
         has_responses: true,
+        says_max_tokens: false,
+        has_developer: true,
         ..plain("openai", "https://api.openai.com/v1")
     },
     hosted("self-hosted-model"),
     hosted("custom"),
     // Source: docs.claude.com/en/api/overview, read 2026-11-21.
     Vendor {
-        dialect: Dialect::Anthropic,
         proofs: &[AuthKind::ApiKey],
         key_header: Some("x-api-key"),
-        ..plain("anthropic", "https://api.anthropic.com/v1")
+        ..speaking(Dialect::Anthropic, "anthropic", "https://api.anthropic.com/v1")
     },
     // Source: ai.google.dev/api, read 2026-11-21.
     Vendor {
         model_type: "gemini",
-        dialect: Dialect::Gemini,
         proofs: &[AuthKind::ApiKey],
         key_header: Some("x-goog-api-key"),
         model_path: ModelPath::Gemini,
-        ..plain("google-gemini", "https://generativelanguage.googleapis.com/v1beta")
+        ..speaking(
+            Dialect::Gemini,
+            "google-gemini",
+            "https://generativelanguage.googleapis.com/v1beta",
+        )
     },
     // Source: docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference and
     // docs.claude.com/en/api/claude-on-vertex-ai, read 2026-11-21.
     Vendor {
         model_type: "vertex",
         home: Home::Vertex,
-        dialect: Dialect::Gemini,
         proofs: &[
             AuthKind::KeyFile,
             AuthKind::WorkloadIdentityFederationFile,
@@ -211,13 +228,12 @@ pub const VENDORS: [Vendor; 24] = [
         own_keys: &["region", "project_id"],
         claude_version: Some("vertex-2023-10-16"),
         model_path: ModelPath::Vertex,
-        ..plain("google-vertex", "")
+        ..speaking(Dialect::Gemini, "google-vertex", "")
     },
     // Source: docs.cohere.com/reference/chat, read 2026-11-21.
     Vendor {
-        dialect: Dialect::Cohere,
         may_lack_models: true,
-        ..plain("cohere", "https://api.cohere.com/v2")
+        ..speaking(Dialect::Cohere, "cohere", "https://api.cohere.com/v2")
     },
     azure(
         "azure-openai",
@@ -243,7 +259,6 @@ pub const VENDORS: [Vendor; 24] = [
     Vendor {
         model_type: "bedrock",
         home: Home::Regional("https://bedrock-runtime.{region}.amazonaws.com/."),
-        dialect: Dialect::Bedrock,
         proofs: &[
             AuthKind::ApiKey,
             AuthKind::AccessKeyBased,
@@ -255,7 +270,7 @@ pub const VENDORS: [Vendor; 24] = [
         own_keys: &["region"],
         invokes: true,
         aws_service: "bedrock",
-        ..plain("aws-bedrock", "")
+        ..speaking(Dialect::Bedrock, "aws-bedrock", "")
     },
     Vendor {
         model_type: "bedrock-mantle",
@@ -265,6 +280,8 @@ pub const VENDORS: [Vendor; 24] = [
         wants_proof: false,
         own_keys: &["region", "project"],
         has_responses: true,
+        // Source: docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html.
+        says_max_tokens: false,
         aws_service: "bedrock-mantle",
         ..plain("aws-bedrock-mantle", "")
     },
@@ -274,20 +291,37 @@ pub const VENDORS: [Vendor; 24] = [
         fit: fit::MISTRAL,
         ..plain("mistral-ai", "https://api.mistral.ai/v1")
     },
-    // console.groq.com/docs/openai lists what is answered with 400.
-    Vendor { fit: fit::GROQ, ..plain("groq", "https://api.groq.com/openai/v1") },
-    // docs.x.ai/docs/guides/responses-api and openrouter.ai/docs/api-reference/responses, read
-    // 2026-11-21.
-    Vendor { may_lack_models: true, has_responses: true, ..plain("xai", "https://api.x.ai/v1") },
+    // console.groq.com/docs/openai lists what is answered with 400; its reference knows the newer
+    // name of the bound, and calls the older deprecated.
+    Vendor {
+        fit: fit::GROQ,
+        says_max_tokens: false,
+        ..plain("groq", "https://api.groq.com/openai/v1")
+    },
+    // docs.x.ai/docs/guides/responses-api, docs.x.ai/docs/api-reference (the newer name of the
+    // bound) and openrouter.ai/docs/api-reference/responses, read 2026-11-21.
+    Vendor {
+        may_lack_models: true,
+        has_responses: true,
+        says_max_tokens: false,
+        fit: fit::SYSTEM_ALONE,
+        ..plain("xai", "https://api.x.ai/v1")
+    },
     plain("together-ai", "https://api.together.xyz/v1"),
     // Its API begins at the root.
-    plain("perplexity-ai", "https://api.perplexity.ai/."),
+    Vendor { fit: fit::PERPLEXITY, ..plain("perplexity-ai", "https://api.perplexity.ai/.") },
+    // Source: api-docs.deepseek.com/guides/thinking_mode: what it thought before it called a tool
+    // must come back with the result; github.com/earendil-works/pi/issues/8018, read 2026-11-21:
+    // `max_completion_tokens` is not obeyed.
+    Vendor { keeps_reasoning: true, ..plain("deepseek", "https://api.deepseek.com/v1") },
     Vendor { has_responses: true, ..plain("openrouter", "https://openrouter.ai/api/v1") },
     Vendor { may_lack_models: true, ..plain("deepinfra", "https://api.deepinfra.com/v1/openai") },
-    // inference-docs.cerebras.ai/resources/openai lists what is answered with 400.
+    // inference-docs.cerebras.ai/resources/openai lists what is answered with 400; its reference
+    // has the newer name of the bound alone.
     Vendor {
         fit: fit::CEREBRAS,
         may_lack_models: true,
+        says_max_tokens: false,
         ..plain("cerebras", "https://api.cerebras.ai/v1")
     },
     plain("sambanova", "https://api.sambanova.ai/v1"),

@@ -17,7 +17,7 @@ use crate::{
         target::{Endpoint, ResponsesApi, TlsTrust},
         vendor::{
             Home,
-            fit::{Fit, of_openai_model},
+            fit::{self, Fit},
         },
     },
     snapshot::{
@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) rejects_stream_options: bool,
     pub(super) responses: ResponsesApi,
     pub(super) fit: Fit,
+    /// The name that tells what the model is.
+    pub(super) known: Box<str>,
     pub(super) signer: Option<Box<Signer>>,
     /// What its credential is fetched from.
     pub(super) source: Option<TokenSource>,
@@ -87,11 +89,10 @@ pub(super) fn of(
     let name = model.model_id.as_deref().unwrap_or(&model.name);
     let model_json = serde_json::Value::from(name).to_string().into_bytes().into();
     let vendor = context.vendor;
-    let fit = if vendor.has_openai_models {
-        of_openai_model(model.foundation_model.as_deref().unwrap_or(name))
-    } else {
-        vendor.fit
-    };
+    // A deployment may be called anything: what it is, is said beside its name.
+    let known = model.foundation_model.as_deref().filter(|_| vendor.has_openai_models);
+    let known = known.unwrap_or(name);
+    let rejects_stream_options = vendor.rejects_stream_options || address.rejects_stream_options;
     let region = address.region.as_deref().unwrap_or_default();
     let signer = match &proof.credential {
         Credential::Aws(keys) => Some(Box::new(Signer::new(keys, region, vendor.aws_service))),
@@ -109,8 +110,9 @@ pub(super) fn of(
         claude_version,
         model_json,
         responses,
-        rejects_stream_options: vendor.rejects_stream_options || address.rejects_stream_options,
-        fit,
+        rejects_stream_options,
+        fit: fit::of(vendor, known),
+        known: known.into(),
         signer,
         source: proof.source,
         is_secret_missing: proof.is_secret_missing,

@@ -160,6 +160,8 @@ impl Places {
         self.sources.extend(call.source);
         let types = model.model_types.iter().fold(ModelTypes::default(), |set, it| set.with(it.0));
         let model_id = model.model_id.as_deref().unwrap_or(&model.name);
+        let mut abilities = ability::of(context.vendor, &call.known);
+        abilities.rejects_stream_options = call.rejects_stream_options;
         let target = Target {
             endpoint: self.endpoint_id(call.endpoint),
             model_json: call.model_json,
@@ -169,7 +171,7 @@ impl Places {
             claude_version: call.claude_version,
             invoking: context.vendor.invoking_of(model_id),
             responses: call.responses,
-            abilities: ability::of(context.vendor, model_id),
+            abilities,
             rejects_stream_options: call.rejects_stream_options,
             fit: call.fit,
             signer: call.signer,

@@ -41,7 +41,7 @@ fn as_anthropic(events: &[Value]) -> Answer {
     anthropic::stream(&out)
 }
 
-fn asked(body: &Value, pair: (Dialect, Dialect)) -> (Value, Vec<String>) {
+pub(super) fn asked(body: &Value, pair: (Dialect, Dialect)) -> (Value, Vec<String>) {
     let abilities = Abilities { thinking: Thinking::Budget { min: 1_024 }, ..Abilities::UNKNOWN };
     let to = Addressee { model_json: b"\"m\"", abilities: &abilities };
     let (mut out, mut dropped) = (Vec::new(), Dropped::default());
@@ -103,8 +103,25 @@ fn t016_a_second_message_start_before_any_word_is_passed_over() {
     assert_eq!((&*answer.text, answer.tokens), ("Hi", Some((129, 5))));
 }
 
+/// `openai::stream` insists on the role in the first chunk, whatever that chunk says.
 #[test]
-fn t022_the_first_delta_has_its_role_and_t023_empty_deltas_break_nothing() {
+fn t022_the_first_delta_that_an_openai_client_sees_has_its_role() {
+    let text = open(0, json!({"type": "text", "text": ""}));
+    let call = open(0, json!({"type": "tool_use", "id": "t", "name": "f", "input": {}}));
+    let thought = open(0, json!({"type": "thinking", "thinking": "", "signature": ""}));
+    for first in [text, call, thought] {
+        let events = [start(), first, close(0), finish("end_turn"), stop()];
+        let out = translate(std::iter::once(&told(&events)[..]), TO_OPENAI).expect("well formed");
+        let out = String::from_utf8(out).expect("UTF-8");
+        let data = out.lines().find_map(|line| line.strip_prefix("data: ")).expect("a chunk");
+        let chunk: Value = serde_json::from_str(data).expect(data);
+        assert_eq!(chunk["choices"][0]["delta"]["role"], "assistant", "{data}");
+        assert_eq!(out.matches("\"role\":").count(), 1, "{out}");
+    }
+}
+
+#[test]
+fn t023_empty_deltas_break_nothing() {
     let answer = as_anthropic(&[
         chunk(json!({}), None),
         chunk(json!({"tool_calls": [{}]}), None),

@@ -41,6 +41,9 @@ const LENGTH_DIGITS: usize = 10;
 /// **Source**: docs.claude.com/en/api/versioning, read 2026-11-21: the only one since 2023.
 const ANTHROPIC_VERSION: &[u8] = b"anthropic-version: 2023-06-01\r\n";
 
+/// Headers by which a client asks for what a vendor does not do for all.
+const BETA_HEADERS: [&str; 2] = ["anthropic-beta", "openai-beta"];
+
 /// A call, and what must be remembered to read its answer.
 pub struct Call {
     pub bytes: Vec<u8>,
@@ -209,7 +212,7 @@ fn write(
     let head = target.head_of(speech.operation, ask.is_streaming);
     out.reserve(head.len() + body.len() + 512);
     out.extend_from_slice(head);
-    push_headers(&mut out, speech.to, speech.mend, from);
+    push_headers(&mut out, speech.to, speech.mend, from, dropped);
     if let Some(changes) = changes.filter(|it| it.touch_headers()) {
         alter::headers(&mut out, changes);
     }
@@ -282,7 +285,7 @@ fn push_body(
             let mut request = translation::read_request(&mut notes, body, client, dropped)?;
             request.is_streaming = ask.is_streaming;
             if let Some(betas) = betas.filter(|_| target.invoking != Invoking::Never) {
-                request.others.push(betas_field(betas, dropped));
+                request.others.extend(betas_field(betas, dropped));
             }
             let written = translation::encode_request(out, &request, to_dialect, &to, dropped);
             buffers.give_document(notes);
@@ -293,11 +296,9 @@ fn push_body(
 }
 
 /// Betas that a client asks for in a header, as Bedrock wants them: names in the body.
-fn betas_field(header: &[u8], dropped: &mut Dropped) -> Other<'static> {
-    let mut json = Vec::new();
-    chunk::push_betas(&mut json, header, dropped);
-    let json = String::from_utf8(json).unwrap_or_default();
-    Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) }
+fn betas_field(header: &[u8], dropped: &mut Dropped) -> Option<Other<'static>> {
+    let json = String::from_utf8(chunk::betas_json(header, dropped)?).ok()?;
+    Some(Other { name: Cow::Borrowed(BETAS), value: Json(Cow::Owned(json)) })
 }
 
 /// The call for an answer that its vendor keeps: the client's method, and what its path says behind
@@ -331,7 +332,7 @@ fn stored(
     out.extend_from_slice(b" HTTP/1.1");
     out.extend_from_slice(rest);
     let dialect = Dialect::OpenAiResponses;
-    push_headers(&mut out, dialect, Mend::Splice, from);
+    push_headers(&mut out, dialect, Mend::Splice, from, &mut Dropped::default());
     if from.head.method == Method::Post {
         out.extend_from_slice(b"content-length: 0\r\n");
     }
@@ -350,8 +351,15 @@ fn cut(target: &[u8]) -> (&[u8], &[u8]) {
     (&target[..at], target.get(at + 1..).unwrap_or_default())
 }
 
-/// The client's headers that pass, but those for a vendor of another language than is spoken to.
-fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) {
+/// The client's headers that pass, but those for a vendor of another language than is spoken to, of
+/// which those that ask for something are named.
+fn push_headers(
+    out: &mut Vec<u8>,
+    to: Dialect,
+    mend: Mend,
+    from: &Request<'_>,
+    dropped: &mut Dropped,
+) {
     // Both of OpenAI's languages are one vendor's.
     let family = if to == Dialect::OpenAiResponses { Dialect::OpenAiChat } else { to };
     let vendors = [(&b"openai-"[..], Dialect::OpenAiChat), (b"anthropic-", Dialect::Anthropic)];
@@ -369,6 +377,11 @@ fn push_headers(out: &mut Vec<u8>, to: Dialect, mend: Mend, from: &Request<'_>) 
             out.extend_from_slice(b": ");
             out.extend_from_slice(value);
             out.extend_from_slice(b"\r\n");
+        } else if is_foreign {
+            // Bedrock is told Anthropic's betas in the body.
+            let asking = if to == Dialect::Bedrock { &BETA_HEADERS[1..] } else { &BETA_HEADERS };
+            let is_it = |asking: &&&str| name.eq_ignore_ascii_case(asking.as_bytes());
+            asking.iter().filter(is_it).for_each(|name| dropped.name(*name));
         }
     }
     if to == Dialect::Anthropic && from.header("anthropic-version").is_none() {

@@ -47,13 +47,21 @@ const BETAS: [&str; 12] = [
 
 /// Make of Anthropic's body at `at` one of Bedrock's; what names no place there stays as it is.
 pub fn to_invoke(out: &mut Vec<u8>, at: usize, betas: Option<&[u8]>, dropped: &mut Dropped) {
-    // What is no object was refused when it was read.
-    let _ = prune(out, at, &["model", "stream", "anthropic_version"], &[]);
     let mut members = VERSION.to_vec();
-    if let Some(betas) = betas {
-        members.extend_from_slice(b",\"anthropic_beta\":");
-        push_betas(&mut members, betas, dropped);
+    if let Some(header) = betas {
+        // What the body asks for itself is joined with it: a member stands once.
+        let body = out.get(at..).unwrap_or_default();
+        let has_own = memchr::memmem::find(body, b"anthropic_beta").is_some();
+        let own = if has_own { betas_of(body) } else { String::new() };
+        let all = [own.as_bytes(), header].join(&b',');
+        if let Some(list) = betas_json(&all, dropped) {
+            members.extend_from_slice(b",\"anthropic_beta\":");
+            members.extend_from_slice(&list);
+        }
     }
+    // What is no object was refused when it was read.
+    let gone = ["model", "stream", "anthropic_version", "anthropic_beta"];
+    let _ = prune(out, at, &gone[..if betas.is_some() { 4 } else { 3 }], &[]);
     push_front(out, at, &members);
 }
 
@@ -79,18 +87,22 @@ pub fn betas_of(body: &[u8]) -> String {
     names.map(std::borrow::Cow::into_owned).collect::<Vec<_>>().join(",")
 }
 
-/// Append the names in a header as a list of texts; those that AWS would refuse are named.
-pub fn push_betas(out: &mut Vec<u8>, header: &[u8], dropped: &mut Dropped) {
+/// The names in a header as a list of texts, if there is any; what AWS would refuse is named.
+pub fn betas_json(header: &[u8], dropped: &mut Dropped) -> Option<Vec<u8>> {
     let header = String::from_utf8_lossy(header);
-    let mut array = Array::open(out);
+    let mut known: Vec<&str> = Vec::new();
     for name in header.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if BETAS.contains(&undated(name)) {
-            push_json_string(array.item(), name);
-        } else {
+        if !BETAS.contains(&undated(name)) {
             dropped.name(format!("anthropic-beta.{name}"));
+        } else if !known.contains(&name) {
+            known.push(name);
         }
     }
+    let mut out = Vec::new();
+    let mut array = Array::open(&mut out);
+    known.iter().for_each(|name| push_json_string(array.item(), name));
     array.close();
+    (!known.is_empty()).then_some(out)
 }
 
 /// A name without the date behind it: `effort-2025-11-24` is `effort`.
@@ -176,6 +188,16 @@ mod tests {
         assert_eq!(body, format!(r#"{{{version},"anthropic_beta":{known}, "n": 1.0e+2}}"#));
         assert_eq!(unsaid, ["anthropic-beta.y-2", "anthropic-beta.oauth-2025-04-20"]);
         assert_eq!(there(r#"{"model":"m"}"#, None), (format!("{{{version}}}"), vec![]));
+
+        let own = r#"{"anthropic_beta":["effort","context-1m-2025-08-07"],"n":1}"#;
+        let (body, unsaid) = there(own, Some(b"effort,mine"));
+        let joined = r#"["effort","context-1m-2025-08-07"]"#;
+        assert_eq!(body, format!(r#"{{{version},"anthropic_beta":{joined},"n":1}}"#));
+        assert_eq!(unsaid, ["anthropic-beta.mine"]);
+        let (body, _) = there(r#"{"n":1}"#, Some(b"mine"));
+        assert_eq!(body, format!(r#"{{{version},"n":1}}"#), "no list rather than an empty one");
+        let (body, _) = there(own, None);
+        assert_eq!(body, format!("{{{version},{}", &own[1..]), "the client's own word");
 
         let body = r#"{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["a","b"],"n":1}"#;
         let mut out = body.as_bytes().to_vec();

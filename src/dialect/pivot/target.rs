@@ -1,5 +1,7 @@
 //! What the other side can do, where its dialect alone does not say.
 
+use crate::dialect::pivot::request::Effort;
+
 /// The words that make a schema the answer's form where a model has no other way to be bound to
 /// one: a tool that it must call, whose arguments are the answer. See `unfold.rs`.
 pub const FORCED_TOOL: &str = "structured_output";
@@ -19,8 +21,12 @@ pub struct Abilities {
     pub keeps_reasoning: bool,
     /// Takes `cache_control` though its API does not document it.
     pub keeps_cache_marks: bool,
-    /// Takes `temperature` or `top_p`, but not both.
-    pub samples_by_one: bool,
+    pub sampling: Sampling,
+    /// The least and the most effort that it takes.
+    pub efforts: [Effort; 2],
+    pub off: Off,
+    /// Knows the role `developer`.
+    pub has_developer: bool,
     /// Calls the bound on an answer `max_tokens`; the newer name is unknown to it.
     pub says_max_tokens: bool,
     /// Answers 400 to `stream_options`.
@@ -40,6 +46,27 @@ pub enum Thinking {
     Adaptive,
 }
 
+/// Whether `temperature`, `top_p` and `top_k` can be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    Free,
+    /// `temperature` or `top_p`, but not both.
+    ByOne,
+    /// None of them.
+    Fixed,
+}
+
+/// How a model is told not to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Off {
+    /// It cannot be told.
+    Never,
+    /// By the effort `none`.
+    Effort,
+    /// By `thinking: {"type":"disabled"}`.
+    Switch,
+}
+
 impl Abilities {
     /// What is assumed of a model that nothing is known of: everything that its dialect can say.
     pub const UNKNOWN: Self = Self {
@@ -51,7 +78,10 @@ impl Abilities {
         has_late_instructions: true,
         keeps_reasoning: false,
         keeps_cache_marks: false,
-        samples_by_one: false,
+        sampling: Sampling::Free,
+        efforts: [Effort::Minimal, Effort::XHigh],
+        off: Off::Never,
+        has_developer: true,
         says_max_tokens: false,
         rejects_stream_options: false,
     };

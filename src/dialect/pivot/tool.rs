@@ -1,8 +1,11 @@
 //! What a model may call.
 
-use crate::dialect::pivot::{
-    part::Foreign,
-    text::{Json, Text},
+use crate::{
+    dialect::pivot::{
+        part::{Dialect, Foreign},
+        text::{Json, Text},
+    },
+    wire::json::document::Document,
 };
 
 /// A tool that the client runs.
@@ -23,6 +26,22 @@ pub struct ServerTool<'b> {
     pub kind: ServerKind,
     /// As its own dialect writes it.
     pub tool: Foreign<'b>,
+}
+
+impl ServerTool<'_> {
+    /// Does it say more than which tool it is?
+    #[must_use]
+    pub fn has_options(&self) -> bool {
+        let mut document = Document::default();
+        let Ok(root) = document.parse(self.tool.json.0.as_bytes()) else { return false };
+        match self.tool.dialect {
+            // `{"googleSearch":{…}}`
+            Dialect::Gemini => root.members().any(|(_, inner)| inner.members().next().is_some()),
+            _ => root
+                .members()
+                .any(|(name, value)| !matches!(&*name, "type" | "name") && !value.is_null()),
+        }
+    }
 }
 
 /// Server tools that more than one vendor has.

@@ -10,7 +10,7 @@ use crate::{
             dropped::Dropped,
             part::Dialect,
             request::{Output, Request},
-            target::{Addressee, FORCED_TOOL, Written},
+            target::{Addressee, FORCED_TOOL, Sampling, Written},
             text::{Json, Text},
             tool::{ServerKind, Tool, ToolChoice},
         },
@@ -128,10 +128,10 @@ fn push_sampling(
         }
         is_fit
     };
-    let mut has_temperature = false;
+    let (mut has_temperature, is_fixed) = (false, to.abilities.sampling == Sampling::Fixed);
     if let Some(temperature) = request.temperature {
         let is_default = (value(temperature) - 1.0).abs() < f64::EPSILON;
-        if says("temperature", is_default || !thinks) {
+        if says("temperature", is_default || !(thinks || is_fixed)) && !is_fixed {
             // The scale ends at 1 here, at 2 elsewhere.
             let is_within = says("temperature", value(temperature) <= 1.0);
             object.raw("temperature", if is_within { temperature } else { "1" });
@@ -139,12 +139,12 @@ fn push_sampling(
         }
     }
     if let Some(top_p) = request.top_p {
-        let is_alone = !(has_temperature && to.abilities.samples_by_one);
-        if says("top_p", is_alone && (!thinks || value(top_p) >= 0.95)) {
+        let is_alone = !(has_temperature && to.abilities.sampling == Sampling::ByOne);
+        if says("top_p", !is_fixed && is_alone && (!thinks || value(top_p) >= 0.95)) {
             object.raw("top_p", top_p);
         }
     }
-    if let Some(top_k) = request.top_k.filter(|_| says("top_k", !thinks)) {
+    if let Some(top_k) = request.top_k.filter(|_| says("top_k", !(thinks || is_fixed))) {
         object.raw("top_k", top_k);
     }
     let is_blank = |text: &&Text<'_>| text.read().trim().is_empty();
@@ -164,7 +164,7 @@ fn push_tools(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropp
         || request.server_tools.iter().filter(|one| is_sayable(one.kind, one.tool.dialect));
     for one in &request.server_tools {
         let is_own = one.tool.dialect == Dialect::Anthropic;
-        if !is_sayable(one.kind, one.tool.dialect) || (!is_own && one.tool.json.0.len() > 2) {
+        if !is_sayable(one.kind, one.tool.dialect) || (!is_own && one.has_options()) {
             dropped.name(format!("tools[{}]", one.tool.name.read()));
         }
     }

@@ -4,7 +4,7 @@ use crate::{
     dialect::pivot::{
         dropped::Dropped,
         part::Content,
-        request::{Effort, Reasoning, Request, Role},
+        request::{Effort, Other, Reasoning, Request, Role},
         target::{Abilities, Thinking},
     },
     wire::json::write::Object,
@@ -51,11 +51,7 @@ impl Said {
         };
         let min = min.max(BUDGET_MIN);
         let budget = match request.reasoning {
-            // Without a bound of the client's the answer has the model's own, and words need room.
-            Reasoning::Budget(budget) if request.max_tokens.is_none() => {
-                Some(budget.min(max_tokens / 2))
-            }
-            Reasoning::Budget(budget) => Some(budget),
+            Reasoning::Budget(budget) => budget_of(budget, request, (min, max_tokens), dropped),
             Reasoning::Effort(effort) | Reasoning::Adaptive(Some(effort)) => {
                 effort.budget(max_tokens, min)
             }
@@ -89,6 +85,35 @@ impl Said {
             }
         }
     }
+}
+
+/// The budget that a client named, within what the API takes: at least `min`, and fewer than all of
+/// the answer unless the model thinks between its calls too. `None` where there is no such number.
+fn budget_of(
+    budget: u64,
+    request: &Request<'_>,
+    (min, max_tokens): (u64, u64),
+    dropped: &mut Dropped,
+) -> Option<u64> {
+    let interleaves =
+        |it: &Other<'_>| it.name == "anthropic_beta" && it.value.0.contains("interleaved-thinking");
+    let most = match request.max_tokens {
+        // Without a bound of the client's the answer has the model's own, and words need room.
+        None => {
+            return Some(budget.min(max_tokens / 2).max(min)).inspect(|said| {
+                if budget < *said {
+                    dropped.name("reasoning_effort");
+                }
+            });
+        }
+        Some(_) if request.others.iter().any(interleaves) => u64::MAX,
+        Some(max_tokens) => max_tokens.saturating_sub(1),
+    };
+    let said = Some(budget.max(min).min(most)).filter(|said| *said >= min)?;
+    if said != budget {
+        dropped.name("reasoning_effort");
+    }
+    Some(said)
 }
 
 /// The word of the effort in `output_config`.

@@ -29,7 +29,7 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Request<
         match &**name {
             "messages" => {
                 let mut read = Vec::new();
-                field.any_items(|item| read_message(&mut read, item, dropped))?;
+                field.items(|item| read_message(&mut read, item, dropped))?;
                 field.once(&mut turns, read)?;
             }
             "system" => {

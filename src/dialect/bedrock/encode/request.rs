@@ -15,13 +15,17 @@ use crate::{
             dropped::Dropped,
             part::{Content, Dialect},
             request::{Effort, Output, Request},
-            target::{Addressee, FORCED_TOOL, Written},
+            target::{Addressee, FORCED_TOOL, Sampling, Written},
             text::Text,
             tool::{Tool, ToolChoice},
         },
         told,
     },
-    wire::json::write::{Array, Object},
+    wire::json::{
+        document::{Document, Kind},
+        value::push_json_string,
+        write::{Array, Object},
+    },
 };
 
 /// Fields that pass as they are: of this API, under names that no other has.
@@ -63,7 +67,7 @@ pub fn encode(
     push_inference(&mut object, request, to, &plan, dropped);
     push_tools(&mut object, request, to, &plan, dropped);
     push_output(&mut object, request, &plan);
-    push_fields(&mut object, request, &plan, dropped);
+    push_fields(&mut object, request, to, &plan, dropped);
     let others = request.others.iter().filter(|other| match &*other.name {
         FIELDS => false,
         BETAS => plan.family != Family::Claude,
@@ -87,32 +91,36 @@ fn push_inference(
     if let Some(max_tokens) = plan.max_tokens {
         config.number("maxTokens", max_tokens);
     }
-    let mut has_temperature = false;
+    let (mut has_temperature, is_fixed) = (false, to.abilities.sampling == Sampling::Fixed);
     if let Some(temperature) = request.temperature {
         let is_default = (value(temperature) - 1.0).abs() < f64::EPSILON;
         // The scale ends at 1 here, at 2 elsewhere.
         let is_within = value(temperature) <= 1.0;
-        if !is_within || (thinks && !is_default) {
+        if !is_within || ((thinks || is_fixed) && !is_default) {
             dropped.name("temperature");
         }
-        if is_default || !thinks {
+        if !is_fixed && (is_default || !thinks) {
             config.raw("temperature", if is_within { temperature } else { "1" });
             has_temperature = true;
         }
     }
     if let Some(top_p) = request.top_p {
-        let is_alone = !(has_temperature && to.abilities.samples_by_one);
-        if is_alone && (!thinks || value(top_p) >= 0.95) {
+        let is_alone = !(has_temperature && to.abilities.sampling == Sampling::ByOne);
+        if !is_fixed && is_alone && (!thinks || value(top_p) >= 0.95) {
             config.raw("topP", top_p);
         } else {
             dropped.name("top_p");
         }
     }
-    let is_blank = |text: &&Text<'_>| text.read().trim().is_empty();
-    if plan.family == Family::Claude && request.stop.iter().any(|text| is_blank(&text)) {
+    // Source: a public model catalogue of 2026-02-06 (MIT): OpenAI's open models take none.
+    let is_taken = |text: &&Text<'_>| match plan.family {
+        Family::Claude => !text.read().trim().is_empty(),
+        Family::GptOss => false,
+        Family::Nova | Family::Other => true,
+    };
+    if !request.stop.iter().all(|text| is_taken(&text)) {
         dropped.name("stop");
     }
-    let is_taken = |text: &&Text<'_>| plan.family != Family::Claude || !is_blank(text);
     told::push_texts(&mut config, "stopSequences", request.stop.iter().filter(is_taken));
     config.close();
     told::name_unsaid(request, &UNSAID, dropped);
@@ -281,11 +289,18 @@ fn push_output(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan) {
 /// **Source**: docs.aws.amazon.com/bedrock/latest/userguide, "Extended thinking" and "Adaptive
 /// thinking"; docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html; …/userguide/
 /// model-parameters-openai.html; all read 2026-11-21.
-fn push_fields(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, dropped: &mut Dropped) {
+fn push_fields(
+    object: &mut Object<'_>,
+    request: &Request<'_>,
+    to: &Addressee<'_>,
+    plan: &Plan,
+    dropped: &mut Dropped,
+) {
     let clients = request.others.iter().find(|other| other.name == FIELDS);
     let betas = request.others.iter().find(|other| other.name == BETAS);
     let betas = betas.filter(|_| plan.family == Family::Claude);
-    let has_top_k = matches!(plan.family, Family::Claude | Family::Nova) && !plan.thinks();
+    let is_free = !plan.thinks() && to.abilities.sampling != Sampling::Fixed;
+    let has_top_k = matches!(plan.family, Family::Claude | Family::Nova) && is_free;
     let top_k = request.top_k.filter(|_| has_top_k);
     if request.top_k.is_some() && top_k.is_none() {
         dropped.name("top_k");
@@ -316,15 +331,35 @@ fn push_fields(object: &mut Object<'_>, request: &Request<'_>, plan: &Plan, drop
     if ours == b"{}" {
         ours.clear();
         clients.value.push(&mut ours);
-    } else if let Some(rest) = clients.value.0.trim_ascii().strip_prefix('{')
-        && !rest.trim_ascii_start().starts_with('}')
-    {
-        // In place of our last bracket.
-        ours.pop();
-        ours.push(b',');
-        ours.extend_from_slice(rest.as_bytes());
+    } else {
+        join(&mut ours, clients.value.0.trim(), dropped);
     }
     object.key(FIELDS).extend_from_slice(&ours);
+}
+
+/// Put the client's fields behind ours, which hold where both say the same.
+fn join(ours: &mut Vec<u8>, theirs: &str, dropped: &mut Dropped) {
+    let mut document = Document::default();
+    let Ok(root) = document.parse(theirs.as_bytes()) else { return dropped.name(FIELDS) };
+    if root.kind() != Kind::Object {
+        return dropped.name(FIELDS);
+    }
+    // In place of our last bracket.
+    ours.pop();
+    let mut said = Document::default();
+    let own = [ours.as_slice(), b"}"].concat();
+    let Ok(own) = said.parse(&own) else { return ours.push(b'}') };
+    for (name, value) in root.members() {
+        if own.get(&name).is_some() {
+            dropped.name(format!("{FIELDS}.{name}"));
+            continue;
+        }
+        ours.push(b',');
+        push_json_string(ours, &name);
+        ours.push(b':');
+        ours.extend_from_slice(value.raw().as_bytes());
+    }
+    ours.push(b'}');
 }
 
 fn push_effort(fields: &mut Object<'_>, effort: Effort, family: Family) {

@@ -64,6 +64,14 @@ pub fn blocked<'b>(root: Value<'_, 'b>) -> Option<Text<'b>> {
     root.get("promptFeedback")?.get("blockReason").and_then(Text::of)
 }
 
+/// What is told of an answer, and no other dialect has a word for.
+pub fn unsaid(candidate: Value<'_, '_>) -> impl Iterator<Item = &'static str> {
+    const NAMES: [&str; 4] =
+        ["citationMetadata", "urlContextMetadata", "safetyRatings", "finishMessage"];
+    let says = move |name: &str| candidate.get(name).is_some_and(|it| it.raw() != "[]");
+    NAMES.into_iter().filter(move |name| says(name))
+}
+
 fn candidate<'b>(
     field: &Field<'_, 'b, '_>,
     place: usize,
@@ -85,11 +93,7 @@ fn candidate<'b>(
     {
         dropped.name("groundingMetadata");
     }
-    for name in ["citationMetadata", "urlContextMetadata"] {
-        if value.get(name).is_some() {
-            dropped.name(name);
-        }
-    }
+    unsaid(value).for_each(|name| dropped.name(name));
     let is_call = |part: &Part<'_>| matches!(part.content, Content::ToolCall(_));
     let has_calls = choice.parts.iter().any(is_call);
     let word = value.get("finishReason").and_then(Text::of);

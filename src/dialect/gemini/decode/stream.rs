@@ -11,7 +11,7 @@ use crate::{
                 grounding, logprobs,
                 part::{arguments, is_thought},
                 partial::Partial,
-                reply::blocked,
+                reply::{blocked, unsaid},
             },
             error,
             id::Seed,
@@ -157,11 +157,7 @@ impl Decoder {
         {
             to.take(Delta::Unsaid { name: "groundingMetadata" });
         }
-        for name in ["citationMetadata", "urlContextMetadata"] {
-            if candidate.get(name).is_some() {
-                to.take(Delta::Unsaid { name });
-            }
-        }
+        unsaid(candidate).for_each(|name| to.take(Delta::Unsaid { name }));
         if let Some(json) = candidate.get("logprobsResult").and_then(logprobs::decode) {
             let name = Text::plain("logprobs");
             let logprobs = Foreign { dialect: Dialect::OpenAiChat, name, json };

@@ -26,7 +26,7 @@ pub fn push_all(
     let server_tools = || request.server_tools.iter().filter(|one| own_name(one).is_some());
     for one in &request.server_tools {
         let is_own = one.tool.dialect == Dialect::Gemini;
-        if own_name(one).is_none() || !is_own && one.tool.json.0.len() > 2 {
+        if own_name(one).is_none() || !is_own && one.has_options() {
             dropped.name(format!("tools[{}]", one.tool.name.read()));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     dialect::{
+        asked,
         field::Field,
         openai_chat::decode::content,
         openai_responses::decode::reply::annotation,
@@ -146,14 +147,18 @@ fn tool_call<'b>(
     dropped: &mut Dropped,
 ) -> Result<(), Refused> {
     call.object()?;
-    let Some(function) = call.get("function") else {
-        // A custom tool's: its input is no JSON, and no other dialect has the like.
-        call.drop_into(dropped);
-        return Ok(());
+    let (name, arguments) = match (call.get("function"), call.get("custom")) {
+        (Some(function), _) => (function.need_text("name")?, arguments(&function)?),
+        // What came of it stands in a message of its own, and needs its call.
+        (None, Some(custom)) => {
+            (custom.need_text("name")?, asked::custom_arguments(&custom.need_text("input")?))
+        }
+        (None, None) => {
+            call.drop_into(dropped);
+            return Ok(());
+        }
     };
     let id = call.need_text("id")?;
-    let name = function.need_text("name")?;
-    let arguments = arguments(&function)?;
     let call = ToolCall { id, name, arguments, signature: None };
     parts.push(Content::ToolCall(call).into());
     Ok(())

@@ -6,7 +6,7 @@ use crate::{
         openai_chat::{
             decode::{
                 message,
-                source::{self, LISTS, UNSAID},
+                source::{self, LISTS},
             },
             usage,
         },
@@ -45,8 +45,7 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
             name if let Some(at) = LISTS.iter().position(|list| *list == name) => {
                 lists[at] = Some(value);
             }
-            name if UNSAID.contains(&name) && value.raw() != "[]" => field.drop_into(dropped),
-            // Facts about the vendor's own machinery.
+            name if says_something(name, value) => field.drop_into(dropped),
             _ => {}
         }
         Ok(())
@@ -81,7 +80,26 @@ fn cite(reply: &mut Reply<'_>, lists: [Option<Value<'_, '_>>; LISTS.len()], drop
     }
 }
 
+/// Is that of an answer, as a whole or of a piece, more than a fact about the vendor's machinery?
+///
+/// `related_questions` is Perplexity's, `prompt_filter_results` Azure's.
+#[must_use]
+pub fn says_something(name: &str, value: Value<'_, '_>) -> bool {
+    const PLAIN: [&str; 7] = [
+        "id",
+        "object",
+        "created",
+        "model",
+        "system_fingerprint",
+        "service_tier",
+        // What pads a piece, so that its length tells nothing.
+        "obfuscation",
+    ];
+    !PLAIN.contains(&name) && !value.is_null() && !matches!(value.raw(), "[]" | "{}")
+}
+
 fn choice<'b>(field: &Field<'_, 'b, '_>, dropped: &mut Dropped) -> Result<Choice<'b>, Refused> {
+    field.drop_others(&["index", "message", "finish_reason", "logprobs"], dropped);
     let value = field.value;
     let index = value.get("index").and_then(Value::as_u64).unwrap_or(0);
     let mut parts = message::decode_answer(&field.need("message", "an object")?, dropped)?.parts;

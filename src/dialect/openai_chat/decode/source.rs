@@ -18,9 +18,6 @@ use crate::{
 
 /// The members that tell sources.
 pub const LISTS: [&str; 2] = ["citations", "search_results"];
-/// What else such a vendor tells beside the choices, and nobody else can say.
-pub const UNSAID: [&str; 3] = ["images", "related_questions", "videos"];
-
 /// Sources of one answer; a search finds a few dozen.
 const SOURCES_MAX: usize = 1_024;
 

@@ -18,7 +18,7 @@ use crate::{
         openai_chat::{
             decode::{
                 reply,
-                source::{LISTS, Sources, UNSAID},
+                source::{LISTS, Sources},
             },
             error, usage,
         },
@@ -119,9 +119,7 @@ impl Decoder {
                 name if let Some(at) = LISTS.iter().position(|list| *list == name) => {
                     lists[at] = Some(value);
                 }
-                name if UNSAID.contains(&name) && value.raw() != "[]" => {
-                    to.take(Delta::Unsaid { name });
-                }
+                name if reply::says_something(name, value) => to.take(Delta::Unsaid { name }),
                 _ => {}
             }
         }
@@ -161,6 +159,7 @@ impl Decoder {
                 "finish_reason" => finish = Some(value),
                 "logprobs" => logprobs = Some(value),
                 "index" => index = value.as_u64().ok_or(Malformed)?,
+                name if reply::says_something(name, value) => to.take(Delta::Unsaid { name }),
                 _ => {}
             }
         }

@@ -5,8 +5,8 @@ use crate::{
         openai_chat::encode::message,
         pivot::{
             dropped::Dropped,
-            request::{Output, Request},
-            target::{Addressee, Written},
+            request::{Output, Reasoning, Request},
+            target::{Addressee, Off, Written},
             tool::Tool,
         },
         told,
@@ -46,7 +46,10 @@ pub fn encode(
     }
     push_sampling(&mut object, request, to, dropped);
     if let Some(effort) = told::effort(request, to.abilities, dropped) {
-        object.text("reasoning_effort", effort.word());
+        object.text("reasoning_effort", effort);
+    }
+    if request.reasoning == Reasoning::Off && to.abilities.off == Off::Switch {
+        object.raw("thinking", "{\"type\":\"disabled\"}");
     }
     push_tools(&mut object, request, dropped);
     push_output(&mut object, &request.output);

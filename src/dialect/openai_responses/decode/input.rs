@@ -5,6 +5,7 @@
 
 use crate::{
     dialect::{
+        asked,
         field::Field,
         openai_responses::{
             decode::content,
@@ -14,11 +15,11 @@ use crate::{
             dropped::Dropped,
             part::{Content, Part, ToolCall, ToolResult},
             request::{Role, Turn},
-            text::{Arguments, Json, Text},
+            text::{Arguments, Text},
         },
     },
     lexicon::refusal::{Refusal, Refused},
-    wire::json::{document::Value, write::Object},
+    wire::json::document::Value,
 };
 use std::borrow::Cow;
 
@@ -47,14 +48,8 @@ fn item<'b>(
             let arguments = Arguments::Text(field.need_text("arguments")?);
             add(turns, Role::Assistant, call(field, arguments)?);
         }
-        // Its input is no JSON: elsewhere it is the one argument of a call.
         "custom_tool_call" => {
-            let mut json = Vec::new();
-            let mut inside = Object::open(&mut json);
-            field.need_text("input")?.push(inside.key("input"));
-            inside.close();
-            let json = String::from_utf8_lossy(&json).into_owned();
-            let arguments = Arguments::Value(Json(Cow::Owned(json)));
+            let arguments = asked::custom_arguments(&field.need_text("input")?);
             add(turns, Role::Assistant, call(field, arguments)?);
         }
         "function_call_output" | "custom_tool_call_output" => {

@@ -99,15 +99,16 @@ fn push_reasoning(
         dropped.name("reasoning_effort");
     }
     // Nothing was asked, or cannot be told.
-    if matches!(request.reasoning, Reasoning::Unsaid | Reasoning::Off) || !thinks {
+    let is_mute = request.reasoning == Reasoning::Off && effort.is_none();
+    if is_mute || request.reasoning == Reasoning::Unsaid || !thinks {
         return;
     }
     let mut reasoning = object.object("reasoning");
     if let Some(effort) = effort {
-        reasoning.text("effort", effort.word());
+        reasoning.text("effort", effort);
     }
     // Who grants thinking as such wants to read it; of an effort only the answer is wanted.
-    if !matches!(request.reasoning, Reasoning::Effort(_)) {
+    if !matches!(request.reasoning, Reasoning::Effort(_) | Reasoning::Off) {
         reasoning.text("summary", "auto");
     }
     reasoning.close();
@@ -192,7 +193,7 @@ fn push_web_search(
         object.key("search_context_size").extend_from_slice(size.of(json));
     }
     object.close();
-    if found {
+    if found || (dialect == Dialect::Gemini && tool.has_options()) {
         dropped.name(format!("tools[{}]", tool.tool.name.read()));
     }
 }
