@@ -278,7 +278,8 @@ fn fault_21_a_whole_answer_without_usage_is_estimated_and_marked() {
     assert_eq!((refused.number("input_tokens"), refused.number("output_tokens")), (0, 0));
 }
 
-/// T021, with T038 and T039: usage in the last chunk with choices, in the last but one, behind the finish.
+/// T021, with T038 and T039: usage in the last chunk with choices, in the last but one, behind the
+/// finish.
 #[test]
 fn t021_usage_is_found_wherever_it_stands() {
     let house = House::open(&["raw-x"]);

@@ -37,7 +37,8 @@ fn requests() -> u64 {
     std::env::var("WEIR_SOAK_REQUESTS").map_or(4_000, |count| count.parse().expect("a number"))
 }
 
-/// One client's share, by the requests' numbers: whole answers, streams, faults of vendors, refusals, and leaving early.
+/// One client's share, by the requests' numbers: whole answers, streams, faults of vendors,
+/// refusals, and leaving early.
 fn ask(address: SocketAddr, numbers: Range<u64>, done: &AtomicU64) {
     let mut client = Client::connect(address);
     for nth in numbers {

@@ -43,8 +43,8 @@ pub struct Vendor {
     /// Its Claudes speak Anthropic's language whatever `dialect` says, are named in the path alone,
     /// and are told this version in the body.
     pub claude_version: Option<&'static str>,
-    /// A host of many makers' models: a client can ask for one in its maker's own words, which pass,
-    /// and what its maker takes in a header it takes in the body.
+    /// A host of many makers' models: a client can ask for one in its maker's own words, which
+    /// pass, and what its maker takes in a header it takes in the body.
     pub invokes: bool,
     /// Where the model stands in the path.
     pub model_path: ModelPath,

@@ -302,7 +302,8 @@ mod tests {
     const UNREACHED: [(&str, &str); 2] =
         [("ai21", "there is no account of AI21"), ("databricks", "there is no account of theirs")];
     /// Account types without a list, and why.
-    const LISTLESS: [(&str, &str); 4] = [
+    const LISTLESS: [(&str, &str); 5] = [
+        ("deepseek", "the catalogue has its models at other vendors only"),
         ("self-hosted-model", "whoever runs it knows what it costs"),
         ("custom", "whoever runs it knows what it costs"),
         ("baseten", "what is deployed there is paid by the minute"),

@@ -7,9 +7,9 @@
 //!
 //! A stream is one event said a hundred times with another word in it, and a vendor's plain answers
 //! are one document with other words, ids and counts in it. Of one that was parsed the bytes around
-//! its holes are kept. A document of the same bytes, with other texts and counts in the same places,
-//! is the same document with other values there, and means the same with them. What stands in a
-//! hole is checked as a parser would check it; whatever is unusual is left to one.
+//! its holes are kept. A document of the same bytes, with other texts and counts in the same
+//! places, is the same document with other values there, and means the same with them. What stands
+//! in a hole is checked as a parser would check it; whatever is unusual is left to one.
 //!
 //! `event.rs` knows events of words, `answer.rs` whole answers.
 
