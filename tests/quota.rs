@@ -1,6 +1,9 @@
 //! Quota by escrow where nothing is simulated: real races on all cores, and one core's meter held
 //! against the plain definition of its window.
 
+mod meters;
+
+use meters::{Dice, MINUTE, START, spec};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use std::{
     cell::Cell as StdCell,
@@ -21,26 +24,6 @@ use weir::{
         time::UnixMillis,
     },
 };
-
-const MINUTE: Window = Window::Sliding { bucket_ms: 5_000 };
-/// Buckets are counted from far behind the beginning, as after a restart.
-const START: NodeMillis = NodeMillis(200_000_000);
-
-fn spec(window: Window, limit: u64) -> MeterSpec {
-    MeterSpec { key: MeterKey(7), window, limit, until: None, version: 1 }
-}
-
-/// A small generator of repeatable numbers (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-}
 
 /// Fault 50, at the board: as many as the limit pass, in every round, on every core at once.
 #[test]

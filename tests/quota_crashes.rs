@@ -4,19 +4,18 @@
 //! `tests/quota_simulation.rs` has the schedules of cores, `tests/clocks.rs` the real binary. A
 //! failure names its seed, and the same seed fails again.
 
+mod meters;
+
+use meters::{Dice, MINUTE, spec};
 use weir::{
     bridge::quota::{
         meter::{Free, Meter, Past},
         node::ORIGIN_MS,
     },
     control_plane::clocks::{Marks, Reading},
-    lexicon::{
-        meter::{MeterKey, MeterSpec, NodeMillis, Window},
-        time::UnixMillis,
-    },
+    lexicon::{meter::NodeMillis, time::UnixMillis},
 };
 
-const MINUTE: Window = Window::Sliding { bucket_ms: 5_000 };
 const MINUTE_MS: u64 = 60_000;
 /// The longest that a unit can count.
 const SPAN_MS: u64 = 65_000;
@@ -25,18 +24,6 @@ const LOOK_MS: u64 = 1_000;
 const DAY_MS: u64 = 86_400_000;
 /// Days since 1970 at the beginning.
 const TODAY: u64 = 20_000;
-
-/// A small generator of repeatable numbers (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-}
 
 /// What was stored of a request.
 struct Receipt {
@@ -59,8 +46,7 @@ struct Machine {
 }
 
 fn meter(limit: u64, past: &Past) -> Meter<Free> {
-    let spec = MeterSpec { key: MeterKey(7), window: MINUTE, limit, until: None, version: 1 };
-    Meter::new(&spec, 2, past, Free)
+    Meter::new(&spec(MINUTE, limit), 2, past, Free)
 }
 
 impl Machine {

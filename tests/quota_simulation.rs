@@ -3,6 +3,9 @@
 //!
 //! A failure names its seed, and the same seed fails again.
 
+mod meters;
+
+use meters::{Dice, MINUTE, START, spec};
 use std::{
     cell::Cell,
     collections::HashMap,
@@ -14,28 +17,8 @@ use std::{
 };
 use weir::{
     bridge::quota::meter::{Exhausted, Meter, Pace, Past},
-    lexicon::meter::{MeterKey, MeterSpec, NodeMillis, Window},
+    lexicon::meter::NodeMillis,
 };
-
-const MINUTE: Window = Window::Sliding { bucket_ms: 5_000 };
-/// Buckets are counted from far behind the beginning, as after a restart.
-const START: NodeMillis = NodeMillis(200_000_000);
-
-fn spec(window: Window, limit: u64) -> MeterSpec {
-    MeterSpec { key: MeterKey(7), window, limit, until: None, version: 1 }
-}
-
-/// A small generator of repeatable numbers (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-}
 
 thread_local! {
     /// Which core of the simulation this thread is.

@@ -359,15 +359,14 @@ proptest! {
             metadata: &pairs,
             requested_model: &texts[3],
         };
-        let [input_tokens, output_tokens, cached_tokens, reasoning_tokens, bytes_in, bytes_out] =
-            numbers;
+        let [input, output, cached, reasoning, bytes_in, bytes_out] = numbers;
         let outcome = Outcome {
             ending: Ending::from_u8(ending).unwrap(),
             status,
             code: "model_not_found",
             fault: "idle_timeout",
             resolved_model: &texts[4],
-            usage: usage_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens),
+            usage: usage_of(input, output, cached, reasoning),
             usage_is_reported: retries % 2 == 0,
             was_sent: true,
             cost_nanodollars: (retries % 3 > 0).then_some(u64::from(retries)),
@@ -384,9 +383,8 @@ proptest! {
         let (slot, id) = writers[0].open(&opening).unwrap();
         writers[0].close(slot, &outcome);
 
-        let mut seen = None;
-        reader.drain(1, &mut |record| seen = Some(record.to_vec()));
-        let record = seen.unwrap();
+        let mut record = Vec::new();
+        reader.drain(1, &mut |seen| record = seen.to_vec());
         let expected = Receipt {
             id,
             started: opening.started,

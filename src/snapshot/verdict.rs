@@ -51,6 +51,7 @@ pub struct Verdict {
 
 /// A meter of a budget, for what the request is told apart by, in all periods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, of which each is asked by itself")]
 pub struct Held {
     /// An index into `Budgets::budgets`.
     budget: u32,
