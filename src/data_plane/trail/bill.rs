@@ -5,7 +5,10 @@
 //! reserved.
 
 use crate::{
-    data_plane::{quota::Spent, trail::Trail},
+    data_plane::{
+        quota::Spent,
+        trail::{Trail, notes::Reserved},
+    },
     lexicon::{operation::Operation, receipt::Ending, usage::Usage},
 };
 
@@ -67,7 +70,7 @@ impl Trail<'_> {
         let Some(most) = self.pass.as_ref().and_then(|pass| quota.most(pass)) else { return };
         self.usage =
             Usage { input_tokens: most.input, output_tokens: most.output, ..Usage::default() };
-        self.notes.charge_reserved(most.cost);
+        self.notes.charge_reserved(Reserved { cost_nanodollars: most.cost });
     }
 
     /// What all attempts cost; none where nobody knows: a price, or what was used.
@@ -100,7 +103,7 @@ impl Trail<'_> {
             return None;
         }
         if let (Some(reserved), false) = (self.notes.reserved(), self.usage_is_reported) {
-            return reserved;
+            return reserved.cost_nanodollars;
         }
         self.model?.price.as_ref()?.cost_of(usage)
     }
