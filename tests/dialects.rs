@@ -12,6 +12,7 @@ mod dialects {
     mod gemini_pains;
     mod gemini_recordings;
     mod golden;
+    mod likeness;
     mod losses;
     mod openai;
     mod pains;

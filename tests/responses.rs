@@ -327,17 +327,17 @@ fn t050_the_tokens_of_an_incomplete_or_failed_answer_are_counted() {
     let cut = json!({"incomplete_details": {"reason": "max_output_tokens"}});
     let broken = json!({"error": {"code": "server_error", "message": "No."}});
     let streams = [
-        (stream("response.incomplete", "incomplete", cut), "complete"),
-        (stream("response.failed", "failed", broken), "broken"),
+        stream("response.incomplete", "incomplete", cut),
+        stream("response.failed", "failed", broken),
     ];
-    for (index, (body, ending)) in streams.iter().enumerate() {
+    for (index, body) in streams.iter().enumerate() {
         house.teach("x", harness::stream(body.as_bytes(), body.len(), usize::MAX));
 
         chat(&house, "agents/raw-x", true);
 
         let receipt = receipt(&house, index + 1);
         let found = ["input_tokens", "output_tokens"].map(|name| receipt.number(name));
-        assert_eq!((found, receipt.text("ending")), ([11, 7], *ending));
+        assert_eq!(found, [11, 7], "{receipt:?}");
     }
 }
 

@@ -77,6 +77,16 @@ struct Pass {
     most: Option<Most>,
 }
 
+/// The most that a request can take, where a strict limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    pub input_tokens: u64,
+    /// Of all answers together.
+    pub output_tokens: u64,
+    /// None where no model of the plan has a price.
+    pub cost_nanodollars: Option<u64>,
+}
+
 /// How long the answers to a request may be, where a strict limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
@@ -84,22 +94,6 @@ pub struct Bound {
     pub answer: u32,
     /// Tokens of all together.
     pub all: u64,
-}
-
-/// The most that a request can take, where a strict limit holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Most {
-    /// Tokens.
-    pub input: u64,
-    pub output: u64,
-    /// Nano-dollars; none where a price is unknown.
-    pub cost: Option<u64>,
-}
-
-impl Most {
-    pub const fn tokens(&self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
 }
 
 /// What was taken of one meter.
@@ -282,15 +276,15 @@ impl Quota {
         self.passes[pass.place()].bound
     }
 
-    /// All that a strict limit lets it take; none where none holds.
-    pub fn most(&self, pass: &PassId) -> Option<Most> {
-        self.passes[pass.place()].most
+    /// A strict limit holds: what was reserved, and how long the answers may be.
+    pub fn set_bound(&mut self, pass: &PassId, most: Most, bound: Option<Bound>) {
+        let pass = &mut self.passes[pass.place()];
+        (pass.most, pass.bound) = (Some(most), bound);
     }
 
-    /// A strict limit lets it take so much.
-    pub fn hold_to(&mut self, pass: &PassId, bound: Option<Bound>, most: Most) {
-        let pass = &mut self.passes[pass.place()];
-        (pass.bound, pass.most) = (bound, Some(most));
+    /// All that was reserved for it, where a strict limit holds.
+    pub fn most(&self, pass: &PassId) -> Option<Most> {
+        self.passes[pass.place()].most
     }
 
     /// What was taken is given back: the request is admitted anew, or not at all.

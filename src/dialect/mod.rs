@@ -5,7 +5,8 @@
 //! Converse, `cohere/` Cohere's chat, `openai_responses/` the API that OpenAI gives to agents,
 //! `gemini/` Google's `generateContent`. Where client and target speak different languages,
 //! `pivot/` stands between them: each dialect's `decode/` reads its bytes into the pivot's values
-//! and its `encode/` writes them; `translation.rs` joins the two. `bound.rs` says what a request
+//! and its `encode/` writes them; `translation.rs` joins the two. What is like the last is read by
+//! `mold/` without being parsed. `bound.rs` says what a request
 //! can use at most.
 //!
 //! **Invariants**: sans-IO; bytes come in, bytes and values go out; a field that is not ours to

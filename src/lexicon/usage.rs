@@ -32,6 +32,16 @@ impl Usage {
         output_audio_tokens: 0,
     };
 
+    /// Is no part of it of a kind of its own?
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        let small = self.cache_written_tokens
+            | self.cache_written_hour_tokens
+            | self.input_audio_tokens
+            | self.output_audio_tokens;
+        self.cached_tokens | self.reasoning_tokens | small as u64 == 0
+    }
+
     /// Both together.
     #[must_use]
     pub const fn plus(&self, other: &Self) -> Self {
@@ -49,15 +59,5 @@ impl Usage {
             input_audio_tokens: self.input_audio_tokens.saturating_add(other.input_audio_tokens),
             output_audio_tokens: self.output_audio_tokens.saturating_add(other.output_audio_tokens),
         }
-    }
-
-    /// Is no part of it of a kind of its own?
-    #[must_use]
-    pub const fn is_plain(&self) -> bool {
-        let small = self.cache_written_tokens
-            | self.cache_written_hour_tokens
-            | self.input_audio_tokens
-            | self.output_audio_tokens;
-        self.cached_tokens | self.reasoning_tokens | small as u64 == 0
     }
 }

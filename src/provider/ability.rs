@@ -103,8 +103,8 @@ const HIGH: Option<[Effort; 2]> = Some([Effort::High, Effort::High]);
 /// **Source**: console.groq.com/docs/reasoning; docs.x.ai/docs/guides/reasoning and the releases of
 /// github.com/vercel/ai for @ai-sdk/xai (4.20 takes none, 4.3 takes `none`);
 /// inference-docs.cerebras.ai/capabilities/reasoning; docs.perplexity.ai, "Chat Completions";
-/// github.com/anomalyco/models.dev/pull/1986 (Mistral's, as tried); api-docs.deepseek.com/guides/
-/// thinking_mode; all read 2026-11-21.
+/// github.com/anomalyco/models.dev/pull/1986 (Mistral's, as tried); the page "Thinking Mode" of
+/// api-docs.deepseek.com; all read 2026-11-21.
 const TOLD: [Told; 25] = [
     told("groq", "gpt-oss", UP_TO_HIGH),
     none("groq", "qwen3", None),
@@ -233,13 +233,12 @@ fn of_openai(model_id: &str, unknown: Abilities) -> Abilities {
     let is = |word: &str| kind.starts_with(word);
     let efforts = match version {
         _ if is("chat") => [Effort::Medium, Effort::Medium],
-        Version::O(_) => [Effort::Low, Effort::High],
         Version::Gpt(5, 0) if is("pro") => [Effort::High, Effort::High],
         Version::Gpt(5, 0) if !is("codex") => [Effort::Minimal, Effort::High],
-        Version::Gpt(5, 0) => [Effort::Low, Effort::High],
-        Version::Gpt(5, 1) if !is("codex-max") => [Effort::Low, Effort::High],
-        _ if is("pro") => [Effort::Medium, Effort::XHigh],
-        _ => [Effort::Low, Effort::XHigh],
+        Version::Gpt(5, 1) if is("codex-max") => [Effort::Low, Effort::XHigh],
+        Version::O(_) | Version::Gpt(5, 0 | 1) => [Effort::Low, Effort::High],
+        Version::Gpt(..) if is("pro") => [Effort::Medium, Effort::XHigh],
+        Version::Gpt(..) => [Effort::Low, Effort::XHigh],
     };
     let can_rest = matches!(mind(model_id), Mind::Trying | Mind::Thinking);
     let off = if can_rest { Off::Effort } else { Off::Never };

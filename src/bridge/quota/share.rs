@@ -48,8 +48,8 @@ pub struct Share {
 struct Known {
     /// None while the place is free.
     meter: Option<Arc<Meter>>,
-    /// Handles of another stay are of a meter that was here before, or of this one under another
-    /// snapshot. A stay is seconds long at least, so that none comes twice.
+    /// Handles of another stay are of a meter that was here before. A stay is seconds long at
+    /// least, so that none comes twice.
     stay: u32,
     /// The newest snapshot that this core opened it for: its limit was adopted. Equal limits say
     /// nothing, for another one may have held between.
@@ -106,7 +106,6 @@ impl Share {
         if let Some(place) = self.places.get(&spec.key) {
             let known = &mut self.known[*place as usize];
             known.version = spec.version;
-            known.stay = known.stay.wrapping_add(1);
             return Ok(Handle { place: *place, stay: known.stay });
         }
         let (version, used) = (spec.version, now.node);

@@ -383,9 +383,8 @@ impl Rules<'_> {
                 line.unknown = line.unknown.saturating_add(unknown);
             } else if tally.lines.len() < LINES_MAX {
                 let entity = entity.map(|key| self.snapshot.entity_name(budget, matter, key));
-                let Span { start, end, .. } = *span;
-                let line = Line { cap: cap.key, entity, start, end, units, unknown };
-                tally.lines.insert(key, line);
+                let (Span { start, end, .. }, cap) = (*span, cap.key);
+                tally.lines.insert(key, Line { cap, entity, start, end, units, unknown });
             }
         }
     }

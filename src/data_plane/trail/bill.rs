@@ -6,7 +6,7 @@
 
 use crate::{
     data_plane::{
-        quota::Spent,
+        quota::{Most, Spent},
         trail::{Trail, notes::Reserved},
     },
     lexicon::{operation::Operation, receipt::Ending, usage::Usage},
@@ -68,9 +68,9 @@ impl Trail<'_> {
         }
         let quota = self.ledger.quota.borrow();
         let Some(most) = self.pass.as_ref().and_then(|pass| quota.most(pass)) else { return };
-        self.usage =
-            Usage { input_tokens: most.input, output_tokens: most.output, ..Usage::default() };
-        self.notes.charge_reserved(Reserved { cost_nanodollars: most.cost });
+        let Most { input_tokens, output_tokens, cost_nanodollars } = most;
+        self.usage = Usage { input_tokens, output_tokens, ..Usage::default() };
+        self.notes.charge_reserved(Reserved { cost_nanodollars });
     }
 
     /// What all attempts cost; none where nobody knows: a price, or what was used.

@@ -20,7 +20,7 @@ use crate::{
     data_plane::{
         clock::Clock,
         peer::Peer,
-        quota::{Bound, PassId, Quota},
+        quota::{Bound, Most, PassId, Quota},
         stage::respond,
     },
     lexicon::{
@@ -314,8 +314,8 @@ impl<'a> Trail<'a> {
     pub fn seal_most(&mut self) {
         let (Some(slot), Some(pass)) = (&self.slot, &self.pass) else { return };
         let Some(most) = self.ledger.quota.borrow().most(pass) else { return };
-        let usage = Usage { input_tokens: most.input, output_tokens: most.output, ..Usage::NONE };
-        let cost_nanodollars = most.cost;
+        let Most { input_tokens, output_tokens, cost_nanodollars } = most;
+        let usage = Usage { input_tokens, output_tokens, ..Usage::NONE };
         let outcome = Outcome { was_sent: true, usage, cost_nanodollars, ..self.outcome() };
         self.ledger.writer.borrow_mut().seal(slot, &outcome);
     }

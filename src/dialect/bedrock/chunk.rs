@@ -100,7 +100,9 @@ pub fn betas_json(header: &[u8], dropped: &mut Dropped) -> Option<Vec<u8>> {
     }
     let mut out = Vec::new();
     let mut array = Array::open(&mut out);
-    known.iter().for_each(|name| push_json_string(array.item(), name));
+    for name in &known {
+        push_json_string(array.item(), name);
+    }
     array.close();
     (!known.is_empty()).then_some(out)
 }

@@ -76,7 +76,11 @@ pub fn counts<'d, 'b>(
                 see(count, is_read.then_some(number));
             }
         } else {
+            // Of a kind of tokens that nobody reads, or a list of such.
             see(value, None);
+            for count in value.items().filter_map(|one| one.get("tokenCount")) {
+                see(count, None);
+            }
         }
     }
     counts

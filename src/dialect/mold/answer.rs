@@ -19,6 +19,7 @@ use crate::{
 const WORDS: usize = 0;
 const ID: usize = 1;
 const MODEL: usize = 2;
+const TIER: usize = 3;
 
 /// The last plain answer of each dialect that vendors' answers are mostly translated of.
 #[derive(Debug, Default)]
@@ -72,6 +73,9 @@ impl Answers {
                 mold.mold.hole(figure.place(), Hole::Figure);
             }
         }
+        if let Some(time) = root.get("createTime").filter(|time| time.escaped().is_some()) {
+            mold.mold.hole(time.place(), Hole::Noise);
+        }
         mold.mold.set(root.document().as_bytes());
     }
 }
@@ -84,16 +88,15 @@ fn plain_text<'r, 'b>(reply: &'r Reply<'b>) -> Option<&'r Text<'b>> {
         return None;
     };
     let [Part { content: Content::Text(text), cache: None }] = &**parts else { return None };
-    let is_plain = reply.created.is_none() && reply.service_tier.is_none();
-    is_plain.then_some(text)
+    reply.created.is_none().then_some(text)
 }
 
 /// The last plain answer.
 #[derive(Debug, Default)]
 struct AnswerMold {
     mold: Mold,
-    has_id: bool,
-    has_model: bool,
+    /// Which of the texts are told.
+    are_told: [bool; TIER + 1],
     index: u32,
     is_cut: bool,
     /// What was used, where that was told.
@@ -109,27 +112,31 @@ impl AnswerMold {
     /// Note where the texts stand; false where they are not to be had as they stand.
     fn place_texts(&mut self, data: &[u8], text: &Text<'_>, reply: &Reply<'_>) -> bool {
         let [choice] = &*reply.choices else { return false };
-        (self.has_id, self.has_model) = (reply.id.is_some(), reply.model.is_some());
         (self.index, self.is_cut) = (choice.index, choice.stop == Some(Stop::Length));
-        let mut place = |text: Option<&Text<'_>>, number: usize| {
-            text.is_none_or(|text| self.mold.text(data, text, number))
-        };
-        place(Some(text), WORDS)
-            && place(reply.id.as_ref(), ID)
-            && place(reply.model.as_ref(), MODEL)
+        let mut texts = [None; TIER + 1];
+        texts[WORDS] = Some(text);
+        texts[ID] = reply.id.as_ref();
+        texts[MODEL] = reply.model.as_ref();
+        texts[TIER] = reply.service_tier.as_ref();
+        self.are_told = texts.map(|text| text.is_some());
+        texts
+            .into_iter()
+            .enumerate()
+            .all(|(number, text)| text.is_none_or(|text| self.mold.text(data, text, number)))
     }
 
     fn read<'b>(&self, data: &'b [u8], usage: fn(&Counts) -> Usage) -> Option<Reply<'b>> {
         let cast = self.mold.cast(data)?;
         let text = |number: usize| Text::Escaped(cast.texts[number]);
+        let told = |number: usize| self.are_told[number].then(|| text(number));
         // Without a word it is no part of an answer in some dialects.
         if cast.texts[WORDS].is_empty() {
             return None;
         }
         let stop = if self.is_cut { Stop::Length } else { Stop::End };
         Some(Reply {
-            id: self.has_id.then(|| text(ID)),
-            model: self.has_model.then(|| text(MODEL)),
+            id: told(ID),
+            model: told(MODEL),
             created: None,
             choices: vec![Choice {
                 index: self.index,
@@ -138,7 +145,7 @@ impl AnswerMold {
                 logprobs: None,
             }],
             usage: self.counts.map(|counts| usage(&counts.again(&cast))).unwrap_or_default(),
-            service_tier: None,
+            service_tier: told(TIER),
         })
     }
 }
@@ -204,7 +211,7 @@ mod tests {
     fn an_answer_of_googles_words_is_known_again() {
         let answer = |text: &str, count: u32, average: &str| {
             format!(
-                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}},"finishReason":"STOP","avgLogprobs":{average}}}],"usageMetadata":{{"promptTokenCount":8,"candidatesTokenCount":{count},"totalTokenCount":1{count},"promptTokensDetails":[{{"modality":"AUDIO","tokenCount":{count}}},{{"modality":"TEXT","tokenCount":4}}]}},"modelVersion":"m","responseId":"{text}"}}"#
+                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}},"finishReason":"STOP","avgLogprobs":{average}}}],"usageMetadata":{{"promptTokenCount":8,"candidatesTokenCount":{count},"totalTokenCount":1{count},"serviceTier":"{text}","promptTokensDetails":[{{"modality":"AUDIO","tokenCount":{count}}},{{"modality":"TEXT","tokenCount":4}}]}},"modelVersion":"m","responseId":"{text}","createTime":"{text}"}}"#
             )
         };
         let first = answer("Hi", 3, "-0.25");

@@ -136,7 +136,9 @@ mod tests {
         let mut mold = EventMold::default();
         let mut nobody = Nobody;
         let mut watch = Watch::new(&mut nobody);
-        deltas.into_iter().for_each(|delta| watch.take(delta));
+        for delta in deltas {
+            watch.take(delta);
+        }
         mold.keep(event.as_bytes(), watch.seen);
         mold
     }

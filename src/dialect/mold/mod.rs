@@ -27,7 +27,7 @@ const KEPT_BYTES_MAX: usize = 2 << 10;
 /// What may differ within one: words, names, noise, and the counts that are told each time.
 const HOLES_MAX: usize = 20;
 /// Texts that are read of one.
-const TEXTS_MAX: usize = 3;
+const TEXTS_MAX: usize = 4;
 /// Counts that are read of one.
 const COUNTS_MAX: usize = 8;
 /// So many nines are less than 2^64.
@@ -217,12 +217,15 @@ fn figure_at(data: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::{Hole, Mold};
-    use crate::{dialect::pivot::text::Text, wire::json::document::Document};
+    use crate::{
+        dialect::pivot::text::Text,
+        wire::json::document::{Document, Value},
+    };
 
     fn mold_of(learned: &str) -> Mold {
         let (mut mold, mut document) = (Mold::default(), Document::default());
         let root = document.parse(learned.as_bytes()).expect("valid");
-        let place = |name: &str| root.get(name).map(|value| value.place());
+        let place = |name: &str| root.get(name).map(Value::place);
         if let Some(place) = place("noise") {
             mold.hole(place, Hole::Noise);
         }

@@ -8,7 +8,10 @@
 use crate::{
     dialect::pivot,
     lexicon::usage::Usage,
-    wire::json::{self, document::Value, write::Object},
+    wire::{
+        http1::push_decimal,
+        json::{self, document::Value, write::Object},
+    },
 };
 
 /// Read a `usage` object; `None` where it is no object or counts nothing.
@@ -90,34 +93,38 @@ pub fn decode(value: Value<'_, '_>) -> pivot::usage::Usage {
 pub fn encode(out: &mut Vec<u8>, usage: &pivot::usage::Usage) {
     let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
     let mut object = Object::open(out);
-    object.number("prompt_tokens", input);
-    object.number("completion_tokens", output);
-    object.number("total_tokens", input.saturating_add(output));
-    let mut details = |name: &str, counts: [(&str, Option<u64>); 2]| {
-        if counts.iter().all(|(_, count)| count.is_none()) {
-            return;
-        }
-        let mut details = object.object(name);
-        for (name, count) in counts {
-            if let Some(count) = count {
-                details.number(name, count);
-            }
-        }
-        details.close();
-    };
-    details(
-        "prompt_tokens_details",
-        [("cached_tokens", usage.cached), ("audio_tokens", usage.input_audio)],
-    );
-    details(
-        "completion_tokens_details",
-        [("reasoning_tokens", usage.reasoning), ("audio_tokens", usage.output_audio)],
-    );
+    push_decimal(object.members(r#""prompt_tokens":"#), input);
+    push_decimal(object.members(r#""completion_tokens":"#), output);
+    push_decimal(object.members(r#""total_tokens":"#), input.saturating_add(output));
+    if let Some(first) = usage.cached.or(usage.input_audio) {
+        let details = match usage.cached {
+            Some(_) => object.members(r#""prompt_tokens_details":{"cached_tokens":"#),
+            None => object.members(r#""prompt_tokens_details":{"audio_tokens":"#),
+        };
+        push_details(details, first, usage.input_audio.filter(|_| usage.cached.is_some()));
+    }
+    if let Some(first) = usage.reasoning.or(usage.output_audio) {
+        let details = match usage.reasoning {
+            Some(_) => object.members(r#""completion_tokens_details":{"reasoning_tokens":"#),
+            None => object.members(r#""completion_tokens_details":{"audio_tokens":"#),
+        };
+        push_details(details, first, usage.output_audio.filter(|_| usage.reasoning.is_some()));
+    }
     if let Some(written) = usage.cache_written {
         object.number("cache_read_input_tokens", usage.cached.unwrap_or(0));
         object.number("cache_creation_input_tokens", written);
     }
     object.close();
+}
+
+/// Append the counts of an object whose first name is written, and close it.
+fn push_details(out: &mut Vec<u8>, first: u64, audio: Option<u64>) {
+    push_decimal(out, first);
+    if let Some(audio) = audio {
+        out.extend_from_slice(b",\"audio_tokens\":");
+        push_decimal(out, audio);
+    }
+    out.push(b'}');
 }
 
 /// The same of an object that the bytes begin with, where it is plain, and what follows it.

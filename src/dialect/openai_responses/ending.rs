@@ -7,7 +7,7 @@
 //! ```
 
 use crate::{
-    dialect::pivot::delta::Malformed,
+    dialect::{openai_responses::event, pivot::delta::Malformed},
     wire::json::{
         document::{Document, Value},
         value::push_json_string,
@@ -219,14 +219,7 @@ impl Ending {
     }
 
     fn begin<'o>(&mut self, out: &'o mut Vec<u8>, name: &str) -> Object<'o> {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\ndata: ");
-        let mut event = Object::open(out);
-        event.text("type", name);
-        event.number("sequence_number", self.sequence);
-        self.sequence += 1;
-        event
+        event::begin(out, name, &mut self.sequence)
     }
 }
 

@@ -14,15 +14,13 @@
 use crate::{
     dialect::{
         openai_chat,
+        openai_responses::event,
         pivot::{
             failure::{Failure, FailureKind},
             text::Text,
         },
     },
-    wire::json::{
-        document::{Kind, Value},
-        write::Object,
-    },
+    wire::json::document::{Kind, Value},
 };
 
 /// Read an error: alone, in a response that failed, or as an event; `None` where there is none.
@@ -67,15 +65,12 @@ fn kind_of(code: &str) -> Option<FailureKind> {
 }
 
 /// Append an event whose error is written by `push` as a document of OpenAI's.
-pub fn push_event(out: &mut Vec<u8>, sequence: u64, push: impl FnOnce(&mut Vec<u8>)) {
+pub fn push_event(out: &mut Vec<u8>, mut sequence: u64, push: impl FnOnce(&mut Vec<u8>)) {
     let mut document = Vec::with_capacity(256);
     push(&mut document);
     let mut parsed = crate::wire::json::document::Document::default();
     let error = parsed.parse(&document).ok().and_then(|root| root.get("error"));
-    out.extend_from_slice(b"event: error\ndata: ");
-    let mut object = Object::open(out);
-    object.text("type", "error");
-    object.number("sequence_number", sequence);
+    let mut object = event::begin(out, "error", &mut sequence);
     for name in ["code", "message", "param"] {
         let told = error.and_then(|error| error.get(name)).map_or("null", Value::raw);
         object.raw(name, told);

@@ -19,5 +19,6 @@ pub mod decode;
 pub mod encode;
 pub mod ending;
 pub mod error;
+mod event;
 mod seal;
 pub mod usage;

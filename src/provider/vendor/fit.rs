@@ -58,8 +58,8 @@ impl Fit {
 /// The bound on an answer by its newer name is unknown to some, and all know the older.
 const OLD_BOUND: &[(&str, &str)] = &[("max_completion_tokens", "max_tokens")];
 
-/// Not OpenAI: the role `developer` is its own. DeepSeek and DeepInfra answer it with 400 and 422;
-/// all know `system`.
+/// Not OpenAI, whose own the role `developer` is: some answer it with 400 or 422, and all know
+/// `system`.
 ///
 /// Source: github.com/earendil-works/pi, issue 1048 and pull request 1578, read 2026-11-21.
 pub(super) const SYSTEM_ALONE: Fit = Fit { says_system: true, ..Fit::AS_IT_IS };
@@ -248,18 +248,15 @@ pub fn version(model: &str) -> Option<(Version, &str)> {
         let byte = *text.as_bytes().first()?;
         byte.is_ascii_digit().then_some(byte - b'0')
     };
-    let (version, rest) = match model.strip_prefix("gpt-") {
-        Some(rest) => {
-            let major = digit(rest)?;
-            let rest = &rest[1..];
-            let minor = rest.strip_prefix('.').and_then(digit);
-            let rest = if minor.is_some() { &rest[2..] } else { rest };
-            (Version::Gpt(major, minor.unwrap_or(0)), rest)
-        }
-        None => {
-            let rest = model.strip_prefix('o')?;
-            (Version::O(digit(rest)?), &rest[1..])
-        }
+    let (version, rest) = if let Some(rest) = model.strip_prefix("gpt-") {
+        let major = digit(rest)?;
+        let rest = &rest[1..];
+        let minor = rest.strip_prefix('.').and_then(digit);
+        let rest = if minor.is_some() { &rest[2..] } else { rest };
+        (Version::Gpt(major, minor.unwrap_or(0)), rest)
+    } else {
+        let rest = model.strip_prefix('o')?;
+        (Version::O(digit(rest)?), &rest[1..])
     };
     if rest.is_empty() {
         return Some((version, rest));

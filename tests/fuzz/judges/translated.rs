@@ -49,9 +49,28 @@ pub fn fed(bytes: &[u8], pair: (Dialect, Dialect)) -> (Stream, Vec<u8>, bool) {
     (stream, out, is_whole)
 }
 
-/// What is told of such a stream, which ends where all could be read.
+/// The same lines with spaces behind their documents, so that none is like the last.
+fn unlike(bytes: &[u8]) -> Vec<u8> {
+    let mut told = Vec::new();
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        told.extend_from_slice(line);
+        if line.ends_with(b"}") {
+            told.extend_from_slice(&b"            "[..index % 12]);
+        }
+        told.push(b'\n');
+    }
+    told
+}
+
+/// What is told of such a stream, which ends where all could be read: the same whether an event is
+/// like the last or not.
 pub fn streamed(bytes: &[u8], pair: (Dialect, Dialect)) -> Vec<u8> {
     let (mut stream, mut out, is_whole) = fed(bytes, pair);
+    let (_, spaced, is_spaced_whole) = fed(&unlike(bytes), pair);
+    assert_eq!(
+        (spaced.escape_ascii().to_string(), is_spaced_whole),
+        (out.escape_ascii().to_string(), is_whole)
+    );
     if is_whole {
         stream.end(&mut out, &MANNER);
     }

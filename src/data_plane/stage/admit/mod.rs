@@ -112,9 +112,9 @@ fn reserve_strictly<'s>(
         let mut strict = Strict::of(case.snapshot, case.asked).map_err(Short::Unbounded)?;
         fit(case, &mut strict, quota)?;
         let most = strict.most();
-        let short = match take(case, &need.at_most(most), quota, pass) {
+        let short = match take(case, &need.at_most(&most), quota, pass) {
             Ok(()) => {
-                quota.hold_to(pass, strict.bound(), most);
+                quota.set_bound(pass, most, strict.bound());
                 return Ok(());
             }
             Err(short) => short,
@@ -139,7 +139,8 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(limit.counts, left).map_err(Short::Unbounded)? {
-            return Err(limit_short(limit, &spec, strict.most().tokens(), now, quota));
+            let wanted = Need::default().at_most(&strict.most()).units(limit.counts, true);
+            return Err(limit_short(limit, &spec, wanted, now, quota));
         }
     }
     for held in &case.asked.known.verdict.caps {
@@ -150,7 +151,7 @@ fn fit<'s>(
         let meter = quota.share().open(&spec, now).map_err(|_| Short::Meters)?;
         let left = u64::try_from(quota.share().meter(meter).unreserved(now.node)).unwrap_or(0);
         if !strict.fit(budget.counts, left).map_err(Short::Unbounded)? {
-            let wanted = Need::default().at_most(strict.most()).units(budget.counts, true);
+            let wanted = Need::default().at_most(&strict.most()).units(budget.counts, true);
             return Err(budget_short(budget, held.cap, (left, wanted), &spec, now));
         }
     }

@@ -18,8 +18,9 @@ pub struct Need {
     tokens: u64,
     /// The same in nano-dollars; 0 where the price is unknown.
     cost: u64,
-    /// Where a strict limit holds: the most it can be.
-    most: Most,
+    /// Where a strict limit holds: the most they can be.
+    tokens_most: u64,
+    cost_most: u64,
 }
 
 impl Need {
@@ -39,8 +40,9 @@ impl Need {
         Self { tokens, cost, ..Self::default() }
     }
 
-    pub fn at_most(self, most: Most) -> Self {
-        Self { most, ..self }
+    pub fn at_most(self, most: &Most) -> Self {
+        let tokens_most = most.input_tokens.saturating_add(most.output_tokens);
+        Self { tokens_most, cost_most: most.cost_nanodollars.unwrap_or(u64::MAX), ..self }
     }
 
     /// The units of a meter that counts this.
@@ -48,12 +50,9 @@ impl Need {
         match (counts, is_strict) {
             (Counts::Requests, _) => 1,
             (Counts::Tokens, false) => self.tokens,
-            (Counts::Tokens, true) => self.most.tokens(),
+            (Counts::Tokens, true) => self.tokens_most,
             (Counts::Cost, false) => self.cost,
-            (Counts::Cost, true) => match self.most.cost {
-                Some(cost) => cost,
-                None => u64::MAX,
-            },
+            (Counts::Cost, true) => self.cost_most,
         }
     }
 }
@@ -119,9 +118,10 @@ impl<'s> Strict<'s> {
 
     /// All that it can take within that bound.
     pub fn most(&self) -> Most {
-        let output = self.output.saturating_mul(self.prompt.answers);
-        let input = self.prompt.input_tokens;
-        let costs = self.prices.iter().flatten().filter_map(|it| it.cost_at_most(input, output));
-        Most { input, output, cost: costs.max() }
+        let output_tokens = self.output.saturating_mul(self.prompt.answers);
+        let input_tokens = self.prompt.input_tokens;
+        let prices = self.prices.iter().flatten();
+        let costs = prices.filter_map(|it| it.cost_at_most(input_tokens, output_tokens));
+        Most { input_tokens, output_tokens, cost_nanodollars: costs.max() }
     }
 }

@@ -59,24 +59,23 @@ pub fn decode<'b>(root: Value<'_, 'b>, dropped: &mut Dropped) -> Result<Reply<'b
 
 /// The words of each choice are from all of these sources.
 fn cite(reply: &mut Reply<'_>, lists: [Option<Value<'_, '_>>; LISTS.len()], dropped: &mut Dropped) {
-    let (found, is_all) = source::read(lists);
-    let mut is_told = is_all;
+    let (found, are_all) = source::read(lists);
+    for (name, _) in LISTS.into_iter().zip(are_all).filter(|(_, are_all)| !are_all) {
+        dropped.name(name);
+    }
+    if found.is_empty() {
+        return;
+    }
     for choice in &mut reply.choices {
-        if found.is_empty() {
-            break;
-        }
         let text = choice.parts.iter_mut().rfind(|part| matches!(part.content, Content::Text(_)));
         let Some(Part { content, .. }) = text else {
-            is_told = false;
+            dropped.name("citations");
             continue;
         };
         if let Content::Text(text) = content {
             let (text, citations) = (std::mem::take(text), Citation::list(found.iter()));
             *content = Content::Cited { text, citations };
         }
-    }
-    if !is_told {
-        dropped.name("citations");
     }
 }
 

@@ -21,9 +21,9 @@ pub const LISTS: [&str; 2] = ["citations", "search_results"];
 /// Sources of one answer; a search finds a few dozen.
 const SOURCES_MAX: usize = 1_024;
 
-/// The sources in these two lists, each once, and whether all that stand there could be read.
+/// The sources in these two lists, each once, and whether all of each list could be read.
 #[must_use]
-pub fn read<'b>(lists: [Option<Value<'_, 'b>>; 2]) -> (Vec<Citation<'b>>, bool) {
+pub fn read<'b>(lists: [Option<Value<'_, 'b>>; 2]) -> (Vec<Citation<'b>>, [bool; 2]) {
     let [citations, results] =
         lists.map(|list| list.into_iter().flat_map(Value::items).collect::<Vec<_>>());
     let text = |value: &Value<'_, 'b>, name: &str| value.get(name).and_then(Text::of);
@@ -34,26 +34,22 @@ pub fn read<'b>(lists: [Option<Value<'_, 'b>>; 2]) -> (Vec<Citation<'b>>, bool) 
             cited_text: text(result, "snippet").unwrap_or_default(),
         })
     };
-    let mut is_all = citations.len().max(results.len()) <= SOURCES_MAX;
     let known: Vec<_> = results.iter().take(SOURCES_MAX).filter_map(of_result).collect();
-    is_all &= known.len() == results.len();
+    let are_all_known = known.len() == results.len();
     // In the order by which the words number them.
     let mut found: Vec<Citation<'b>> = Vec::new();
-    for url in citations.iter().take(SOURCES_MAX) {
-        match Text::of(*url).filter(|url| !url.is_empty()) {
-            Some(url) => {
-                let same = known.iter().find(|known| known.url == url).cloned();
-                found.push(same.unwrap_or(Citation { url, ..Citation::default() }));
-            }
-            None => is_all = false,
-        }
+    let urls = citations.iter().take(SOURCES_MAX).filter_map(|url| Text::of(*url));
+    for url in urls.filter(|url| !url.is_empty()) {
+        let same = known.iter().find(|known| known.url == url).cloned();
+        found.push(same.unwrap_or(Citation { url, ..Citation::default() }));
     }
+    let are_all_cited = found.len() == citations.len();
     for source in known {
         if !found.iter().any(|found| found.url == source.url) {
             found.push(source);
         }
     }
-    (found, is_all)
+    (found, [are_all_cited, are_all_known])
 }
 
 /// The sources of an answer as it is streamed, which are told where it finishes.
@@ -66,16 +62,18 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Note what a chunk says; false where not all of it can be told.
-    pub fn note(&mut self, lists: [Option<Value<'_, '_>>; 2]) -> bool {
+    /// Note what a chunk says, and name what cannot be told of it.
+    pub fn note(&mut self, lists: [Option<Value<'_, '_>>; 2], to: &mut impl Take) {
         let bytes = lists.iter().flatten().map(|list| list.raw().len()).sum();
         if self.are_told || bytes == self.bytes {
-            return true;
+            return;
         }
-        let (found, is_all) = read(lists);
+        let (found, are_all) = read(lists);
         self.bytes = bytes;
         self.known = found.iter().map(Citation::owned).collect();
-        is_all
+        for (name, _) in LISTS.into_iter().zip(are_all).filter(|(_, are_all)| !are_all) {
+            to.take(Delta::Unsaid { name });
+        }
     }
 
     /// Tell them, once.

@@ -135,9 +135,7 @@ impl Decoder {
             let id = id.filter(|id| !id.is_empty());
             to.take(Delta::Start { id, model: model.filter(|it| !it.is_empty()), created });
         }
-        if lists.iter().any(Option::is_some) && !self.sources.note(lists) {
-            to.take(Delta::Unsaid { name: "citations" });
-        }
+        self.sources.note(lists, to);
         for choice in choices.into_iter().flat_map(Value::items) {
             self.choice(choice, to)?;
         }

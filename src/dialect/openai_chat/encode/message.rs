@@ -38,9 +38,8 @@ pub fn push_all(
 
 fn push_plain(mut message: Object<'_>, turn: &Turn<'_>, to: &Addressee<'_>, dropped: &mut Dropped) {
     let role = match turn.role {
-        Role::System => "system",
         Role::Developer if to.abilities.has_developer => "developer",
-        Role::Developer => "system",
+        Role::System | Role::Developer => "system",
         _ => "user",
     };
     message.text("role", role);

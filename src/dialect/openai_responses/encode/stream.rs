@@ -13,7 +13,7 @@ use crate::{
                 item::{EMPTY_REFUSAL, EMPTY_SUMMARY, EMPTY_TEXT, Item, Kind, Part, quote},
                 told::{Head, State},
             },
-            error, seal,
+            error, event, seal,
         },
         pivot::{
             citation::Citation,
@@ -171,14 +171,7 @@ impl Encoder {
 
     /// Begin an event; `close` ends it.
     fn event<'o>(&mut self, out: &'o mut Vec<u8>, name: &str) -> Object<'o> {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\ndata: ");
-        let mut object = Object::open(out);
-        object.text("type", name);
-        object.number("sequence_number", self.sequence);
-        self.sequence += 1;
-        object
+        event::begin(out, name, &mut self.sequence)
     }
 
     /// Begin an event about a part of an item.
