@@ -92,7 +92,8 @@ impl Recall<'_> {
         // exceeded, so it was sent.
         let is_unknown = receipt.outcome.ending == Ending::Interrupted;
         let counts = receipt.outcome.was_sent || is_unknown;
-        if !counts {
+        // Who never said who he is was told so, and spent nothing.
+        if !counts || receipt.subject.is_empty() {
             return;
         }
         // Who is gone has asked all the same.

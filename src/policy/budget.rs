@@ -214,3 +214,39 @@ impl Budget {
         self.overrides.get(&entity).unwrap_or(&self.caps)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, Cap, Kind, Mode};
+    use crate::{
+        lexicon::meter::MeterKey,
+        policy::{
+            calendar::Period,
+            condition::Subjects,
+            limit::{Counts, Entity},
+        },
+    };
+
+    #[test]
+    fn a_period_that_only_an_override_has_is_one_of_the_budgets() {
+        let cap = |period, limit| Cap { period, key: MeterKey(period as u128), limit };
+        let overridden = [cap(Period::Day, 9), cap(Period::Quarter, 7), cap(Period::Month, 8)];
+        let budget = Budget {
+            id: "b".into(),
+            id_json: "\"b\"".into(),
+            kind: Kind::Tenant,
+            mode: Mode::Enforce,
+            is_strict: false,
+            counts: Counts::Cost,
+            caps: [cap(Period::Week, 2), cap(Period::Day, 1)].into(),
+            subjects: Subjects::default(),
+            applies_per: [Entity::User].into(),
+            overrides: [(MeterKey(1), overridden.into()), (MeterKey(2), [].into())].into(),
+            alert: None,
+        };
+
+        let periods: Vec<Period> = budget.each_period().iter().map(|cap| cap.period).collect();
+
+        assert_eq!(periods, [Period::Week, Period::Day, Period::Month, Period::Quarter]);
+    }
+}

@@ -96,13 +96,11 @@ impl Reach {
 
 impl Route {
     fn names<'a>(&'a self, places: &'a Places) -> Box<dyn Iterator<Item = &'a str> + 'a> {
-        match &self.names {
-            Some(names) => Box::new(names.iter().map(|name| &**name)),
-            None => {
-                let models = places.models.iter().map(|model| &*model.name);
-                Box::new(models.chain(places.other_names.iter().map(|name| &**name)))
-            }
+        if let Some(names) = &self.names {
+            return Box::new(names.iter().map(|name| &**name));
         }
+        let models = places.models.iter().map(|model| &*model.name);
+        Box::new(models.chain(places.other_names.iter().map(|name| &**name)))
     }
 }
 

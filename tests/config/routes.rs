@@ -293,7 +293,7 @@ integrations:
     check(&format!("{text}{all}"), "");
     check(
         &format!("{text}{rules}"),
-        "m.yaml#2:2055: error: rules[1024].load_balance_targets[0]: found target number 1025 of all \
+        "m.yaml#2:2057: error: rules[1024].load_balance_targets[0]: found target number 1025 of all \
          rules, wanted at most 1024 (how they fare is watched, and there is room for so many)",
     );
 }

@@ -20,7 +20,7 @@ impl Turns {
         self.0 > TURNS_MAX
     }
 
-    pub(super) fn wait(&self, pace: &impl Pace) {
+    pub(super) fn wait(self, pace: &impl Pace) {
         pace.wait(self.0);
     }
 }

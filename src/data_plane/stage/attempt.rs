@@ -182,7 +182,11 @@ impl<'s, 'd> Tries<'s, 'd> {
             trail.rule = Some(plan.rule);
         }
         let falls_back_on = self.falls_back_on();
-        let is_failing = || candidate.is_some_and(|it| self.is_failing(core, it));
+        let is_failing = || match &self.plan {
+            // The plan was made a moment ago, and puts those last.
+            Plan::Ruled(plan) if self.at == 0 => plan.is_failing,
+            _ => candidate.is_some_and(|it| self.is_failing(core, it)),
+        };
         if self.is_one_of_many() && self.is_fresh && is_failing() {
             self.retries_left = 0;
         }
@@ -282,10 +286,6 @@ impl<'s, 'd> Tries<'s, 'd> {
     /// Does the plan move this target to the end by now?
     fn is_failing(&self, core: &Core, candidate: &Candidate) -> bool {
         let Plan::Ruled(plan) = &self.plan else { return false };
-        if self.at == 0 {
-            // The plan was made a moment ago, and puts those last.
-            return plan.is_failing;
-        }
         let node_ms = core.node_ms();
         let health = core.targets.look(self.snapshot, node_ms);
         // Nothing is drawn here.

@@ -5,7 +5,10 @@
 //! reserved.
 
 use crate::{
-    data_plane::{quota::Spent, trail::Trail},
+    data_plane::{
+        quota::{Most, Spent},
+        trail::{Trail, notes::Reserved},
+    },
     lexicon::{operation::Operation, receipt::Ending, usage::Usage},
 };
 
@@ -65,12 +68,9 @@ impl Trail<'_> {
         }
         let quota = self.ledger.quota.borrow();
         let Some(most) = self.pass.as_ref().and_then(|pass| quota.most(pass)) else { return };
-        self.usage = Usage {
-            input_tokens: most.input_tokens,
-            output_tokens: most.output_tokens,
-            ..Usage::default()
-        };
-        self.notes.charge_reserved(most.cost_nanodollars);
+        let Most { input_tokens, output_tokens, cost_nanodollars } = most;
+        self.usage = Usage { input_tokens, output_tokens, ..Usage::default() };
+        self.notes.charge_reserved(Reserved { cost_nanodollars });
     }
 
     /// What all attempts cost; none where nobody knows: a price, or what was used.
@@ -103,7 +103,7 @@ impl Trail<'_> {
             return None;
         }
         if let (Some(reserved), false) = (self.notes.reserved(), self.usage_is_reported) {
-            return reserved;
+            return reserved.cost_nanodollars;
         }
         self.model?.price.as_ref()?.cost_of(usage)
     }

@@ -32,7 +32,14 @@ struct Noted {
     /// Of attempts that failed, and were billed.
     earlier: Option<Earlier>,
     /// What was reserved, where that is charged.
-    reserved: Option<Option<u64>>,
+    reserved: Option<Reserved>,
+}
+
+/// All that was reserved, where that is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// None where a price is unknown.
+    pub cost_nanodollars: Option<u64>,
 }
 
 /// What attempts that failed have used, as their vendors reported it.
@@ -92,14 +99,14 @@ impl Notes {
         self.0.as_ref()?.earlier.as_ref()
     }
 
-    /// All that was reserved is charged: in nano-dollars, none where a price is unknown.
+    /// All that was reserved is charged.
     #[cold]
-    pub fn charge_reserved(&mut self, cost_nanodollars: Option<u64>) {
-        self.0.get_or_insert_default().reserved = Some(cost_nanodollars);
+    pub fn charge_reserved(&mut self, reserved: Reserved) {
+        self.0.get_or_insert_default().reserved = Some(reserved);
     }
 
     /// What was reserved, where that is charged.
-    pub fn reserved(&self) -> Option<Option<u64>> {
+    pub fn reserved(&self) -> Option<Reserved> {
         self.0.as_ref()?.reserved
     }
 
