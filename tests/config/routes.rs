@@ -1,6 +1,7 @@
 //! Routing as operators write it, and what is said of what cannot be obeyed.
 
 use super::desk::{Desk, check};
+use std::fmt::Write as _;
 
 const MODELS: &str = "type: provider-account/self-hosted-model
 name: test
@@ -279,14 +280,16 @@ integrations:
     .to_owned();
     let mut rules = String::from("---\ntype: gateway-load-balancing-config\nrules:\n");
     for at in 0..=1_024 {
-        text.push_str(&format!(
+        let _ = writeln!(
+            text,
             "  - {{name: m{at}, type: integration/model/self-hosted-model, \
-             url: 'http://vllm:8000', model_types: [chat], model_server: openai-compatible}}\n"
-        ));
-        rules.push_str(&format!(
+             url: 'http://vllm:8000', model_types: [chat], model_server: openai-compatible}}"
+        );
+        let _ = writeln!(
+            rules,
             "  - {{id: r{at}, type: priority-based-routing, when: {{models: [prod/{at}]}}, \
-             load_balance_targets: [{{target: many/m{at}, priority: 0}}]}}\n"
-        ));
+             load_balance_targets: [{{target: many/m{at}, priority: 0}}]}}"
+        );
     }
     let all = rules.replace("many/m1024", "many/m0");
 

@@ -179,9 +179,9 @@ pub fn of(vendor: &Vendor, model: &str) -> Fit {
 
 /// What this model of OpenAI's is told otherwise: known by its version, whatever that will be.
 ///
-/// **Source**: learn.microsoft.com/javascript/api/@azure/ai-projects/reasoningeffort (which versions
-/// think where no effort is said), a public model catalogue of 2026-02-06 (MIT), and OpenAI's
-/// answers as told in github.com/huggingface/smolagents/issues/1893 (`stop`) and
+/// **Source**: learn.microsoft.com/javascript/api/@azure/ai-projects/reasoningeffort (which
+/// versions think where no effort is said), a public model catalogue of 2026-02-06 (MIT), and
+/// OpenAI's answers as told in github.com/huggingface/smolagents/issues/1893 (`stop`) and
 /// github.com/itzcrazykns/vane/issues/1173 (5.6); all read 2026-11-21.
 #[must_use]
 pub fn of_openai_model(model: &str) -> Fit {
