@@ -37,7 +37,7 @@ fn sources() -> Sources {
     pulse.driver.set(1);
     pulse.connections.set(3);
     Sources {
-        targets: Arc::new(Vec::new),
+        targets: Arc::new(|| (Vec::new(), 0)),
         pulses: vec![pulse],
         journal: Arc::new(Health::default()),
         access_log_dropped: Some(Arc::new(AtomicU64::new(2))),
