@@ -12,6 +12,7 @@ use harness::{
     stream,
 };
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use weir::rehearsal::script::Step;
 
 const KEY_GONE: &str = "a-key-that-is-revoked";
@@ -188,9 +189,9 @@ fn a_client_that_leaves_a_claude_is_billed_for_what_came_and_not_for_what_its_fi
     let delta = json!({"type": "content_block_delta", "index": 0,
         "delta": {"type": "text_delta", "text": "word "}});
     let mut body = format!("event: message_start\ndata: {start}\n\n");
-    body.push_str(&format!("event: content_block_start\ndata: {block}\n\n"));
+    let _ = write!(body, "event: content_block_start\ndata: {block}\n\n");
     for _ in 0..40 {
-        body.push_str(&format!("event: content_block_delta\ndata: {delta}\n\n"));
+        let _ = write!(body, "event: content_block_delta\ndata: {delta}\n\n");
     }
     let sent = [harness::STREAM_HEAD, &harness::chunk(body.as_bytes())].concat();
     house.teach("claude", vec![Step::Send(sent), Step::Hang]);
