@@ -250,10 +250,12 @@ fn of_claude(model_id: &str, unknown: Abilities) -> Abilities {
         model_id.starts_with(row.prefix) || row.prefix.strip_suffix('@') == Some(model_id)
     };
     let Some(row) = CLAUDE.iter().find(is_it) else {
-        // Newer than this table: as the newest that it knows, and later.
+        // Newer than this table: as the newest that it knows, and later. Of a name of somebody's
+        // own nothing is known.
+        let is_claude = model_id.starts_with("claude");
         return Abilities {
             thinking: Thinking::Adaptive,
-            sampling: Sampling::Fixed,
+            sampling: if is_claude { Sampling::Fixed } else { unknown.sampling },
             max_tokens_default: 64_000,
             ..unknown
         };
@@ -341,6 +343,7 @@ mod tests {
         assert_eq!(of("anthropic", "claude-sonnet-4-20250514"), Sampling::Free);
         assert_eq!(of("anthropic", "claude-sonnet-4"), Sampling::Free);
         assert_eq!(of("anthropic", "claude-opus-4-6"), Sampling::ByOne);
+        assert_eq!(of("anthropic", "ours"), Sampling::Free);
         for id in ["claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-5"] {
             assert_eq!(of("anthropic", id), Sampling::Fixed, "{id}");
         }
