@@ -97,7 +97,7 @@ pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
 }
 
 /// `00` to `99`: two digits cost one division.
-const PAIRS: [[u8; 2]; 100] = {
+pub const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[0; 2]; 100];
     let mut number = 0;
     while number < 100 {

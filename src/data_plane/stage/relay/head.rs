@@ -10,7 +10,10 @@ use crate::{
     },
     wire::{
         headers,
-        http1::chunked::{LAST_CHUNK, push_chunk_head},
+        http1::{
+            self, PAIRS,
+            chunked::{LAST_CHUNK, push_chunk_head},
+        },
     },
 };
 
@@ -131,26 +134,12 @@ fn push_timing(out: &mut Vec<u8>, trail: &Trail<'_>) {
 
 /// `4294967.295` at most, `0.000` at least.
 fn push_millis(out: &mut Vec<u8>, micros: u32) {
-    let (mut millis, rest) = (micros / 1_000, micros % 1_000);
-    let digit = |number: u32| DIGITS[(number % 10) as usize];
-    let fraction = [b'.', digit(rest / 100), digit(rest / 10), digit(rest)];
-    if millis < 10 {
-        let [point, tenths, hundredths, thousandths] = fraction;
-        return out.extend_from_slice(&[digit(millis), point, tenths, hundredths, thousandths]);
-    }
-    // From the right; 2^32 µs have seven digits before the point.
-    let mut digits = [0; 11];
-    let mut at = 7;
-    digits[at..].copy_from_slice(&fraction);
-    while millis > 0 {
-        at -= 1;
-        digits[at] = digit(millis);
-        millis /= 10;
-    }
-    out.extend_from_slice(&digits[at..]);
+    let (millis, rest) = (micros / 1_000, micros % 1_000);
+    http1::push_decimal(out, u64::from(millis));
+    let ([tenths, hundredths], [_, thousandths]) =
+        (PAIRS[(rest / 10) as usize], PAIRS[(rest % 10) as usize]);
+    out.extend_from_slice(&[b'.', tenths, hundredths, thousandths]);
 }
-
-const DIGITS: &[u8; 10] = b"0123456789";
 
 #[cfg(test)]
 mod tests {
