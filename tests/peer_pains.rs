@@ -263,7 +263,7 @@ fn t035_t036_an_abandoned_whole_answer_is_billed() {
 #[test]
 fn fault_21_a_whole_answer_without_usage_is_estimated_and_marked() {
     let house = House::open(&["raw-x", "e500"]);
-    let body = br#"{"object":"chat.completion","choices":[{"message":{"content":"hi"}}]}"#;
+    let body = br#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
     house.teach("x", answer(200, "application/json", body));
 
     assert_eq!(house.ask(&Ask::chat("raw-x")).status, 200);
@@ -272,9 +272,18 @@ fn fault_21_a_whole_answer_without_usage_is_estimated_and_marked() {
     assert!(receipt.number("input_tokens") > 0, "{receipt:?}");
     assert_eq!(receipt.number("output_tokens"), body.len().div_ceil(4) as u64);
 
+    // Told in another language, too.
+    let ask = r#"{"model":"test/raw-x","max_tokens":9,"messages":[{"role":"user","content":"a"}]}"#;
+    let told = house.ask(&Ask::post("/v1/messages", ask));
+    assert_eq!(told.status, 200, "{}", told.text());
+    let receipt = house.receipts(2).pop().expect("the second");
+    assert_eq!(receipt.0["usage_reported"].as_bool(), Some(false));
+    assert!(receipt.number("input_tokens") > 0, "{receipt:?}");
+    assert_eq!(receipt.number("output_tokens"), told.body.len().div_ceil(4) as u64);
+
     // An answer that is an error was not worked for.
     house.ask(&Ask::chat("e500"));
-    let refused = house.receipts(2).pop().expect("the second");
+    let refused = house.receipts(3).pop().expect("the third");
     assert_eq!((refused.number("input_tokens"), refused.number("output_tokens")), (0, 0));
 }
 

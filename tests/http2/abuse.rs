@@ -152,17 +152,16 @@ fn fault_48_ten_thousand_streams_are_not_ten_thousand_exchanges() {
     for number in 0..10_000 {
         peer.send(HEADERS, END_HEADERS, 2 * number + 1, &headers);
         while !peer.is_empty_now() {
-            match peer.next() {
-                Some(frame) => refused += u32::from(frame.kind == RST_STREAM),
-                None => break,
-            }
+            let Some(frame) = peer.next() else { break };
+            refused += u32::from(frame.kind == RST_STREAM);
+            is_sent_away |= frame.kind == GOAWAY;
         }
     }
     peer.send(PING, 0, 0, b"all-sent");
     while let Some(frame) = peer.next() {
         refused += u32::from(frame.kind == RST_STREAM);
-        if frame.kind == PING || frame.kind == GOAWAY {
-            is_sent_away = frame.kind == GOAWAY;
+        is_sent_away |= frame.kind == GOAWAY;
+        if frame.kind == PING || is_sent_away {
             break;
         }
     }

@@ -109,7 +109,7 @@ fn what_xai_and_perplexity_reject_is_left_out_and_named() {
     for (kind, model, dropped) in [
         ("xai", "grok-4", Some("presence_penalty, stop")),
         ("xai", "grok-3", None),
-        ("perplexity-ai", "sonar", Some("stop, tools")),
+        ("perplexity-ai", "sonar", Some("stop")),
     ] {
         let house = house(&with_model(kind, model));
         let (reply, _) = ask(&house, &chat(more));

@@ -44,8 +44,12 @@ impl Trail<'_> {
         self.usage.output_tokens = output_tokens;
     }
 
-    /// The same, by the bytes that came back.
+    /// The same, by the bytes that came back; to count tokens takes none.
     pub fn estimate_by_bytes(&mut self) {
+        let counts = [Operation::CountTokens, Operation::CountContent, Operation::CountConverse];
+        if self.usage_is_reported || self.operation.is_some_and(|it| counts.contains(&it)) {
+            return;
+        }
         let is_text = self.operation != Some(Operation::Embeddings);
         let bytes_out = if is_text { self.bytes_out } else { 0 };
         self.estimate(bytes_out.div_ceil(BYTES_PER_TOKEN));

@@ -106,11 +106,10 @@ pub(super) const GROQ: Fit = Fit {
 const GROQ_UNTHINKING: Fit =
     Fit { drops: &["logprobs", "logit_bias", "top_logprobs", "reasoning_effort"], ..GROQ };
 
-/// Source: a public model catalogue of 2026-02-06 (MIT): `stop`; what Perplexity answers to roles
-/// of tools (github.com/BerriAI/litellm/issues/11665), and that Vercel's client names tools as not
-/// supported there; all read 2026-11-21.
-pub(super) const PERPLEXITY: Fit =
-    Fit { drops: &["stop", "tools", "tool_choice", "parallel_tool_calls"], ..PLAIN };
+/// Whether it takes tools, sources disagree: they are sent, and it answers for itself.
+///
+/// Source: a public model catalogue of 2026-02-06 (MIT), read 2026-11-21.
+pub(super) const PERPLEXITY: Fit = Fit { drops: &["stop"], ..PLAIN };
 
 /// Source: as its users quote docs.x.ai/docs/guides/reasoning, which was not read itself,
 /// 2026-11-21.

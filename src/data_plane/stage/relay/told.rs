@@ -9,6 +9,7 @@ use crate::{
             error::{collect, tell, tell_in},
             invalid, refuse,
         },
+        trail::Trail,
         upstream::call::Answer,
     },
     dialect::{bedrock, pivot::dropped::Dropped, translation},
@@ -36,7 +37,7 @@ pub(super) async fn relay(
         let mut document = reply.core.buffers.take_document();
         let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
         reply.core.buffers.give_document(document);
-        reply.trail.report(usage.or_else(|| counted(answer)));
+        account(reply.trail, usage.or_else(|| counted(answer)), body.len());
         reply.trail.content(reply.core.clock.recent());
         tell(reply, answer, status, &body).await?;
         reply.core.buffers.give(body);
@@ -56,7 +57,7 @@ pub(super) async fn relay(
     });
     reply.core.buffers.give_document(document);
     if let Ok(usage) = read {
-        reply.trail.report(usage.seen());
+        account(reply.trail, usage.seen(), out.len());
         reply.trail.notes.drop_of_reply(&dropped);
         reply.trail.content(reply.core.clock.recent());
         tell(reply, answer, status, &out).await?;
@@ -70,6 +71,16 @@ pub(super) async fn relay(
     reply.core.buffers.give(out);
     reply.core.buffers.give(body);
     Ok(())
+}
+
+/// Note what was used: what the vendor reported of it, or about what an answer of so many bytes
+/// takes.
+fn account(trail: &mut Trail<'_>, usage: Option<Usage>, bytes: usize) {
+    trail.report(usage);
+    if usage.is_none() {
+        trail.bytes_out = bytes as u64;
+        trail.estimate_by_bytes();
+    }
 }
 
 /// What the vendor's head says was used, where the body is in words that nobody here reads.
