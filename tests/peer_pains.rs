@@ -263,8 +263,9 @@ fn t035_t036_an_abandoned_whole_answer_is_billed() {
 #[test]
 fn fault_21_a_whole_answer_without_usage_is_estimated_and_marked() {
     let house = House::open(&["raw-x", "e500"]);
-    let body = br#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
-    house.teach("x", answer(200, "application/json", body));
+    let (body, _) = WHOLE.split_once(r#","usage""#).expect("it has usage");
+    let body = format!("{body}}}").into_bytes();
+    house.teach("x", answer(200, "application/json", &body));
 
     assert_eq!(house.ask(&Ask::chat("raw-x")).status, 200);
     let receipt = house.receipt();
