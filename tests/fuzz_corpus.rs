@@ -186,3 +186,18 @@ fn coheres_words_are_refused_or_told_as_json() {
 fn googles_words_are_refused_or_told_as_json() {
     check("gemini", judges::gemini::judge);
 }
+
+#[test]
+fn openais_words_are_refused_or_told_as_json() {
+    check("chat", judges::chat::judge);
+}
+
+#[test]
+fn anthropics_words_are_refused_or_told_as_json() {
+    check("messages", judges::messages::judge);
+}
+
+#[test]
+fn frames_are_read_to_their_end_or_refused_for_their_headers() {
+    check("eventstream", judges::eventstream::judge);
+}

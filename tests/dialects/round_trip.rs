@@ -7,13 +7,16 @@ use weir::{
     dialect::{
         pivot::{
             dropped::Dropped,
+            manner::Manner,
             part::{Content, Dialect, Part, Source, ToolCall, ToolResult},
+            reply::{Choice, Reply, Stop},
             request::{Request, Role, Turn},
-            target::{Abilities, Addressee, Thinking},
+            target::{Abilities, Addressee, Thinking, Written},
             text::{Arguments, Json, Text},
             tool::{Tool, ToolChoice},
+            usage::Usage,
         },
-        translation::{decode_request, encode_request},
+        translation::{decode_reply, decode_request, encode_request, tell_reply},
     },
     wire::json::document::Document,
 };
@@ -158,6 +161,31 @@ fn as_gemini(mut said: Request<'static>) -> Request<'static> {
     said
 }
 
+/// An answer of words and calls, as every dialect can say it.
+fn reply() -> impl Strategy<Value = Reply<'static>> {
+    let calls = prop::collection::vec((word(), json()), 0..3);
+    let usage = (1_u64..90_000, 1_u64..90_000);
+    (text(), calls, any::<bool>(), usage).prop_map(|(spoken, calls, is_cut, (input, output))| {
+        let stop = match () {
+            () if !calls.is_empty() => Stop::ToolUse,
+            () if is_cut => Stop::Length,
+            () => Stop::End,
+        };
+        let call = |(index, (name, arguments)): (usize, (Text<'static>, Json<'static>))| {
+            let id = Text::Plain(format!("call_{index}").into());
+            let arguments = Arguments::Value(arguments);
+            Part::from(Content::ToolCall(ToolCall { id, name, arguments, signature: None }))
+        };
+        let calls = calls.into_iter().enumerate().map(call);
+        let parts = std::iter::once(Part::text(spoken)).chain(calls).collect();
+        Reply {
+            choices: vec![Choice { index: 0, parts, stop: Some(stop), logprobs: None }],
+            usage: Usage { input: Some(input), output: Some(output), ..Usage::default() },
+            ..Reply::default()
+        }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -216,5 +244,37 @@ proptest! {
             }
         }
         prop_assert_eq!(back, said);
+    }
+
+    #[test]
+    fn an_answer_comes_back_as_it_was(
+        said in reply(),
+        to in prop::sample::select(vec![
+            Dialect::OpenAiChat,
+            Dialect::Anthropic,
+            Dialect::Bedrock,
+            Dialect::OpenAiResponses,
+            Dialect::Gemini,
+        ]),
+    ) {
+        let manner = Manner {
+            now_seconds: 1,
+            id: "r",
+            model: "m",
+            is_strict_openai: true,
+            wants_usage: true,
+        };
+        let (mut out, mut dropped) = (Vec::new(), Dropped::default());
+        let (told, way) = (said.clone(), (to, Written::default()));
+
+        tell_reply(&mut out, told, way, &manner, &mut dropped).expect("it can be told");
+
+        prop_assert!(dropped.is_empty(), "{dropped:?}");
+        let mut document = Document::default();
+        let root = document.parse(&out).expect("what is written is JSON");
+        let back = decode_reply(root, to, &mut dropped).expect("and an answer");
+        prop_assert!(dropped.is_empty(), "{dropped:?}");
+        prop_assert_eq!(back.choices, said.choices);
+        prop_assert_eq!(back.usage.seen(), said.usage.seen());
     }
 }

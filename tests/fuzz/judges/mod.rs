@@ -7,12 +7,15 @@
 #![allow(dead_code, reason = "each target drives one judge")]
 
 pub mod bedrock;
+pub mod chat;
 pub mod chunked;
 pub mod cohere;
+pub mod eventstream;
 pub mod gemini;
 pub mod hyper_peer;
 pub mod json;
 pub mod manifests;
+pub mod messages;
 pub mod metadata;
 pub mod replies;
 pub mod requests;

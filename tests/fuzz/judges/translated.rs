@@ -83,3 +83,23 @@ pub fn assert_events(told: &[u8]) {
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
     data.filter(|data| *data != "[DONE]").for_each(|data| assert_json(data.as_bytes()));
 }
+
+/// The languages whose streams are events, and that clients speak.
+const TOLD: [Dialect; 4] =
+    [Dialect::OpenAiChat, Dialect::Anthropic, Dialect::OpenAiResponses, Dialect::Gemini];
+
+/// Whatever stands in these words: it is refused, or what is made of it is JSON, in every language,
+/// and the same however often it is read.
+pub fn judge(bytes: &[u8], own: Dialect) {
+    for other in TOLD.into_iter().filter(|other| *other != own) {
+        let pair = (own, other);
+        request(bytes, pair);
+        reply(bytes, pair);
+        let told = streamed(bytes, pair);
+        assert_eq!(streamed(bytes, pair), told, "read again");
+        assert_events(&told);
+    }
+    for vendor in [Dialect::Bedrock, Dialect::Cohere] {
+        request(bytes, (own, vendor));
+    }
+}
