@@ -21,6 +21,8 @@ SCENARIOS = {
 }
 # The same as chat-1k, asked of a gateway with 50 routing rules, 50 limits and 20 budgets (policy.py).
 WITH_POLICY = "policy-1k"
+# That request of a gateway without rules: what is between the two is what the rules add.
+WITH_METADATA = "metadata-1k"
 # The same asked of vendors of other languages, each an account of its own (translated.py).
 TRANSLATED = {
     "anthropic-1k": SCENARIOS["chat-1k"],
@@ -30,7 +32,7 @@ TRANSLATED = {
 }
 ACCOUNTS = {"anthropic": "claude/", "gemini": "goog/"}
 # What is counted exactly; beside nginx, which has no policy and translates nothing, it stands in steps of its own.
-EXACT = SCENARIOS | {WITH_POLICY: SCENARIOS["chat-1k"]} | TRANSLATED
+EXACT = SCENARIOS | {name: SCENARIOS["chat-1k"] for name in [WITH_POLICY, WITH_METADATA]} | TRANSLATED
 # Those of loadtest/scenarios, too.
 MODELS = sorted({model for model, *_ in SCENARIOS.values()} | {"paced250x50", "paced32x1"})
 # How a client of either proxy names a model.
@@ -46,7 +48,7 @@ def wrk(base, name, scenario, seconds):
     model, size, streams, connections, _ = EXACT[scenario]
     environment = os.environ | {
         "PERF_MODEL": prefix(name, scenario) + model, "PERF_BYTES": str(size), "PERF_STREAM": "1" if streams else "0",
-        "PERF_METADATA": json.dumps(policy.METADATA) if scenario == WITH_POLICY else "",
+        "PERF_METADATA": json.dumps(policy.METADATA) if scenario in (WITH_POLICY, WITH_METADATA) else "",
     }  # fmt: skip
     command = ["taskset", "-c", str(house.AROUND), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     command += ["-s", str(house.ROOT / "perf/chat.lua"), base + "/v1/chat/completions"]
@@ -80,7 +82,7 @@ def request_of(scenario, before=None):
     body = (head + text[: size - len(head) - 4] + '"}]}').encode()
     lines = ["POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1:8080", "Content-Type: application/json"]
     lines += [f"Authorization: Bearer {house.KEY}", f"Content-Length: {len(body)}"]
-    if scenario == WITH_POLICY:
+    if scenario in (WITH_POLICY, WITH_METADATA):
         lines.append(f"x-tfy-metadata: {json.dumps(policy.METADATA)}")
     lines += ["", ""]
     return "\r\n".join(lines).encode() + body

@@ -76,8 +76,11 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Ask<'_>, Refused> {
     let [model, stream, stream_options, max_tokens, max_completion_tokens, choices] = object.values;
 
     let model_span = model.ok_or(Refusal::MissingModel)?;
-    let model = json::value::read_str(model_span.of(body))
-        .filter(|model| !model.is_empty() && !has_control(model))
+    let raw = model_span.of(body);
+    let plain = json::value::read_plain(raw).map(Cow::Borrowed);
+    let model = plain
+        .or_else(|| json::value::read_str(raw).filter(|model| !has_control(model)))
+        .filter(|model| !model.is_empty())
         .ok_or_else(|| Refusal::InvalidField.about("model", "\"model\" must be a name."))?;
     let is_streaming = read_optional_bool(body, stream, "stream")?;
     let max_tokens = read_optional_count(body, max_tokens, keys[3])?;

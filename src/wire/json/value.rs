@@ -30,19 +30,36 @@ pub fn read_u64(raw: &[u8]) -> Option<u64> {
     })
 }
 
+/// The text of a raw string of ASCII without escapes and control characters, as names are nearly
+/// always; a searcher costs more than they are long.
+#[must_use]
+pub fn read_plain(raw: &[u8]) -> Option<&str> {
+    let inside = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let is_plain = inside.iter().all(|byte| IS_PLAIN[usize::from(*byte)]);
+    is_plain.then(|| std::str::from_utf8(inside).ok())?
+}
+
+/// Of each byte: does it stand for itself in a string, and is it seen?
+const IS_PLAIN: [bool; 256] = {
+    let mut is_plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        is_plain[byte as usize] = byte != b'"' && byte != b'\\';
+        byte += 1;
+    }
+    is_plain
+};
+
 /// The text of a raw string, quotes included; borrowed unless it has escapes.
 ///
 /// `None` for what is no JSON string, and for lone surrogates, which are no text.
 #[must_use]
 pub fn read_str(raw: &[u8]) -> Option<Cow<'_, str>> {
-    let inside = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    let is_all_plain = inside.iter().all(is_plain);
-    let inside = std::str::from_utf8(inside).ok()?;
-    // Names are, nearly always; a searcher costs more than they are long.
-    if is_all_plain {
-        return Some(Cow::Borrowed(inside));
+    if let Some(plain) = read_plain(raw) {
+        return Some(Cow::Borrowed(plain));
     }
+    let inside = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let inside = std::str::from_utf8(inside).ok()?;
     if inside.bytes().any(|byte| byte < b' ') {
         return None;
     }

@@ -1,6 +1,7 @@
 """Bodies and chunks against OpenAI's own description of its API, read from WEIR_FIXTURES (default
 ../shared/fixtures) and skipped where that is absent. Plain HTTP: an SDK would hide what it forgives."""
 
+import functools
 import json
 import os
 import pathlib
@@ -43,10 +44,6 @@ CHECKS = [
     (CHUNK, lambda: ask("/chat/completions", chat("plain", **USAGE))),
     (CHUNK, lambda: ask("/chat/completions", chat("parallel", tools=[TOOL], stream=True))),
     (WHOLE, lambda: ask("/chat/completions", {**chat(""), "model": "claude/claude"})),
-    (WHOLE, lambda: ask("/chat/completions", {**chat("", tools=[TOOL]), "model": "claude/claude-tool"})),
-    (WHOLE, lambda: ask("/chat/completions", {**chat(""), "model": "claude/claude-think"})),
-    (CHUNK, lambda: ask("/chat/completions", {**chat("", **USAGE), "model": "claude/claude-think"})),
-    (CHUNK, lambda: ask("/chat/completions", {**chat("", tools=[TOOL], **USAGE), "model": "claude/claude-tool"})),
     (ERROR, lambda: ask("/chat/completions", {**chat(""), "model": "claude/claude-e429"})),
     (ERROR, lambda: ask("/chat/completions", {**chat("", stream=True), "model": "claude/claude-cut"})[-1:]),
     (ERROR, lambda: ask("/chat/completions", chat("e429"))),
@@ -59,6 +56,11 @@ CHECKS = [
     ("ListModelsResponse", lambda: ask("/models")),
     ("Model", lambda: ask(f"/models/{MODELS}plain")),
 ]
+# Of vendors of other languages: words with thoughts, and calls.
+for model in ["claude/claude-think", "claude/claude-tool", "aws/think", "aws/tool", "goog/gemini-think", "goog/gemini-tool"]:
+    tools = {"tools": [TOOL]} if model.endswith("tool") else {}
+    CHECKS.append((WHOLE, functools.partial(ask, "/chat/completions", {**chat("", **tools), "model": model})))
+    CHECKS.append((CHUNK, functools.partial(ask, "/chat/completions", {**chat("", **tools, **USAGE), "model": model})))
 
 
 def with_nulls(schema):
