@@ -298,3 +298,26 @@ fn requests_of_unknown_cost_are_counted_by_the_budgets_they_come_under() {
         restart(&mut house);
     }
 }
+
+/// An error that comes as 200 in its vendor's own language was not worked for; an answer that says
+/// nothing of its usage was.
+#[test]
+fn an_error_that_comes_as_an_answer_is_not_estimated() {
+    let house = house(&[]);
+    let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"Busy."}}"#;
+    let words = r#"{"id":"m","type":"message","role":"assistant","model":"s","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","stop_sequence":null}"#;
+    let body =
+        r#"{"model":"claude/sonnet","max_tokens":9,"messages":[{"role":"user","content":"a"}]}"#;
+    for said in [error, words] {
+        house.teach("claude", answer(200, "application/json", said.as_bytes()));
+        assert_eq!(house.ask(&Ask::post("/v1/messages", body)).text(), said);
+    }
+
+    let receipts = house.receipts(2);
+
+    assert_eq!(
+        (receipts[0].number("output_tokens"), receipts[0].number("cost_nanodollars")),
+        (0, 0)
+    );
+    assert_eq!(receipts[1].number("output_tokens"), words.len().div_ceil(4) as u64);
+}

@@ -37,7 +37,13 @@ pub(super) async fn relay(
         let mut document = reply.core.buffers.take_document();
         let usage = document.parse(&body).ok().and_then(|it| translation::usage(it, pair.0));
         reply.core.buffers.give_document(document);
-        account(reply.trail, usage.or_else(|| counted(answer)), body.len());
+        let usage = usage.or_else(|| counted(answer));
+        if usage.is_none() && tell_in(talk, &body, None, reply.trail.request_id).is_some() {
+            // An answer that is an error was not worked for.
+            reply.trail.fault = Some(Fault::ErrorEvent);
+        } else {
+            account(reply.trail, usage, body.len());
+        }
         reply.trail.content(reply.core.clock.recent());
         tell(reply, answer, status, &body).await?;
         reply.core.buffers.give(body);
