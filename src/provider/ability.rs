@@ -44,9 +44,9 @@ const fn newest(prefix: &'static str) -> Row {
 
 /// The first row that fits holds: longer names stand before shorter.
 ///
-/// **Source**: docs.claude.com, "Models overview", "Structured outputs", "Extended thinking",
-/// "Effort" and "What's new in Claude 4.7" (no sampling); bounds and what is not taken together
-/// from a public model catalogue of 2026-02-06 (MIT); all read 2026-11-21.
+/// **Source**: docs.claude.com, "Models overview", "Structured outputs", "Extended thinking" and
+/// "Effort"; bounds and what is not taken together from a public model catalogue of 2026-02-06
+/// (MIT); all read 2026-11-21. That the newest take no sampling: as `vendor/fit.rs` says.
 const CLAUDE: [Row; 20] = [
     row("claude-3-5-", Thinking::None, 8_192),
     row("claude-3-7-", BUDGET, 64_000),
@@ -215,7 +215,7 @@ pub fn tries(abilities: &Abilities) -> bool {
 }
 
 /// xAI's models that do not think: the others all do.
-/// **Source**: docs.x.ai/docs/models, read 2026-11-21.
+/// **Source**: a public model catalogue of 2026-02-06 (MIT), read 2026-11-21.
 #[must_use]
 pub fn is_plain_grok(model_id: &str) -> bool {
     ["grok-2", "grok-3", "grok-beta", "grok-vision"].iter().any(|it| model_id.starts_with(it))

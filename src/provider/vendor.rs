@@ -291,15 +291,15 @@ pub const VENDORS: [Vendor; 25] = [
         fit: fit::MISTRAL,
         ..plain("mistral-ai", "https://api.mistral.ai/v1")
     },
-    // console.groq.com/docs/openai lists what is answered with 400; its reference knows the newer
-    // name of the bound, and calls the older deprecated.
+    // console.groq.com/docs/openai lists what is answered with 400. That it knows the newer name of
+    // the bound is told by its users; the reference itself was not read.
     Vendor {
         fit: fit::GROQ,
         says_max_tokens: false,
         ..plain("groq", "https://api.groq.com/openai/v1")
     },
-    // docs.x.ai/docs/guides/responses-api, docs.x.ai/docs/api-reference (the newer name of the
-    // bound) and openrouter.ai/docs/api-reference/responses, read 2026-11-21.
+    // docs.x.ai/docs/guides/responses-api and openrouter.ai/docs/api-reference/responses, read
+    // 2026-11-21; the newer name of the bound is told by its users.
     Vendor {
         may_lack_models: true,
         has_responses: true,
@@ -316,8 +316,8 @@ pub const VENDORS: [Vendor; 25] = [
     Vendor { keeps_reasoning: true, ..plain("deepseek", "https://api.deepseek.com/v1") },
     Vendor { has_responses: true, ..plain("openrouter", "https://openrouter.ai/api/v1") },
     Vendor { may_lack_models: true, ..plain("deepinfra", "https://api.deepinfra.com/v1/openai") },
-    // inference-docs.cerebras.ai/resources/openai lists what is answered with 400; its reference
-    // has the newer name of the bound alone.
+    // inference-docs.cerebras.ai/resources/openai lists what is answered with 400; the newer name
+    // of the bound is told by its users.
     Vendor {
         fit: fit::CEREBRAS,
         may_lack_models: true,
